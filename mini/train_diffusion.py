@@ -1,0 +1,134 @@
+"""Trains U-Net and text encoder together on cached latents (v-prediction).
+
+python -m mini.train_diffusion --steps 12500 --work mini/work      Ctrl-C or SIGTERM saves; run again to go on
+
+The rate depends on step / steps only: going on with a larger --steps raises it again and is a warm restart.
+"""
+
+import argparse
+import functools
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from mini.tokens import LENGTH
+from mini.train_autoencoder import VALIDATION
+from mini.weights import Clock, FlatWeights, rate_at, run
+
+
+def make_text_encoder(vocabulary: int, width: int = 192, layers: int = 2) -> CLIPTextModel:
+    """An untrained CLIP text encoder with CLIP's 77 positions."""
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=vocabulary, hidden_size=width, intermediate_size=width * 4, projection_dim=width,
+            num_hidden_layers=layers, num_attention_heads=width // 32, max_position_embeddings=LENGTH,
+            hidden_act="quick_gelu", bos_token_id=vocabulary - 2, eos_token_id=vocabulary - 1, pad_token_id=vocabulary - 1,
+        )
+    )  # fmt: skip
+
+
+def make_unet(
+    widths: tuple[int, ...] = (96, 160, 176), text_width: int = 192, layers: int = 1, channels: int = 8, size: int = 16
+) -> UNet2DConditionModel:
+    """An untrained U-Net; cross-attention at all levels but the smallest."""
+    below = len(widths) - 1
+    return UNet2DConditionModel(
+        sample_size=size, in_channels=channels, out_channels=channels, layers_per_block=layers, block_out_channels=widths,
+        down_block_types=("CrossAttnDownBlock2D",) * below + ("DownBlock2D",),
+        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * below,
+        cross_attention_dim=text_width, attention_head_dim=4,  # diffusers' name for the NUMBER of heads
+        norm_num_groups=16,
+    )  # fmt: skip
+
+
+def noise_schedule() -> DDPMScheduler:
+    """Stable Diffusion's schedule with v-prediction."""
+    return DDPMScheduler(
+        num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+        prediction_type="v_prediction", clip_sample=False, steps_offset=1,
+    )  # fmt: skip
+
+
+def train(
+    rank: int, weights: FlatWeights, unet: UNet2DConditionModel, text: CLIPTextModel, options: argparse.Namespace
+) -> None:
+    """One process: latents, captions, noise, loss, step; rank 0 saves and reports."""
+    device = options.device
+    if weights.world > 1:
+        torch.set_num_threads(1)
+        unet.set_attn_processor(AttnProcessor())  # bf16 fused attention is slow backwards on a CPU with small heads
+    weights.attach([*unet.parameters(), *text.parameters()], rank)
+    latents = torch.from_numpy(np.load(options.work / "latents.npy")).to(device)
+    ids = torch.from_numpy(np.load(options.work / "ids.npy").astype(np.int64))
+    count, variants = len(latents) - VALIDATION, ids.shape[1]
+    end = text.config.eos_token_id
+    nothing = torch.full((LENGTH,), end)
+    nothing[0] = text.config.bos_token_id
+    alphas = noise_schedule().alphas_cumprod.float().to(device)
+    snr = alphas / (1 - alphas)
+    min_snr = torch.minimum(snr, torch.tensor(5.0)) / (snr + 1)
+    weight = 0.5 + 0.5 * min_snr / min_snr.mean()  # half plain v loss, half Min-SNR-5 (Hang 2023, arXiv:2303.09556)
+    batch = options.batch // weights.world
+    r = torch.Generator().manual_seed(1000003 * weights.steps + rank + 1)
+    clock, begin, first, losses = Clock(options.every), time.time(), weights.steps, []
+    log = (options.work / "diffusion_loss.csv").open("a") if rank == 0 else None
+    while weights.steps < options.steps and not weights.stopping:
+        chosen = torch.randint(0, count, (batch,), generator=r)
+        z = latents[chosen.to(device)].float()
+        tokens = ids[chosen, torch.randint(0, variants, (batch,), generator=r)].clone()
+        tokens[torch.rand(batch, generator=r) < 0.1] = nothing
+        if torch.rand((), generator=r) < 0.65:  # a prompt may be followed by any number of padding tokens
+            tokens = tokens[:, : int((tokens != end).sum(1).max()) + 1]
+        strata = torch.arange(batch) * weights.world + rank + torch.rand(batch, generator=r)
+        t = (strata / options.batch * 1000).long().clamp(0, 999).to(device)
+        noise = torch.randn(z.shape, generator=r).to(device)
+        signal, sigma = alphas[t].sqrt()[:, None, None, None], (1 - alphas[t]).sqrt()[:, None, None, None]
+        with torch.autocast(device, torch.bfloat16):
+            predicted = unet(signal * z + sigma * noise, t, text(tokens.to(device))[0]).sample.float()
+        each = (predicted - (signal * noise - sigma * z)).square().mean((1, 2, 3))
+        (each * weight[t]).mean().backward()
+        rate = rate_at(weights.steps, options.steps, options.rate, warm_up=150)
+        weights.step(rate, keep=options.average)
+        losses.append(each.mean().item())
+        if rank == 0 and clock.due():
+            samples = (weights.steps - first) * options.batch
+            line = f"{weights.steps},{time.time() - begin:.0f},{np.mean(losses[-400:]):.5f},{rate:.2e}"
+            print(f"{line}   {samples / (time.time() - begin):.1f} samples/s", flush=True)
+            log.write(line + "\n")
+            log.flush()
+            weights.save(options.work / "diffusion.pt")
+    if rank == 0:
+        weights.save(options.work / "diffusion.pt")
+        print(f"step {weights.steps}, loss {np.mean(losses[-1000:]):.5f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("mini/work"))
+    parser.add_argument("--steps", type=int, default=12500)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--average", type=float, default=0.999, help="share kept by the moving average at each step")
+    parser.add_argument("--every", type=float, default=120, help="seconds between reports and saved states")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    latents = np.load(options.work / "latents.npy", mmap_mode="r")
+    vocabulary = len(json.loads((options.work / "tokenizer/vocab.json").read_text()))
+    unet, text = make_unet(channels=latents.shape[1], size=latents.shape[2]), make_text_encoder(vocabulary)
+    unet.to(options.device), text.to(options.device)
+    weights = FlatWeights([*unet.parameters(), *text.parameters()], 2 if options.device == "cpu" else 1, options.device)
+    if (options.work / "diffusion.pt").exists():
+        weights.restore(options.work / "diffusion.pt")
+    print(f"{weights.count / 1e6:.2f} million weights, from step {weights.steps}", flush=True)
+    run(functools.partial(train, unet=unet, text=text, options=options), weights)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Trains the independent judge: a convolutional network that names what is on a picture and tells people apart.
+
+python -m mini.train_judge --work mini/work     writes judge.safetensors
+
+It measures and is never trained against: no model, no recipe and no picking sees it. It learns on other people
+(odd numbers of the people set) and with another architecture than the scorer.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mini.people import BEARD, FRAMINGS, GLASSES, HAIR, HAIR_COLOUR, SKIN, STYLES
+
+HEADS: dict[str, tuple[str, ...]] = {
+    "style": STYLES,
+    "skin": tuple(SKIN),
+    "hair": HAIR,
+    "hair_colour": tuple(HAIR_COLOUR),
+    "beard": BEARD,
+    "glasses": GLASSES,
+    "expression": ("smiling", "laughing", "sad", "surprised", "angry", "winking"),
+    "framing": FRAMINGS,
+}
+UNSEEN = -100
+
+
+def labels(facts: dict) -> dict[str, int]:
+    """Class number per head; UNSEEN where the picture cannot show it (the hair colour of a bald, shaven person)."""
+    values = facts["person"] | facts["scene"]
+    found = {head: classes.index(values[head]) for head, classes in HEADS.items()}
+    if values["hair"] == "bald" and values["beard"] == "none":
+        found["hair_colour"] = UNSEEN
+    if values["glasses"] == "sunglasses" and values["expression"] in ("winking", "laughing"):
+        found["expression"] = UNSEEN
+    return found
+
+
+class Judge(nn.Module):
+    """pixels [B, 3, 128, 128] in [-1, 1] -> logits per head, or a unit vector [B, 128] of who it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        def block(into: int, out: int, stride: int) -> nn.Sequential:
+            return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1), nn.GroupNorm(8, out), nn.SiLU())
+
+        self.body = nn.Sequential(
+            block(3, 32, 2), block(32, 64, 2), block(64, 64, 1), block(64, 128, 2), block(128, 128, 1), block(128, 192, 2), block(192, 192, 1)
+        )  # fmt: skip
+        self.heads = nn.ModuleDict({head: nn.Linear(192 * 16, len(classes)) for head, classes in HEADS.items()})
+        self.who = nn.Linear(192 * 16, 128)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """[B, 3072], a grid of four by four."""
+        return F.adaptive_avg_pool2d(self.body(pixels), 4).flatten(1)
+
+    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Logits per head."""
+        features = self.features(pixels)
+        return {head: layer(features) for head, layer in self.heads.items()}
+
+    def identity(self, pixels: Tensor) -> Tensor:
+        """Unit vectors [B, 128]; the cosine of two says how alike their people are."""
+        return F.normalize(self.who(self.features(pixels)).float(), dim=1)
+
+
+def load_judge(path: Path) -> Judge:
+    """The trained judge, frozen."""
+    judge = Judge()
+    judge.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    return judge.eval().requires_grad_(False)
+
+
+def worn(images: np.ndarray, r: torch.Generator) -> Tensor:
+    """Pixels with a little noise and, half of the time, a little blur: drawings are never as clean as renders."""
+    x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    if torch.rand((), generator=r) < 0.5:
+        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1) * 0.6 + x * 0.4
+    return x + torch.randn(x.shape, generator=r) * 0.1 * torch.rand(len(x), 1, 1, 1, generator=r)
+
+
+def supervised_contrastive(vectors: Tensor, who: Tensor, temperature: float = 0.1) -> Tensor:
+    """Pulls pictures of one person together and others apart (Khosla 2020, arXiv:2004.11362, L_out)."""
+    similar = vectors @ vectors.T / temperature
+    self_mask = torch.eye(len(who), dtype=torch.bool)
+    similar = similar.masked_fill(self_mask, -1e9)
+    positive = (who[:, None] == who[None]) & ~self_mask
+    log_share = similar - similar.logsumexp(1, keepdim=True)
+    return -(log_share * positive).sum(1).div(positive.sum(1).clamp(min=1)).mean()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("mini/work"))
+    parser.add_argument("--steps", type=int, default=3000)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(5)
+    images = np.load(options.work / "images.npy", mmap_mode="r")
+    facts = [json.loads(line) for line in (options.work / "examples.jsonl").open()]
+    shown = np.array([i for i, f in enumerate(facts) if "person" in f])
+    classes = {i: labels(facts[i]) for i in shown}
+    train, test = shown[:-800], shown[-800:]
+    people = np.load(options.work / "people/images.npy", mmap_mode="r")
+    per_person, persons = 5, np.arange(1, len(people) // 5, 2)
+    judge, r, numbers = Judge(), torch.Generator().manual_seed(5), np.random.default_rng(5)
+    optimizer = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.02)
+    start = time.time()
+    for step in range(options.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * min(1, step / 100) * (1 - step / options.steps)
+        chosen = numbers.choice(train, 40, replace=False)
+        who = numbers.choice(persons, 12, replace=False)
+        pictures = np.concatenate([p * per_person + numbers.choice(per_person, 2, replace=False) for p in who])
+        x = worn(np.concatenate([images[np.sort(chosen)], people[pictures]]), r)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = judge.features(x)
+            logits = {head: layer(features[:40]) for head, layer in judge.heads.items()}
+            vectors = F.normalize(judge.who(features[40:]).float(), dim=1)
+        loss = 0.5 * supervised_contrastive(vectors, torch.from_numpy(np.repeat(who, 2)))
+        for head in HEADS:
+            wanted = torch.tensor([classes[i][head] for i in np.sort(chosen)])
+            loss = loss + F.cross_entropy(logits[head].float(), wanted, ignore_index=UNSEEN)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % 500 == 499:
+            print(f"step {step + 1}, loss {loss.item():.3f}, {time.time() - start:.0f} s, {accuracy(judge, images, test, classes)}", flush=True)
+    half = {name: value.half().contiguous() for name, value in judge.state_dict().items()}
+    save_file(half, options.work / "judge.safetensors")
+
+
+def accuracy(judge: Judge, images: np.ndarray, test: np.ndarray, classes: dict[int, dict[str, int]]) -> dict[str, float]:
+    """Share of right answers per head on renders it never saw."""
+    right: dict[str, list[bool]] = {head: [] for head in HEADS}
+    with torch.no_grad():
+        for start in range(0, len(test), 64):
+            part = test[start : start + 64]
+            x = torch.from_numpy(np.array(images[part])).permute(0, 3, 1, 2).float() / 127.5 - 1
+            for head, logits in judge(x).items():
+                answers = logits.argmax(1).tolist()
+                right[head] += [a == classes[i][head] for a, i in zip(answers, part, strict=True) if classes[i][head] >= 0]
+    return {head: round(float(np.mean(found)), 4) for head, found in right.items()}
+
+
+if __name__ == "__main__":
+    main()

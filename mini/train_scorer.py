@@ -1,0 +1,111 @@
+"""Trains the scorer: a small CLIP for pictures against words, and an identity tower for pictures of one person.
+
+python -m mini.train_scorer --work mini/work     writes scorer/text_image (CLIPModel) and scorer/identity
+(CLIPVisionModelWithProjection), both transformers' own classes.
+
+One vision tower learns three things at once: to match captions (Radford 2021, arXiv:2103.00020), to bring pictures of
+one person together (Khosla 2020, arXiv:2004.11362), and to name attributes (a help in learning, thrown away).
+"""
+
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from mini.tokens import LENGTH
+from mini.train_judge import HEADS, UNSEEN, labels, supervised_contrastive, worn
+
+WIDTH, LAYERS, PATCH, IMAGE = 128, 4, 16, 128
+
+
+def make_clip(vocabulary: int) -> CLIPModel:
+    """An untrained CLIP of 1.6 million weights for pictures of 128 pixels."""
+    tower = {"hidden_size": WIDTH, "intermediate_size": WIDTH * 4, "num_attention_heads": 4}
+    return CLIPModel(
+        CLIPConfig(
+            text_config=tower | {"num_hidden_layers": 2, "vocab_size": vocabulary, "max_position_embeddings": LENGTH,
+                                 "bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1, "pad_token_id": vocabulary - 1},
+            vision_config=tower | {"num_hidden_layers": LAYERS, "image_size": IMAGE, "patch_size": PATCH},
+            projection_dim=WIDTH,
+        )
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("mini/work"))
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch", type=int, default=64, help="pictures with captions; beside them come 24 pairs of one person")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(2)
+    work = options.work
+    images = np.load(work / "images.npy", mmap_mode="r")
+    ids = torch.from_numpy(np.load(work / "ids.npy").astype(np.int64))
+    facts = [json.loads(line) for line in (work / "examples.jsonl").open()]
+    classes = [labels(f) if "person" in f else dict.fromkeys(HEADS, UNSEEN) for f in facts]
+    people = np.load(work / "people/images.npy", mmap_mode="r")
+    persons, per_person = np.arange(0, len(people) // 5, 2), 5
+    train = np.arange(len(images) - 1000)
+    tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
+    clip = make_clip(len(tokenizer))
+    who_layer = nn.Linear(WIDTH, WIDTH, bias=False)
+    heads = nn.ModuleDict({head: nn.Linear(WIDTH, len(names)) for head, names in HEADS.items()})
+    parameters = [*clip.parameters(), *who_layer.parameters(), *heads.parameters()]
+    optimizer = torch.optim.AdamW(parameters, 1e-3, betas=(0.9, 0.98), weight_decay=0.05)
+    r, numbers, start = torch.Generator().manual_seed(2), np.random.default_rng(2), time.time()
+    for step in range(options.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-3 * min(1, (step + 1) / 200) * (1 - step / options.steps)
+        chosen = np.sort(numbers.choice(train, options.batch, replace=False))
+        who = numbers.choice(persons, 24, replace=False)
+        pairs = np.concatenate([p * per_person + numbers.choice(per_person, 2, replace=False) for p in who])
+        x = worn(np.concatenate([images[chosen], people[pairs]]), r)
+        variant = int(torch.randint(0, ids.shape[1], (), generator=r))
+        tokens = ids[chosen, variant]
+        with torch.autocast("cpu", torch.bfloat16):
+            pooled = clip.vision_model(x).pooler_output
+            seen = F.normalize(clip.visual_projection(pooled[: options.batch]).float(), dim=1)
+            said = clip.text_model(tokens).pooler_output
+            said = F.normalize(clip.text_projection(said).float(), dim=1)
+            who_vectors = F.normalize(who_layer(pooled[options.batch :]).float(), dim=1)
+            named = {head: layer(pooled[: options.batch]) for head, layer in heads.items()}
+        match = clip.logit_scale.exp().clamp(max=50) * seen @ said.T
+        target = torch.arange(options.batch)
+        loss = (F.cross_entropy(match, target) + F.cross_entropy(match.T, target)) / 2
+        loss = loss + supervised_contrastive(who_vectors, torch.from_numpy(np.repeat(who, 2)))
+        for head, logits in named.items():
+            wanted = torch.tensor([classes[i][head] for i in chosen])
+            loss = loss + 0.3 * F.cross_entropy(logits.float(), wanted, ignore_index=UNSEEN)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        if step % 250 == 249:
+            top1 = (match.argmax(1) == target).float().mean().item()
+            print(f"step {step + 1}, loss {loss.item():.3f}, caption of {options.batch} found {top1:.2f}, {time.time() - start:.0f} s", flush=True)
+    export(clip, who_layer, tokenizer, work)
+
+
+def export(clip: CLIPModel, who_layer: nn.Linear, tokenizer: CLIPTokenizer, work: Path) -> None:
+    """Writes both parts as float16 folders that `from_pretrained` opens."""
+    folder = work / "scorer"
+    clip.half().save_pretrained(folder / "text_image")
+    tokenizer.save_pretrained(folder / "text_image")
+    for name in ("vocab.json", "merges.txt"):
+        shutil.copy(work / "tokenizer" / name, folder / "text_image" / name)
+    identity = CLIPVisionModelWithProjection(clip.config.vision_config)
+    identity.vision_model.load_state_dict(clip.vision_model.state_dict())
+    identity.visual_projection.weight.data = who_layer.weight.data.clone()
+    identity.half().save_pretrained(folder / "identity")
+
+
+if __name__ == "__main__":
+    main()

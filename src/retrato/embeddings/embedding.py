@@ -1,0 +1,154 @@
+"""Holds the artefact that training learns: a name, its vectors, where they come from.
+
+Knows nothing of files, folders, models or training.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from retrato.errors import EmbeddingError
+
+MAX_VECTORS = 75  # what fits between the start and the end token of one chunk
+MAX_WIDTH = 8192  # far above any text encoder's width (768, 1024, 1280); only bounds what a hostile file can ask for
+MAX_FACTS = 900_000  # bytes of provenance as JSON, so that the 1 MB header of a safetensors file holds it
+MAX_ENTRIES = 500  # of metadata, so that a reader can bound what it interprets
+RESERVED_KEYS = frozenset({"name", "step", "base_model", "base_model_hash"})
+
+_NAME = re.compile(r"\w[\w .-]{0,63}")
+_WINDOWS = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9¹²³])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """A name and what a frozen text encoder should see in its place.
+
+    `vectors` holds one tensor `[V, D]` per text encoder, V from 1 to 75 and the same for each (Stable Diffusion XL:
+    `clip_l` with D = 768, then `clip_g` with D = 1280). The embedding owns a float32 copy of them on the CPU, detached
+    from any graph. `step` counts optimizer steps. `metadata` may not use the keys name, step, base_model and
+    base_model_hash.
+
+    Raises EmbeddingError when the name, the shapes, the values (NaN, infinity) or the metadata cannot be used.
+    """
+
+    name: str
+    vectors: tuple[Tensor, ...]
+    step: int | None = None
+    base_model: str | None = None
+    base_model_hash: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", check_name(self.name))
+        object.__setattr__(self, "vectors", _owned(self.vectors))
+        object.__setattr__(self, "metadata", dict(self.metadata))
+        _check_facts(self)
+
+    @property
+    def vectors_per_token(self) -> int:
+        """Gives V, the number of token slots that the name takes in a prompt."""
+        return self.vectors[0].shape[0]
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Gives D of each text encoder, such as `(768,)` or `(768, 1280)`."""
+        return tuple(vectors.shape[1] for vectors in self.vectors)
+
+    def norms(self) -> tuple[tuple[float, ...], ...]:
+        """Gives the L2 norm of each vector, per text encoder; 0 marks a vector that was never trained."""
+        return tuple(tuple(vectors.norm(dim=1).tolist()) for vectors in self.vectors)
+
+
+def check_name(name: str) -> str:
+    """Gives `name` in Unicode's NFC form if it can be a file on every system and a word in a prompt.
+
+    Raises EmbeddingError otherwise: path parts, prompt syntax, more than 64 characters, Windows' device names.
+    """
+    composed = unicodedata.normalize("NFC", name)
+    shown = repr(name if len(name) <= 40 else name[:40] + "…")
+    if not _NAME.fullmatch(composed):
+        raise EmbeddingError(
+            f"{shown} cannot be a name: use 1 to 64 letters, digits, `_`, `-`, `.` or spaces, a letter or digit first"
+        )
+    if composed[-1] in ". ":
+        raise EmbeddingError(f"{shown} cannot be a name: Windows drops a dot or space at the end, leave it out")
+    if _WINDOWS.fullmatch(composed.split(".")[0].strip()):
+        raise EmbeddingError(
+            f"{shown} cannot be a name: Windows keeps it for a device, choose another, such as {name[:3]}-1"
+        )
+    return composed
+
+
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Raises EmbeddingError unless `shape` is `[V, D]` within an embedding's bounds; allocates nothing."""
+    if len(shape) != 2:
+        raise EmbeddingError(f"vectors of shape {list(shape)[:8]} were found, an embedding has [vectors, width]")
+    rows, width = shape
+    if rows == 0 or width == 0:
+        raise EmbeddingError(
+            f"no vectors were found (shape {list(shape)}), an embedding has 1 to {MAX_VECTORS}: train it first"
+        )
+    if rows > MAX_VECTORS:
+        raise EmbeddingError(
+            f"{rows} vectors were found, an embedding has 1 to {MAX_VECTORS}: more do not fit in a prompt"
+        )
+    if width > MAX_WIDTH:
+        raise EmbeddingError(
+            f"vectors of {width} were found, no text encoder is wider than {MAX_WIDTH}: this is something else"
+        )
+
+
+def _owned(vectors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Gives checked float32 copies of `vectors`; shapes are looked at first, so that a hostile view is never copied."""
+    if not 1 <= len(vectors) <= 2:
+        raise EmbeddingError(
+            f"vectors for {len(vectors)} text encoders were found, an embedding has them for one or two"
+        )
+    for tensor in vectors:
+        check_shape(tuple(tensor.shape))
+        if tensor.is_complex() or tensor.dtype == torch.bool:
+            raise EmbeddingError(f"vectors of type {tensor.dtype} were found, an embedding holds real numbers")
+    if len({tensor.shape[0] for tensor in vectors}) > 1:
+        counts = " and ".join(str(tensor.shape[0]) for tensor in vectors)
+        raise EmbeddingError(
+            f"the two text encoders have {counts} vectors, both need the same number: the file is damaged"
+        )
+    owned = tuple(tensor.detach().to(device="cpu", dtype=torch.float32, copy=True).contiguous() for tensor in vectors)
+    if not all(bool(tensor.isfinite().all()) for tensor in owned):
+        raise EmbeddingError(
+            "the vectors hold NaN or infinity, which would draw black pictures: take an earlier checkpoint"
+        )
+    return owned
+
+
+def _check_facts(embedding: Embedding) -> None:
+    """Raises EmbeddingError unless the provenance can be written in every format and read back the same."""
+    if embedding.step is not None and not 0 <= embedding.step < 2**53:
+        raise EmbeddingError(f"step is {str(embedding.step)[:20]}, it counts optimizer steps from 0")
+    if taken := RESERVED_KEYS & embedding.metadata.keys():
+        raise EmbeddingError(
+            f"metadata has the key {min(taken)!r}, which the embedding itself uses: choose another key"
+        )
+    if len(embedding.metadata) > MAX_ENTRIES:
+        raise EmbeddingError(
+            f"metadata has {len(embedding.metadata)} entries, {MAX_ENTRIES} at most: keep what matters"
+        )
+    texts = [
+        embedding.base_model or "",
+        embedding.base_model_hash or "",
+        *embedding.metadata,
+        *embedding.metadata.values(),
+    ]
+    if not all(isinstance(text, str) for text in texts):
+        raise EmbeddingError("metadata holds something other than text, it maps text to text: write numbers as text")
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise EmbeddingError("metadata holds half of a character pair, which no file can keep: remove it") from None
+    if len(json.dumps(texts)) > MAX_FACTS:
+        raise EmbeddingError(f"metadata is longer than {MAX_FACTS} bytes, an embedding is a small file: shorten it")

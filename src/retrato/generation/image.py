@@ -1,0 +1,55 @@
+"""A drawn picture with everything needed to draw it again. Knows how it is filed, not how it was drawn."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from retrato.files import atomic_path
+from retrato.settings import GenerateSettings
+
+_NUMBERED = re.compile(r"(\d{5,18})-")
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """A picture, its seed, its `parameters` text, and settings with nothing left open that draw it alone."""
+
+    image: Image.Image
+    seed: int
+    infotext: str
+    settings: GenerateSettings
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes `<next free number>-<seed>.png` with its parameters into `folder`, atomically, and gives its path.
+
+        The parameters stand where A1111 puts them: a tEXt chunk, or iTXt where Latin-1 does not suffice.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = _reserve(folder, self.seed)
+        try:
+            notes = PngInfo()
+            notes.add_text("parameters", self.infotext)
+            with atomic_path(path) as temporary:
+                self.image.save(temporary, format="PNG", pnginfo=notes)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+
+def _reserve(folder: Path, seed: int) -> Path:
+    """Creates an empty file under the next free number, so that two processes never take the same one."""
+    taken = [int(found[1]) for entry in folder.iterdir() if (found := _NUMBERED.match(entry.name))]
+    number = max(taken, default=-1) + 1
+    while True:
+        path = folder / f"{number:05d}-{seed}.png"
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+        else:
+            return path

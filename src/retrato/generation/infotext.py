@@ -1,0 +1,206 @@
+"""The `parameters` text that a picture carries: written and read as AUTOMATIC1111 does.
+
+Three blocks: the prompt; `Negative prompt: ...`; one line of `Key: value, Key: value`. Reading costs time in
+proportion to the length and raises nothing, whatever the text. Knows nothing of pictures' files.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+from retrato.errors import PromptError
+from retrato.prompts import parse_attention
+from retrato.settings import GenerateSettings
+
+# The order in which A1111 writes its fields; any other field comes after them, `Version` and `User` last.
+FIELD_ORDER = (
+    *("Steps", "Sampler", "Schedule type", "CFG scale", "Image CFG scale", "Seed", "Face restoration", "Size"),
+    *("Model hash", "Model", "FP8 weight", "Cache FP16 weight for LoRA", "VAE hash", "VAE", "Variation seed"),
+    *("Variation seed strength", "Seed resize from", "Denoising strength", "Conditional mask weight", "Clip skip"),
+    *("ENSD", "Token merging ratio", "Token merging ratio hr", "Init image hash", "RNG", "Tiling"),
+)
+LAST_FIELDS = ("Version", "User")
+
+# What A1111 fills in for fields that are not written.
+READ_DEFAULTS: Mapping[str, str] = {
+    "Clip skip": "1",
+    "Hires resize-1": "0",
+    "Hires resize-2": "0",
+    "Hires sampler": "Use same sampler",
+    "Hires schedule type": "Use same scheduler",
+    "Hires checkpoint": "Use same checkpoint",
+    "Hires prompt": "",
+    "Hires negative prompt": "",
+    "Mask mode": "Inpaint masked",
+    "Masked content": "original",
+    "Inpaint area": "Whole picture",
+    "Masked area padding": "32",
+    "RNG": "GPU",
+    "Schedule type": "Automatic",
+    "Schedule max sigma": "0",
+    "Schedule min sigma": "0",
+    "Schedule rho": "0",
+    "VAE Encoder": "Full",
+    "VAE Decoder": "Full",
+    "FP8 weight": "Disable",
+    "Refiner switch by sampling steps": "False",
+}
+
+_NEGATIVE = "Negative prompt:"
+_KEY = re.compile(r"[\w \-/]+")
+_SPACE = re.compile(r"\s*")
+_QUOTED = re.compile(r'"(?:\\.|[^\\"])++"')
+_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
+_VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?:-(\d{1,9}))?")
+
+
+def format_infotext(
+    settings: GenerateSettings,
+    *,
+    model: str | None = None,
+    model_hash: str | None = None,
+    version: str | None = None,
+    fields: Mapping[str, object] | None = None,
+) -> str:
+    """Gives the parameters text of one image; `settings.seed` is the image's own.
+
+    `fields` adds or replaces fields by A1111's names; one that is None is left out.
+    """
+    said: dict[str, object] = {
+        "Steps": settings.steps,
+        "Sampler": settings.sampler,
+        "Schedule type": settings.schedule,
+        "CFG scale": None if settings.guidance_scale is None else f"{settings.guidance_scale:.15g}",
+        "Seed": settings.seed,
+        "Size": f"{settings.width}x{settings.height}" if settings.width and settings.height else None,
+        "Model hash": model_hash,
+        "Model": model,
+        "Clip skip": settings.clip_skip if settings.clip_skip > 1 else None,
+        "Version": version,
+    }
+    if settings.emphasis != "Original":
+        said["Emphasis"] = settings.emphasis
+    if settings.schedule_rules == "2022" and "[" in settings.prompt:
+        said["Old prompt editing timelines"] = True
+    said |= fields or {}
+    further = [key for key in said if key not in FIELD_ORDER and key not in LAST_FIELDS]
+    order = [key for key in (*FIELD_ORDER, *further, *LAST_FIELDS) if said.get(key) is not None]
+    line = ", ".join(key if key == said[key] else f"{key}: {_quote(said[key])}" for key in order)
+    negative = f"\n{_NEGATIVE} {settings.negative_prompt}" if settings.negative_prompt else ""
+    return f"{settings.prompt}{negative}\n{line}".strip()
+
+
+def parse_infotext(text: str) -> dict[str, str]:
+    """Gives A1111's fields of a parameters text, with its defaults for those not written; all values are strings.
+
+    `NxM` values become `<key>-1` and `<key>-2`. The last line holds the fields only if it has at least three of them;
+    else it belongs to the prompt.
+    """
+    *lines, last = text.strip().split("\n")
+    pairs = _pairs(last)
+    if len(pairs) < 3:
+        lines, pairs = [*lines, last], []
+    fields: dict[str, str] = {}
+    for key, written in pairs:
+        if not written:
+            continue
+        value = _unquote(written)
+        size = _SIZE.fullmatch(value)
+        fields |= {f"{key}-1": size[1], f"{key}-2": size[2]} if size else {key: value}
+    fields["Prompt"], fields["Negative prompt"] = _prompts(lines)
+    if "Hypernet" in fields:
+        fields["Prompt"] += f"<hypernet:{fields['Hypernet']}:{fields.get('Hypernet strength', '1.0')}>"
+    _resolve_old_hires(fields)
+    if _uses_emphasis(fields["Prompt"]) or _uses_emphasis(fields["Negative prompt"]):
+        fields.setdefault("Emphasis", "Original")
+    for key, value in READ_DEFAULTS.items():
+        fields.setdefault(key, value)
+    _mark_old_behaviour(fields)
+    return fields
+
+
+def _quote(value: object) -> str:
+    """A JSON string where the plain one could not be read back."""
+    plain = str(value)
+    return json.dumps(plain, ensure_ascii=False) if any(mark in plain for mark in ",\n:") else plain
+
+
+def _unquote(written: str) -> str:
+    if len(written) < 2 or written[0] != '"' or written[-1] != '"':
+        return written
+    try:
+        return str(json.loads(written))
+    except ValueError:
+        return written
+
+
+def _pairs(line: str) -> list[tuple[str, str]]:
+    """Gives the `Key: value` pairs of `line`: values run to the next comma, or are JSON strings up to one.
+
+    A key is two or more letters, digits, spaces, `-` or `/` that end at a colon; what is between pairs is skipped.
+    """
+    pairs = []
+    position = 0
+    while run := _KEY.search(line, position):
+        position = run.end()
+        key = run[0].lstrip(" -/")
+        if len(key) < 2 or not line.startswith(":", position):
+            continue
+        start = _SPACE.match(line, position + 1).end()  # type: ignore[union-attr]
+        quoted = _QUOTED.match(line, start)
+        end = quoted.end() if quoted else start
+        if not quoted or line[end : end + 1] not in (",", ""):
+            comma = line.find(",", start)
+            end = len(line) if comma < 0 else comma
+        pairs.append((key, line[start:end]))
+        position = end + 1
+    return pairs
+
+
+def _prompts(lines: Iterable[str]) -> tuple[str, str]:
+    prompt: list[str] = []
+    negative: list[str] = []
+    current = prompt
+    for line in map(str.strip, lines):
+        if line.startswith(_NEGATIVE):
+            current, line = negative, line.removeprefix(_NEGATIVE).strip()
+        if current or line:
+            current.append(line)
+    return "\n".join(prompt), "\n".join(negative)
+
+
+def _uses_emphasis(prompt: str) -> bool:
+    try:
+        return any(weight != 1.0 and text != "BREAK" for text, weight in parse_attention(prompt))
+    except PromptError:
+        return False
+
+
+def _resolve_old_hires(fields: dict[str, str]) -> None:
+    """Before 2023 hires fix wrote the final size, and apart the size of the first pass; 0x0 meant about 512x512."""
+    if "First pass size-1" not in fields:
+        return
+    first = int(fields["First pass size-1"]), int(fields["First pass size-2"])
+    final = int(fields.get("Size-1", "512")), int(fields.get("Size-2", "512"))
+    if 0 in first and 0 not in final:
+        scale = math.sqrt(512 * 512 / (final[0] * final[1]))
+        first = math.ceil(scale * final[0] / 64) * 64, math.ceil(scale * final[1] / 64) * 64
+    fields["Size-1"], fields["Size-2"] = map(str, first)
+    fields["Hires resize-1"], fields["Hires resize-2"] = map(str, final)
+
+
+def _mark_old_behaviour(fields: dict[str, str]) -> None:
+    """Adds the switches with which A1111 draws pictures of its older versions as those did."""
+    found = _VERSION.match(fields.get("Version", ""))
+    if not found:
+        return
+    version = tuple(int(part or 0) for part in found.groups())
+    if version < (1, 6, 0, 0) and "[" in fields["Prompt"]:
+        fields["Old prompt editing timelines"] = "True"
+    if version < (1, 6, 0, 0) and fields.get("Sampler") in ("DDIM", "PLMS"):
+        fields["Pad conds v0"] = "True"
+    if version < (1, 7, 0, 225):
+        fields["Downcast alphas_cumprod"] = "True"
+    if version < (1, 8, 0, 0) and fields.get("Refiner"):
+        fields["Refiner switch by sampling steps"] = "True"

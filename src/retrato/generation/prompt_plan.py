@@ -1,0 +1,97 @@
+"""From the words of a prompt to what the U-Net is told at each step. Each distinct text is encoded once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+
+from retrato.embeddings import Embedding
+from retrato.errors import EmbeddingError, PromptError
+from retrato.model.components import Components
+from retrato.model.text import Conditioning, encode, token_chunks
+from retrato.prompts import extract_tags, prompt_schedule, split_and
+from retrato.sampling.guidance import Guidance
+from retrato.settings import GenerateSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Which conditioning holds up to which step (inclusive); one part of a prompt, or the negative prompt."""
+
+    ends: tuple[tuple[int, Conditioning], ...]
+
+    def at(self, step: int) -> Conditioning:
+        """Gives what holds at `step`, counted from 1."""
+        return next((conditioning for end, conditioning in self.ends if step <= end), self.ends[-1][1])
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlan:
+    """A prompt read and encoded: its parts (more than one with AND) with their weights, and the negative prompt."""
+
+    parts: tuple[tuple[Schedule, float], ...]
+    negative: Schedule
+    scale: float
+
+    def guidance_at(self, step: int) -> Guidance:
+        """Gives what holds at `step`, counted from 1."""
+        return Guidance(
+            tuple((part.at(step), weight) for part, weight in self.parts), self.negative.at(step), self.scale
+        )
+
+
+def plan_prompt(components: Components, settings: GenerateSettings, embeddings: Mapping[str, Embedding]) -> PromptPlan:
+    """Reads and encodes `settings`' prompts, in which the names of `embeddings` stand for their vectors.
+
+    Raises PromptError for tags of networks, which cannot be applied, and EmbeddingError for an embedding in the prompt
+    that was made for another model.
+    """
+    text, tags = extract_tags(settings.prompt)
+    if tags:
+        written = ", ".join(f"<{tag.kind}:{':'.join(tag.positional)}>" for tag in tags[:5])
+        raise PromptError(f"the prompt asks for {written}: retrato draws with embeddings only, take the tags out")
+    parts = tuple(
+        (_encode_schedule(components, part, settings, embeddings), weight) for part, weight in split_and(text)
+    )
+    negative = _encode_schedule(components, settings.negative_prompt, settings, embeddings)
+    if components.zero_empty_negative and not settings.negative_prompt.strip():
+        negative = Schedule(tuple((end, _zeros_like(conditioning)) for end, conditioning in negative.ends))
+    scale = settings.guidance_scale
+    return PromptPlan(parts, negative, components.defaults.guidance_scale if scale is None else scale)
+
+
+@torch.no_grad()
+def _encode_schedule(
+    components: Components, prompt: str, settings: GenerateSettings, embeddings: Mapping[str, Embedding]
+) -> Schedule:
+    """Encodes the distinct texts of one schedule together, so that they all have the same number of chunks."""
+    schedule = prompt_schedule(prompt, settings.steps, rules=settings.schedule_rules)
+    counts = {name: embedding.vectors_per_token for name, embedding in embeddings.items()}
+    chunks = {
+        text: token_chunks(components, text, counts, emphasis=settings.emphasis)
+        for text in dict.fromkeys(text for _, text in schedule)
+    }
+    used = {slot.name for chunk in chain.from_iterable(chunks.values()) for slot in chunk.slots}
+    vectors = {name: _fitting_vectors(components, embeddings[name]) for name in used}
+    encoded = encode(
+        components, list(chunks.values()), vectors, clip_skip=settings.clip_skip, emphasis=settings.emphasis
+    )
+    rows = {text: encoded.row(number) for number, text in enumerate(chunks)}
+    return Schedule(tuple((end, rows[text]) for end, text in schedule))
+
+
+def _fitting_vectors(components: Components, embedding: Embedding) -> tuple[torch.Tensor, ...]:
+    if embedding.dims != components.token_widths:
+        held, wanted = (" and ".join(map(str, each)) for each in (embedding.dims, components.token_widths))
+        raise EmbeddingError(
+            f"{embedding.name} holds vectors of {held}, but {components.name} takes {wanted}: "
+            "it was made for another model"
+        )
+    return embedding.vectors
+
+
+def _zeros_like(conditioning: Conditioning) -> Conditioning:
+    """XL was trained with zeros, not with an encoded empty text, for "no prompt"."""
+    pooled = None if conditioning.pooled is None else torch.zeros_like(conditioning.pooled)
+    return Conditioning(torch.zeros_like(conditioning.states), pooled)

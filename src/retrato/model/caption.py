@@ -1,0 +1,60 @@
+"""The captioner: one sentence for a picture, by a BLIP model in the `captioner` folder beside a model.
+
+Greedy, so the same picture always gets the same words. Knows nothing of photos on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from retrato.errors import ModelError
+from retrato.model.device import choose_device
+from retrato.model.load import model_folder
+from retrato.model.quiet import import_quietly
+from retrato.model.vision import Tower, read_tower
+
+AT_ONCE = 16
+LONGEST_CAPTION = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Captioner:
+    """Says what is in pictures."""
+
+    blip: Tower
+    tokenizer: Any
+
+    @torch.no_grad()
+    def caption(self, images: Sequence[Image.Image]) -> list[str]:
+        """Gives one caption per picture, of at most 40 tokens; each picture is seen as its centre square."""
+        captions: list[str] = []
+        for start in range(0, len(images), AT_ONCE):
+            pixels = self.blip.pixels(images[start : start + AT_ONCE])
+            tokens = self.blip.model.generate(
+                pixel_values=pixels, max_new_tokens=LONGEST_CAPTION, num_beams=1, do_sample=False
+            )
+            texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+            captions += [" ".join(text.split()) for text in texts]
+        return captions
+
+
+def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Captioner:
+    """Gives the captioner that lies in the model folder `source`; raises ModelError when there is none."""
+    folder = model_folder(source) / "captioner"
+    if not folder.is_dir():
+        raise ModelError(f"{folder.parent} has no captioner folder: write captions into .txt files beside the photos")
+    chosen = choose_device(device).device
+    import_quietly()
+    from transformers import AutoTokenizer, BlipForConditionalGeneration
+
+    try:
+        blip = read_tower(BlipForConditionalGeneration, folder, chosen)
+        return Captioner(blip, AutoTokenizer.from_pretrained(str(folder), local_files_only=True))
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"{folder} cannot be loaded, a part of it is missing or broken: {error}") from error

@@ -1,0 +1,76 @@
+"""Pixels to latents and back, and pixels to pictures and back. Works through large batches in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from retrato.model.components import Components
+
+# Pixels that go through the VAE at once: eight pictures of 512x512.
+PIXELS_AT_ONCE = 8 * 512 * 512
+
+
+@dataclass(frozen=True, slots=True)
+class LatentDistribution:
+    """What the VAE says about pictures: `mean` and `logvar` [B, C, h, w], both for latents that are already scaled."""
+
+    mean: Tensor
+    logvar: Tensor
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Gives latents [B, C, h, w] for standard normal `noise` of the same shape."""
+        return self.mean + torch.exp(0.5 * self.logvar) * noise
+
+
+@torch.no_grad()
+def encode_pixels(components: Components, pixels: Tensor) -> LatentDistribution:
+    """Gives the latent distribution, on the CPU, of `pixels` [B, 3, H, W] in [-1, 1]."""
+    config = components.vae.config
+    scale, shift = float(config.scaling_factor), float(getattr(config, "shift_factor", None) or 0.0)
+    means, logvars = [], []
+    for part in pixels.split(_at_once(pixels.shape[-2] * pixels.shape[-1])):
+        found = components.vae.encode(part.to(components.device, torch.float32)).latent_dist
+        means.append(((found.mean - shift) * scale).cpu())
+        logvars.append((found.logvar + 2 * math.log(scale)).cpu())
+    return LatentDistribution(torch.cat(means), torch.cat(logvars))
+
+
+@torch.no_grad()
+def decode(components: Components, latents: Tensor) -> Tensor:
+    """Gives pixels [B, 3, H, W] in [-1, 1], on the CPU, of scaled `latents` [B, C, h, w]."""
+    config = components.vae.config
+    scale, shift = float(config.scaling_factor), float(getattr(config, "shift_factor", None) or 0.0)
+    area = latents.shape[-2] * latents.shape[-1] * components.vae_scale**2
+    parts = latents.split(_at_once(area))
+    decoded = [
+        components.vae.decode(part.to(components.device, torch.float32) / scale + shift).sample.cpu() for part in parts
+    ]
+    return torch.cat(decoded).clamp(-1, 1)
+
+
+def image_to_pixels(image: Image.Image) -> Tensor:
+    """Gives pixels [3, H, W] in [-1, 1] of a picture."""
+    values = np.asarray(image.convert("RGB"), dtype=np.float32)
+    return torch.from_numpy(values / 127.5 - 1.0).permute(2, 0, 1).contiguous()
+
+
+def images_to_pixels(images: Sequence[Image.Image]) -> Tensor:
+    """Gives pixels [N, 3, H, W] in [-1, 1] of pictures of one size."""
+    return torch.stack([image_to_pixels(image) for image in images])
+
+
+def pixels_to_images(pixels: Tensor) -> list[Image.Image]:
+    """Gives the pictures of `pixels` [N, 3, H, W] in [-1, 1]."""
+    values = ((pixels.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return [Image.fromarray(picture) for picture in values.permute(0, 2, 3, 1).cpu().numpy()]
+
+
+def _at_once(area: int) -> int:
+    return max(1, PIXELS_AT_ONCE // area)

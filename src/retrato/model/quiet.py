@@ -1,0 +1,27 @@
+"""Keeps diffusers and transformers offline and silent; to be called before they are first imported.
+
+Without it they look up the hub for files they do not need and print about packages that retrato does not use.
+"""
+
+import os
+
+
+def import_quietly() -> None:
+    """Imports diffusers and transformers without network, telemetry, progress bars and advice on stderr.
+
+    Environment variables that the user has set are left alone, so HF_HUB_OFFLINE=0 allows downloads.
+    """
+    for name, value in {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DISABLE_TELEMETRY": "YES",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "DIFFUSERS_VERBOSITY": "error",
+        "TOKENIZERS_PARALLELISM": "false",
+    }.items():
+        os.environ.setdefault(name, value)
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    diffusers_logging.disable_progress_bar()

@@ -1,0 +1,92 @@
+"""The scorer: how alike people look, and how well a picture says a text. Three functions to unit vectors.
+
+It reads two folders beside a model: `scorer/text_image` (CLIPModel with tokenizer) and `scorer/identity`
+(CLIPVisionModelWithProjection). Knows nothing of embeddings and training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from retrato.errors import ModelError
+from retrato.model.device import choose_device
+from retrato.model.load import model_folder
+from retrato.model.quiet import import_quietly
+from retrato.model.vision import Tower, read_tower
+
+AT_ONCE = 32
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Embeds pictures and texts; results are [N, E] float32 on the CPU, of unit length: `a @ b.T` is the cosine."""
+
+    text_image: Tower
+    identity: Tower
+    tokenizer: Any
+
+    @torch.no_grad()
+    def embed_identity(self, images: Sequence[Image.Image]) -> Tensor:
+        """Gives vectors that are near one another for pictures of the same person, in whatever style."""
+        return _in_parts(images, lambda part: self.identity.model(self.identity.pixels(part)).image_embeds)
+
+    @torch.no_grad()
+    def embed_images(self, images: Sequence[Image.Image]) -> Tensor:
+        """Gives vectors to compare with those of `embed_texts`."""
+        clip = self.text_image.model
+
+        def features(part: Sequence[Image.Image]) -> Tensor:
+            pooled: Tensor = clip.vision_model(self.text_image.pixels(part)).pooler_output
+            return clip.visual_projection(pooled)
+
+        return _in_parts(images, features)
+
+    @torch.no_grad()
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Gives vectors to compare with those of `embed_images`; a text longer than the model's window is cut."""
+        clip = self.text_image.model
+        length = int(clip.config.text_config.max_position_embeddings)
+
+        def features(part: Sequence[str]) -> Tensor:
+            tokens = self.tokenizer(
+                list(part), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+            )
+            pooled: Tensor = clip.text_model(tokens["input_ids"].to(self.text_image.device)).pooler_output
+            return clip.text_projection(pooled)
+
+        return _in_parts(texts, features)
+
+
+def load_scorer(source: str | Path = "mini", *, device: str = "auto") -> Scorer:
+    """Gives the scorer that lies in the model folder `source`; raises ModelError when there is none."""
+    folder = model_folder(source) / "scorer"
+    if not folder.is_dir():
+        raise ModelError(f"{folder.parent} has no scorer folder: only a model that brings one can score pictures")
+    chosen = choose_device(device).device
+    import_quietly()
+    from transformers import AutoTokenizer, CLIPModel, CLIPVisionModelWithProjection
+
+    try:
+        return Scorer(
+            text_image=read_tower(CLIPModel, folder / "text_image", chosen),
+            identity=read_tower(CLIPVisionModelWithProjection, folder / "identity", chosen),
+            tokenizer=AutoTokenizer.from_pretrained(str(folder / "text_image"), local_files_only=True),
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"{folder} cannot be loaded, a part of it is missing or broken: {error}") from error
+
+
+def _in_parts(things: Sequence[Thing], features: Callable[[Sequence[Thing]], Tensor]) -> Tensor:
+    if not things:
+        raise ValueError("there is nothing to score: give at least one picture or text")
+    parts = [features(things[start : start + AT_ONCE]) for start in range(0, len(things), AT_ONCE)]
+    return torch.nn.functional.normalize(torch.cat(parts).float(), dim=-1).cpu()

@@ -1,0 +1,117 @@
+"""Prompt templates for training: lines with `[name]` for the embedding and `[filewords]` for a photo's caption.
+
+Knows nothing of photos or captions; which line goes with which photo is the training's choice.
+"""
+
+from pathlib import Path
+
+from retrato.errors import PromptError
+
+LARGEST_FILE = 1 << 20
+"""Bytes of a template file; a longer one is not a template file."""
+
+_SUBJECT = (
+    "a photo of [name]",
+    "a portrait of [name]",
+    "a close-up of [name]",
+    "a picture of [name]",
+    "an image of [name]",
+    "a rendering of [name]",
+    "a depiction of [name]",
+    "a snapshot of [name]",
+    "a cropped photo of [name]",
+    "a close-up photo of [name]",
+    "a bright photo of [name]",
+    "a dark photo of [name]",
+    "a clean photo of [name]",
+    "a dirty photo of [name]",
+    "a clear photo of [name]",
+    "a blurry photo of [name]",
+    "a good photo of [name]",
+    "a bad photo of [name]",
+    "a nice photo of [name]",
+    "a cool photo of [name]",
+    "a strange photo of [name]",
+    "a small photo of [name]",
+    "a large photo of [name]",
+    "a detailed photo of [name]",
+    "a black and white photo of [name]",
+)
+_STYLE = (
+    "a painting by [name]",
+    "a picture by [name]",
+    "a drawing by [name]",
+    "an illustration by [name]",
+    "a rendering by [name]",
+    "a sketch by [name]",
+    "a portrait by [name]",
+    "a landscape by [name]",
+    "a close-up painting by [name]",
+    "a cropped painting by [name]",
+    "a bright painting by [name]",
+    "a dark painting by [name]",
+    "a clean painting by [name]",
+    "a rough painting by [name]",
+    "a good painting by [name]",
+    "a strange painting by [name]",
+    "a small painting by [name]",
+    "a large painting by [name]",
+    "a detailed painting by [name]",
+)
+
+TEMPLATES: dict[str, tuple[str, ...]] = {
+    "name_filewords": ("[name] [filewords]",),
+    "style": _STYLE,
+    "style_filewords": tuple(f"{line}, [filewords]" for line in _STYLE),
+    "subject": _SUBJECT,
+    "subject_filewords": tuple(f"{line}, [filewords]" for line in _SUBJECT),
+}
+
+
+def read_templates(path_or_name: str | Path) -> list[str]:
+    """Gives the template lines of a file, or of a built-in list (one of `TEMPLATES`), without the blank ones.
+
+    `subject_filewords.txt` means the built-in list too unless there is such a file.
+    Raises PromptError if there is neither, if the file is not UTF-8 text of at most 1 MiB, if it has no line, or if a
+    line has no `[name]`: a step on that line could teach nothing.
+    """
+    if str(path_or_name) in TEMPLATES:
+        return list(TEMPLATES[str(path_or_name)])
+    path = Path(path_or_name)
+    try:
+        if not path.exists() and path.suffix == ".txt" and path.stem in TEMPLATES:
+            return list(TEMPLATES[path.stem])
+        text = _text(path)
+    except FileNotFoundError:
+        names = ", ".join(TEMPLATES)
+        raise PromptError(
+            f"there is no template file {path}: give a text file with one prompt a line, or one of {names}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise PromptError(f"{path} cannot be read as a template: {error}; give a UTF-8 text file") from None
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if not lines:
+        raise PromptError(f"{path} is empty: write one prompt a line, such as: a photo of [name]")
+    for number, line in lines:
+        if "[name]" not in line:
+            raise PromptError(f"line {number} of {path} has no [name]: put [name] where the embedding belongs")
+    return [line for _, line in lines]
+
+
+def _text(path: Path) -> str:
+    """Gives the file's text, a byte-order mark left out; raises OSError or ValueError."""
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"it has more than {LARGEST_FILE} bytes")
+    return content.decode("utf-8-sig")
+
+
+def fill_template(template: str, *, name: str, filewords: str = "") -> str:
+    """Gives the prompt of one training picture; without `filewords` the comma before them goes too.
+
+    The caption goes in first, so a caption may itself say `[name]`.
+    """
+    if not filewords:
+        template = template.replace(", [filewords]", "")
+    return template.replace("[filewords]", filewords).replace("[name]", name).strip()

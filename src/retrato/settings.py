@@ -1,0 +1,111 @@
+"""The only place where options are defined: names, bounds, defaults, one-line descriptions.
+
+Each field is at once a parameter of the library, an option of the command line, a field of the REST schema
+and a row of `docs/settings.md`. Values are checked once, here, and trusted afterwards. Knows no torch.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from retrato.errors import SettingsError
+
+Count = Annotated[int, Field(ge=0)]
+
+
+def option(default: Any, description: str, *, flag: str | None = None, **bounds: Any) -> Any:
+    """Gives a settings field: its default, its one-line description and, where it differs, its command-line flag."""
+    return Field(default, description=description, json_schema_extra={"flag": flag} if flag else None, **bounds)
+
+
+class Settings(BaseModel):
+    """A frozen, validated set of options; unknown names and NaN are refused with a SettingsError."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError("; ".join(_sentence(detail) for detail in error.errors())) from None
+
+    def changed(self, **values: Any) -> Self:
+        """Gives a copy in which `values` are replaced, validated again."""
+        return type(self)(**{**self.model_dump(), **values})
+
+
+def _sentence(detail: Any) -> str:
+    """Gives `steps is 0: input should be greater than or equal to 1` for one of pydantic's findings."""
+    name = ".".join(str(part) for part in detail["loc"]) or "settings"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return f"there is no setting called {name}"
+    if not detail["loc"]:
+        return message
+    return f"{name} is {detail.get('input')!r}: {message[0].lower()}{message[1:]}"
+
+
+class PhotoSettings(Settings):
+    """How photos become training pictures."""
+
+    size: int = option(512, "side of the square working copies in pixels, a multiple of 8", ge=64, le=2048, multiple_of=8)
+    crop: Literal["face", "center", "none"] = option("center", "what to crop around: the face, the centre, or nothing")
+    caption: Literal["blip", "filename", "none"] = option("none", "where captions come from")
+    flip: bool = option(False, "add mirrored copies (a face is not symmetrical: rarely a good idea)")
+    split: bool = option(False, "cut pictures much longer than wide into several")
+    mask: bool = option(False, "write a mask of the subject beside each picture")
+
+
+class TrainSettings(Settings):
+    """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
+
+    name: str = option(..., "the word the embedding answers to, and its file name", min_length=1, max_length=64)
+    initializer_text: str = option("person", "the words the vectors start from", flag="--init", max_length=500)
+    vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
+    recipe: Literal["retrato", "a1111"] = option("retrato", "complete set of training choices")
+    steps: int | None = option(None, "most optimizer steps; training may stop earlier by itself", ge=1, le=1_000_000)
+    learning_rate: str | None = option(None, "rate, or a schedule such as `0.005:100, 1e-3:1000, 1e-5`", max_length=500)
+    batch_size: int | None = option(None, "photos per step", ge=1, le=256)
+    gradient_accumulation: int = option(1, "batches added up before a step", ge=1, le=256)
+    gradient_clip: float | None = option(None, "largest norm of the gradient; none switches clipping off", gt=0)
+    template: str | None = option(None, "prompt template file, or the name of a built-in one")
+    caption: Literal["auto", "file", "none"] = option(
+        "auto", "what [filewords] says: a .txt beside the photo, else the captioner; only the .txt; nothing"
+    )
+    shuffle_tags: bool = option(False, "shuffle the comma-separated parts of a caption at each step")
+    tag_dropout: float = option(0.0, "share of caption parts left out at each step", ge=0, le=1)
+    latent_sampling: Literal["once", "deterministic", "random"] = option(
+        "deterministic", "draw a photo's latents once, take their mean, or draw anew at each step"
+    )
+    held_out: int | None = option(None, "photos kept for evaluation only; by default a fifth of them", ge=0, le=100)
+    evaluate_every: int | None = option(None, "steps between deterministic evaluations", ge=1)
+    save_every: int | None = option(None, "steps between saved candidates", ge=1)
+    preview_every: int | None = option(None, "steps between preview pictures; 0 for none", ge=0)
+    preview_prompt: str | None = option(None, "prompt of the previews; [name] stands for the person", max_length=16000)
+    overwrite: bool = option(False, "replace an embedding of the same name")
+    seed: int = option(0, "seed of everything random", ge=0, le=2**63 - 1)
+
+
+class GenerateSettings(Settings):
+    """What to draw. None means: the model's own default (for Stable Diffusion 1.x: 512x512, CFG scale 7)."""
+
+    prompt: str = option(..., "what to draw", max_length=16000)
+    negative_prompt: str = option("", "what to avoid", flag="--negative", max_length=16000)
+    sampler: str = option("Euler a", "sampling method, by A1111's name")
+    schedule: str = option("Automatic", "noise schedule, by A1111's name")
+    steps: int = option(20, "sampling steps", ge=1, le=150)
+    guidance_scale: float | None = option(None, "CFG scale: how strictly the prompt is followed", flag="--cfg", ge=0, le=100)
+    seed: int = option(-1, "seed of the first image, image i uses seed + i; -1 draws one", ge=-1, le=2**63 - 1)
+    width: int | None = option(None, "width in pixels, a multiple of 8", ge=64, le=2048, multiple_of=8)
+    height: int | None = option(None, "height in pixels, a multiple of 8", ge=64, le=2048, multiple_of=8)
+    count: int = option(1, "images to draw", ge=1, le=1000)
+    batch_size: int = option(4, "images drawn at once; does not change them", ge=1, le=64)
+    clip_skip: int = option(1, "text-encoder layers to stop before the end; 1 is the last", ge=1, le=12)
+    emphasis: Literal["Original", "No norm", "Ignore", "None"] = option("Original", "how (word:1.3) weights are applied")
+    schedule_rules: Literal["1.6", "2022"] = option("1.6", "meaning of numbers in [from:to:when]")
+
+    @model_validator(mode="after")
+    def _seeds_fit(self) -> Self:
+        if self.seed + self.count > 2**63 - 1:
+            raise ValueError(f"seed {self.seed} with {self.count} images goes beyond 2**63 - 1")
+        return self

@@ -1,0 +1,39 @@
+"""Photos to an embedding: the loop, evaluation, stopping, picking. Knows nothing of the command line."""
+
+from retrato.training.events import (
+    Candidate,
+    Evaluated,
+    Finished,
+    Picked,
+    Prepared,
+    Previewed,
+    Saved,
+    Scored,
+    Stepped,
+    TrainingEvent,
+)
+from retrato.training.rate_schedule import parse_rate_schedule, rate_at
+from retrato.training.recipes import RECIPES, Plan, Recipe, resolve
+from retrato.training.run_folder import choose_run_folder
+from retrato.training.train import train
+
+__all__ = [
+    "RECIPES",
+    "Candidate",
+    "Evaluated",
+    "Finished",
+    "Picked",
+    "Plan",
+    "Prepared",
+    "Previewed",
+    "Recipe",
+    "Saved",
+    "Scored",
+    "Stepped",
+    "TrainingEvent",
+    "choose_run_folder",
+    "parse_rate_schedule",
+    "rate_at",
+    "resolve",
+    "train",
+]

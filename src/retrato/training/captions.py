@@ -1,0 +1,47 @@
+"""What the text encoder is told about each photo: captions, and templates filled with them.
+
+Knows nothing of tokens and tensors other than as a source of chance.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+
+from retrato.model.caption import Captioner
+from retrato.photos import Photo
+from retrato.prompts import fill_template
+
+
+def captions_of(
+    photos: Sequence[Photo], how: Literal["auto", "file", "none"], captioner: Captioner | None = None
+) -> list[str]:
+    """Gives what [filewords] says for each photo: the .txt beside it, else ("auto") the captioner's words, else "".
+
+    Words for framing, background and style explain those, so that the vectors need not.
+    """
+    if how == "none":
+        return [""] * len(photos)
+    captions = [photo.caption or "" for photo in photos]
+    missing = [index for index, caption in enumerate(captions) if not caption]
+    if how == "auto" and captioner is not None and missing:
+        written = captioner.caption([photos[index].image for index in missing])
+        for index, caption in zip(missing, written, strict=True):
+            captions[index] = caption
+    return captions
+
+
+def caption_text(
+    template: str, name: str, caption: str, *, shuffle: bool, dropout: float, source: torch.Generator
+) -> str:
+    """Gives one training text: the template filled with the name and the caption's comma-separated parts.
+
+    `shuffle` mixes the parts, `dropout` leaves each of them out with that probability, both drawn from `source`.
+    """
+    parts = [part.strip() for part in caption.split(",") if part.strip()]
+    if dropout:
+        kept = torch.rand(len(parts), generator=source) >= dropout
+        parts = [part for part, keep in zip(parts, kept.tolist(), strict=True) if keep]
+    if shuffle:
+        parts = [parts[index] for index in torch.randperm(len(parts), generator=source).tolist()]
+    return fill_template(template, name=name, filewords=", ".join(parts))

@@ -1,0 +1,103 @@
+"""Writes down where a run stands, and finds it again, so that a resumed run equals an uninterrupted one bit for bit.
+
+A checkpoint is `<step>.safetensors` with everything in it and `<step>.json` with its sha256, each written whole or not
+at all, the latter last: a checkpoint without a matching checksum does not count. Knows nothing of how steps are made.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from retrato.errors import TrainingError
+from retrato.files import write_atomic
+from retrato.training.optimizer import State, is_finite
+
+FORMAT = 1
+KEPT = 3
+_TENSORS = ("vectors", "mean", "square", "average", "best")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A state that was found again, the facts it was saved with, and the newer files that had to be passed over."""
+
+    state: State
+    facts: Mapping[str, Any]
+    damaged: tuple[Path, ...]
+
+
+def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> Path:
+    """Writes `state` and `facts` (what must be the same to resume, as JSON) and drops all but the latest three.
+
+    Raises TrainingError for a state with numbers that are none; such a file is never written.
+    """
+    if not all(is_finite(getattr(state, name)) for name in _TENSORS):
+        raise TrainingError(f"the vectors of step {state.step} hold numbers that are none: they were not saved")
+    tensors = {
+        f"{name}.{encoder}": each.contiguous().clone()
+        for name in _TENSORS
+        for encoder, each in enumerate(getattr(state, name))
+    }
+    counts = {
+        field.name: getattr(state, field.name) for field in dataclasses.fields(state) if field.name not in _TENSORS
+    }
+    # One entry only: the order of several is a matter of chance, and equal states should make equal files.
+    content = save(tensors, {"retrato": json.dumps({"format": FORMAT, "counts": counts, "facts": facts})})
+    file = write_atomic(folder / f"{state.step}.safetensors", content)
+    manifest = {"format": FORMAT, "step": state.step, "sha256": hashlib.sha256(content).hexdigest(), "facts": facts}
+    write_atomic(file.with_suffix(".json"), json.dumps(manifest, indent=1) + "\n")
+    for step in _steps(folder)[KEPT:]:
+        (folder / f"{step}.json").unlink(missing_ok=True)
+        (folder / f"{step}.safetensors").unlink(missing_ok=True)
+    return file
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """Gives the newest checkpoint that is whole, None where there never was one.
+
+    Raises TrainingError where there are some but all are damaged.
+    """
+    damaged: list[Path] = []
+    for step in _steps(folder):
+        file = folder / f"{step}.safetensors"
+        try:
+            state, facts = _read(file)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+            damaged.append(file)
+            continue
+        return Checkpoint(state, facts, tuple(damaged))
+    if damaged:
+        raise TrainingError(f"all checkpoints in {folder} are damaged: start the training anew, without --resume")
+    return None
+
+
+def _read(file: Path) -> tuple[State, Mapping[str, Any]]:
+    """Reads one checkpoint; raises ValueError and others for anything that is not as it was written."""
+    content = file.read_bytes()
+    manifest = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
+        raise ValueError("the checksum does not match")
+    length = int.from_bytes(content[:8], "little")
+    said = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["retrato"])
+    if said["format"] != FORMAT:
+        raise ValueError(f"format {said['format']} is not known")
+    found = load(content)
+    encoders = len(found) // len(_TENSORS)
+    fields: dict[str, Any] = said["counts"]
+    fields["evaluations"] = tuple((int(step), float(loss)) for step, loss in fields["evaluations"])
+    fields["saved"] = tuple(fields["saved"])
+    for name in _TENSORS:
+        fields[name] = tuple(found[f"{name}.{encoder}"] for encoder in range(encoders))
+    return State(**fields), said["facts"]
+
+
+def _steps(folder: Path) -> list[int]:
+    """Gives the steps of the checkpoints that have a manifest, the newest first."""
+    return sorted((int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal()), reverse=True)

@@ -1,0 +1,65 @@
+"""The deterministic loss: the same latents, noise, timesteps and texts every time, so that two values can be compared.
+
+A step's own loss depends on its draw more than on the vectors (DVAR, https://arxiv.org/abs/2302.04841). Knows nothing
+of steps and optimizers.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from retrato.model import Components
+from retrato.prompts import fill_template
+from retrato.training.optimizer import Vectors
+from retrato.training.randomness import generator
+from retrato.training.step import Batch, Diffusion, Material, losses
+
+
+def evaluation_batch(material: Material, timesteps: int, *, pairs: int, seed: int) -> Batch:
+    """Gives every photo at the middles of equal strata of the T = `timesteps`, so many that there are `pairs` pairs.
+
+    Latents are the photos' means, templates take turns, captions are whole.
+    """
+    count = len(material.captions)
+    strata = max(1, -(-pairs // count))
+    photos = torch.arange(count).repeat_interleave(strata)
+    middles = ((torch.arange(strata) + 0.5) / strata * timesteps).long()
+    texts = [
+        fill_template(
+            material.templates[photo % len(material.templates)], name=material.name, filewords=material.captions[photo]
+        )
+        for photo in photos.tolist()
+    ]
+    latents = material.latents.draw(photos, "deterministic", seed, 0)
+    noise = torch.randn(latents.shape, generator=generator(seed, "evaluation"))
+    return Batch(latents, noise, middles.repeat(count), tuple(texts))
+
+
+@torch.no_grad()
+def evaluate(
+    components: Components,
+    diffusion: Diffusion,
+    batch: Batch,
+    vectors: Vectors,
+    name: str,
+    *,
+    batch_size: int,
+    autocast: bool,
+) -> float:
+    """Gives the mean loss over the whole evaluation batch, worked through in parts of `batch_size`."""
+    on_device = tuple(each.to(components.device) for each in vectors)
+    parts = batch.split(batch_size)
+    return float(torch.cat([losses(components, diffusion, part, on_device, name, autocast) for part in parts]).mean())
+
+
+def has_settled(evaluations: Sequence[tuple[int, float]], patience: int | None, least_gain: float) -> bool:
+    """Says whether the last `patience` evaluations, as (step, loss), brought no gain of the share `least_gain`."""
+    if patience is None:
+        return False
+    best, without_gain = float("inf"), 0
+    for _, loss in evaluations:
+        if loss < best * (1 - least_gain):
+            best, without_gain = loss, 0
+        else:
+            without_gain += 1
+    return without_gain >= patience

@@ -1,0 +1,116 @@
+"""What a training run says while it works; consumers loop over these and need no callbacks.
+
+Order: Prepared, then Stepped with Evaluated, Previewed and Saved in between, then Scored once for each drawn
+candidate, Picked, Finished. Knows nothing of screens and files beyond their paths.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Photos are read and encoded, the model is frozen, the first step is about to run."""
+
+    photos: tuple[Path, ...]
+    held_out: tuple[Path, ...]
+    captions: Mapping[str, str]
+    steps: int
+    batch_size: int
+    first_step: int
+    run_folder: Path
+    settings: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """One optimizer step is done. `loss` is this batch's, `norms` the length of each vector, `seconds` since the start.
+
+    `samples` counts photo passes since step 0. Where the loss is not a number, the step was skipped.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    norms: tuple[float, ...]
+    seconds: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The deterministic loss on held-out photos: same latents, noise and timesteps every time."""
+
+    step: int
+    loss: float
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """A picture drawn with the current vectors."""
+
+    step: int
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A candidate embedding is on disk, whole."""
+
+    step: int
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One saved step; once scored, `scores` has `identity`, `prompt_fidelity`, `harmonic` and the number of `pictures`.
+
+    `loss` is the deterministic one; `is_average` marks the moving average of the vectors up to this step.
+    """
+
+    step: int
+    file: Path
+    loss: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+    pictures: tuple[Path, ...] = ()
+    is_average: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate was drawn and scored."""
+
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The candidate to keep, and why in one sentence."""
+
+    candidate: Candidate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run is over; `stop_reason` is one sentence, `file` the embedding to use."""
+
+    name: str
+    file: Path
+    vectors: int
+    dim: int
+    picked_step: int
+    steps_run: int
+    samples: int
+    seconds: float
+    stop_reason: str
+    candidates: tuple[Candidate, ...]
+    scores: Mapping[str, float]
+    run_folder: Path
+    times: Mapping[str, float] = field(default_factory=dict)
+
+
+TrainingEvent = Prepared | Stepped | Evaluated | Previewed | Saved | Scored | Picked | Finished

@@ -1,0 +1,202 @@
+"""Which candidate to keep: each is drawn with the same prompts and seeds, in rounds that keep the better part.
+
+Knows nothing of steps and losses other than as what to fall back on.
+"""
+
+import dataclasses
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from retrato.embeddings import read_embedding
+from retrato.model.score import Scorer
+from retrato.training.drawing import draw_cells, save_as
+from retrato.training.events import Candidate, Scored
+from retrato.training.prepare import Run
+from retrato.training.recipes import PickPlan
+from retrato.training.scores import Cells, Yardstick, earliest_within_error, score
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """All candidates in order, with scores where they were drawn; the picked one, why, and what the scores stand on.
+
+    `class_pictures` were drawn with the class word, for comparison.
+    """
+
+    candidates: tuple[Candidate, ...]
+    picked: Candidate
+    reason: str
+    yardstick: Mapping[str, float] = field(default_factory=dict)
+    class_pictures: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """The scorer, and what it compares pictures with: `photos` [M, E] of the person, `texts` [P, E] of the prompts."""
+
+    scorer: Scorer
+    photos: Tensor
+    texts: Tensor
+
+    def cells(self, pictures: Sequence[Image.Image]) -> Cells:
+        """Gives the raw cosines of pictures drawn in the cells 0, 1, 2 and so on."""
+        likeness = (self.scorer.embed_identity(pictures) @ self.photos.T).mean(dim=1)
+        texts = self.texts[torch.arange(len(pictures)) % len(self.texts)]
+        return Cells(likeness, (self.scorer.embed_images(pictures) * texts).sum(dim=1))
+
+    def unrelated(self, pictures: Sequence[Image.Image]) -> float:
+        """Gives the mean cosine of such pictures to the prompts they were not drawn for."""
+        cosines = self.scorer.embed_images(pictures) @ self.texts.T
+        own = torch.arange(len(pictures)) % len(self.texts)
+        return float(cosines[own[:, None] != torch.arange(len(self.texts))].mean())
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A candidate in the contest, with what was drawn of it so far."""
+
+    candidate: Candidate
+    pictures: list[Image.Image] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def scored(self) -> Candidate:
+        """Gives the candidate with its scores."""
+        scores = {**self.scores, "pictures": float(len(self.pictures))}
+        return dataclasses.replace(self.candidate, scores=scores, pictures=tuple(self.files))
+
+
+def choose(run: Run, candidates: Sequence[Candidate], scorer: Scorer | None) -> Generator[Scored, None, Choice]:
+    """Yields Scored for each candidate that was drawn, and gives the choice.
+
+    The candidates come in the order in which an early one is to be preferred. Without a scorer the least loss decides.
+    """
+    if scorer is None:
+        return _least_loss(run, candidates)
+    plan = run.plan.pick
+    subject = class_phrase(run.settings.initializer_text or run.components.defaults.class_word)
+    texts = scorer.embed_texts([prompt.text.replace("[name]", subject) for prompt in plan.prompts])
+    judge = _Judge(scorer, scorer.embed_identity([photo.image for photo in run.held_out or run.trained]), texts)
+    ceiling = _ceiling(run, judge)
+    class_word = _Entry(Candidate(0, run.folder.images / "class.png", math.nan))
+    entries = {index: _Entry(candidates[index]) for index in shortlist(candidates, plan.most_candidates)}
+    alive = list(entries)
+    for count in plan.rounds:
+        _draw_up_to(run, class_word, count, subject)
+        for index in alive:
+            _draw_up_to(run, entries[index], count, None)
+        cells = {index: judge.cells(entries[index].pictures) for index in alive}
+        yardstick = _yardstick(judge, plan, class_word, ceiling)
+        for index in alive:
+            entries[index].scores = score(cells[index], yardstick)
+        ranked = sorted(alive, key=lambda index: -entries[index].scores["harmonic"])
+        out = ranked[math.ceil(len(ranked) / plan.keep) :] if count != plan.rounds[-1] else []
+        yield from (Scored(entries[index].scored()) for index in sorted(out))
+        alive = [index for index in alive if index not in out]
+    yield from (Scored(entries[index].scored()) for index in alive)
+    picked, best = earliest_within_error(cells, yardstick, alive)
+    everyone = tuple(
+        entries[index].scored() if index in entries else candidate for index, candidate in enumerate(candidates)
+    )
+    return Choice(
+        candidates=everyone,
+        picked=everyone[picked],
+        reason=_reason(everyone[picked], everyone[best], run),
+        yardstick={
+            "class_word_identity": float(yardstick.class_word.likeness.mean()),
+            "photos_identity": ceiling,
+            "class_word_fidelity": float(yardstick.class_word.fidelity.mean()),
+            "unrelated_fidelity": yardstick.unrelated,
+        },
+        class_pictures=tuple(class_word.files),
+    )
+
+
+def shortlist(candidates: Sequence[Candidate], most: int) -> list[int]:
+    """Gives the positions of at most `most` candidates: the least loss, the last one, and others evenly spaced."""
+    if len(candidates) <= most:
+        return list(range(len(candidates)))
+    least = min(range(len(candidates)), key=lambda index: _loss_or_infinity(candidates[index]))
+    chosen = {least, len(candidates) - 1}
+    spaced = [round((number + 0.5) * len(candidates) / most - 0.5) for number in range(most)]
+    for index in sorted(set(spaced) - chosen, key=lambda index: -abs(index - least)):
+        if len(chosen) < most:
+            chosen.add(index)
+    return sorted(chosen)
+
+
+def pictures_needed(plan: PickPlan) -> int:
+    """Gives the most pictures that a choice draws, the class word's included."""
+    total, alive, before = plan.rounds[-1], plan.most_candidates, 0
+    for count in plan.rounds:
+        total += alive * (count - before)
+        alive, before = math.ceil(alive / plan.keep), count
+    return total
+
+
+def class_phrase(words: str) -> str:
+    """Gives the class word as it stands in a sentence: `person` becomes `a person`, `the old man` stays."""
+    if words.split(" ")[0].lower() in ("a", "an", "the"):
+        return words
+    return f"{'an' if words[:1].lower() in 'aeiou' else 'a'} {words}"
+
+
+def _draw_up_to(run: Run, entry: _Entry, count: int, subject: str | None) -> None:
+    """Draws the cells that are missing up to `count`, with `subject`, or with the candidate's own embedding."""
+    name = subject or run.settings.name
+    embedding = None if subject else dataclasses.replace(read_embedding(entry.candidate.file), name=name)
+    cells = range(len(entry.pictures), count)
+    for cell, drawn in zip(cells, draw_cells(run.components, run.plan.pick, cells, name, embedding), strict=True):
+        entry.pictures.append(drawn.image)
+        entry.files.append(save_as(drawn, run.folder.images / f"{entry.candidate.file.stem}-{cell}.png"))
+
+
+def _yardstick(judge: _Judge, plan: PickPlan, class_word: _Entry, ceiling: float) -> Yardstick:
+    count = len(class_word.pictures)
+    shows = torch.tensor([plan.prompts[cell % len(plan.prompts)].shows_identity for cell in range(count)])
+    return Yardstick(judge.cells(class_word.pictures), ceiling, judge.unrelated(class_word.pictures), shows)
+
+
+def _ceiling(run: Run, judge: _Judge) -> float:
+    """Gives how alike real photos are: those that are compared with, against the others (each pair of them if none)."""
+    if run.held_out:
+        others = judge.scorer.embed_identity([photo.image for photo in run.trained])
+        return float((others @ judge.photos.T).mean())
+    count = len(judge.photos)
+    cosines = judge.photos @ judge.photos.T
+    return float(cosines[~torch.eye(count, dtype=torch.bool)].mean())
+
+
+def _least_loss(run: Run, candidates: Sequence[Candidate]) -> Choice:
+    picked = min(candidates, key=_loss_or_infinity)
+    whose = "held-out photos" if run.held_out else "photos"
+    reason = f"{_which(picked)} has the least loss on the {whose}, {picked.loss:.5f}; there was no scorer for pictures"
+    return Choice(tuple(candidates), picked, reason)
+
+
+def _reason(picked: Candidate, best: Candidate, run: Run) -> str:
+    figures = (
+        f"likeness {picked.scores['identity']:.2f}, prompt fidelity {picked.scores['prompt_fidelity']:.2f}, "
+        f"together {picked.scores['harmonic']:.2f}"
+    )
+    judged = "photos it never saw" if run.held_out else "the photos it was trained on, as none were held out"
+    if picked is best:
+        return f"{_which(picked)} scores best against {judged}: {figures}"
+    return (
+        f"{_which(picked)} is the earliest within one standard error of the best, {_which(best)} with "
+        f"{best.scores['harmonic']:.2f}, against {judged}: {figures}"
+    )
+
+
+def _which(candidate: Candidate) -> str:
+    return f"the moving average at step {candidate.step}" if candidate.is_average else f"step {candidate.step}"
+
+
+def _loss_or_infinity(candidate: Candidate) -> float:
+    return candidate.loss if math.isfinite(candidate.loss) else math.inf

@@ -1,0 +1,294 @@
+"""Complete sets of training choices: the recipes, and how one becomes the plan of a run.
+
+To add a recipe, add a row to `RECIPES`. Knows no torch and no model: a relative rate becomes an absolute one where the
+vocabulary is known (see `optimizer.absolute_rates`).
+"""
+
+import math
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from retrato.errors import SettingsError
+from retrato.prompts import read_templates
+from retrato.prompts.templates import TEMPLATES
+from retrato.settings import TrainSettings
+from retrato.training.rate_schedule import parse_rate_schedule, rate_at
+
+
+@dataclass(frozen=True, slots=True)
+class PickPrompt:
+    """A prompt that candidates are drawn with; `[name]` stands for the person.
+
+    `shows_identity` is False where style or clothes change so much that likeness must not be judged by it.
+    """
+
+    text: str
+    shows_identity: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PickPlan:
+    """How candidates are compared: the same prompts and seeds for each, in rounds that keep the better part.
+
+    A *cell* is a prompt with a seed: cell i uses prompt i mod P of the P prompts and seed `first_seed + i // P`. Round
+    r draws the cells before `rounds[r]` with every candidate still in; then all but 1/`keep` of them are dropped. The
+    class word is drawn in every cell too, for comparison. At most 100 pictures are drawn (`pick.pictures_needed`).
+    """
+
+    prompts: tuple[PickPrompt, ...]
+    rounds: tuple[int, ...]
+    keep: int
+    most_candidates: int
+    first_seed: int
+    sampler: str
+    schedule: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A complete set of training choices; a user's settings override single ones.
+
+    learning_rate       per step of AdamW; see `rate_is_relative`
+    rate_is_relative    True: how far a step moves a vector at most, in mean norms of the model's vocabulary, so that
+                        one number serves every model: rho = rate * sqrt(dim) / mean norm. False: AdamW's own rate
+    warm_up             steps over which the rate rises linearly from nothing
+    final_rate          share of the rate that is left, linearly, at the last step; 1 keeps it
+    betas               AdamW's two decay rates
+    weight_decay        AdamW's decoupled decay per unit of rate
+    norm_cap            longest a vector may become, in mean norms of the vocabulary; None for no limit
+    initial_noise       length of the noise added to each start vector, in mean norms of the vocabulary
+    batch_size, steps   photos per step, most steps
+    evaluate_every      steps between evaluations on the held-out photos
+    save_every          steps between candidates on disk
+    evaluation_pairs    least number of (photo, timestep) pairs in an evaluation
+    timesteps           "stratified": one from each of batch-size many equal strata; "uniform": independent
+    weighting           of the loss by timestep: "none", or "half_min_snr": half plain, half Min-SNR-5
+                        (https://arxiv.org/abs/2303.09556)
+    average_over        steps that the moving average of the vectors looks back, one more candidate; 0 for none
+    patience            evaluations without a gain after which training stops; None for never
+    least_gain          by which share an evaluation must beat the best one to count as a gain
+    hold_out            whether photos are held out for evaluation by default
+    templates           what is said about a photo; `, [filewords]` goes where there is no caption
+    pick                how candidates are compared
+    """
+
+    learning_rate: float
+    rate_is_relative: bool
+    warm_up: int
+    final_rate: float
+    betas: tuple[float, float]
+    weight_decay: float
+    norm_cap: float | None
+    initial_noise: float
+    batch_size: int
+    steps: int
+    evaluate_every: int
+    save_every: int
+    evaluation_pairs: int
+    timesteps: Literal["stratified", "uniform"]
+    weighting: Literal["none", "half_min_snr"]
+    average_over: int
+    patience: int | None
+    least_gain: float
+    hold_out: bool
+    templates: tuple[str, ...]
+    pick: PickPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a run needs to know, nothing left open: a recipe with the settings applied.
+
+    `rates` are the stages of the rate as (rate, end step), relative or not as `rate_is_relative` says.
+    `steps` is where training ends at the latest, so also where a schedule ends before the asked number of steps.
+    `batch_size` times `gradient_accumulation` photos
+    make one step.
+    """
+
+    recipe: str
+    rates: tuple[tuple[float, int], ...]
+    rate_is_relative: bool
+    warm_up: int
+    final_rate: float
+    betas: tuple[float, float]
+    weight_decay: float
+    norm_cap: float | None
+    initial_noise: float
+    batch_size: int
+    gradient_accumulation: int
+    gradient_clip: float | None
+    steps: int
+    evaluate_every: int
+    save_every: int
+    preview_every: int
+    preview_prompt: str
+    evaluation_pairs: int
+    timesteps: Literal["stratified", "uniform"]
+    weighting: Literal["none", "half_min_snr"]
+    average_over: int
+    patience: int | None
+    least_gain: float
+    held_out: int
+    templates: tuple[str, ...]
+    shuffle_tags: bool
+    tag_dropout: float
+    latent_sampling: Literal["once", "deterministic", "random"]
+    seed: int
+    pick: PickPlan
+
+    @property
+    def samples_per_step(self) -> int:
+        """Gives how many photo passes one step makes."""
+        return self.batch_size * self.gradient_accumulation
+
+    def rate(self, step: int) -> float:
+        """Gives the rate of `step` (from 0), warm-up and decay applied, before it becomes absolute."""
+        rate = rate_at(self.rates, step)
+        if rate is None:
+            return 0.0
+        warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        return rate * warm * (1 - (1 - self.final_rate) * step / self.steps)
+
+
+def resolve(settings: TrainSettings, recipe: Recipe, photo_count: int) -> Plan:
+    """Gives the plan of a run: the recipe's choices, replaced where the settings say something.
+
+    A rate in the settings is AdamW's own rate, as everywhere else, and comes without warm-up and decay.
+    Raises SettingsError for a rate that is not a positive number, or for more held-out photos than can be spared, and
+    PromptError for a template that cannot be read.
+    """
+    steps = settings.steps or recipe.steps
+    own_rate = settings.learning_rate is not None
+    rates = tuple(parse_rate_schedule(settings.learning_rate or f"{recipe.learning_rate!r}", steps))
+    for rate, _ in rates:
+        if not 0 <= rate < math.inf:
+            raise SettingsError(f"the learning rate holds {rate}: rates are numbers from 0 up, such as 0.005")
+    steps = min(steps, max(end for _, end in rates))
+    batch_size = min(settings.batch_size or recipe.batch_size, photo_count)
+    return Plan(
+        recipe=settings.recipe,
+        rates=rates,
+        rate_is_relative=recipe.rate_is_relative and not own_rate,
+        warm_up=0 if own_rate else min(recipe.warm_up, steps // 5),
+        final_rate=1.0 if own_rate else recipe.final_rate,
+        betas=recipe.betas,
+        weight_decay=recipe.weight_decay,
+        norm_cap=recipe.norm_cap,
+        initial_noise=recipe.initial_noise,
+        batch_size=batch_size,
+        gradient_accumulation=settings.gradient_accumulation,
+        gradient_clip=settings.gradient_clip,
+        steps=steps,
+        evaluate_every=min(settings.evaluate_every or recipe.evaluate_every, steps),
+        save_every=min(settings.save_every or recipe.save_every, steps),
+        preview_every=settings.preview_every or 0,
+        preview_prompt=settings.preview_prompt or "a portrait of [name]",
+        evaluation_pairs=recipe.evaluation_pairs,
+        timesteps=recipe.timesteps,
+        weighting=recipe.weighting,
+        average_over=recipe.average_over,
+        patience=recipe.patience,
+        least_gain=recipe.least_gain,
+        held_out=_held_out(settings.held_out, recipe.hold_out, photo_count),
+        templates=tuple(read_templates(settings.template)) if settings.template else recipe.templates,
+        shuffle_tags=settings.shuffle_tags,
+        tag_dropout=settings.tag_dropout,
+        latent_sampling=settings.latent_sampling,
+        seed=settings.seed,
+        pick=recipe.pick,
+    )
+
+
+LEAST_TRAINED = 3
+
+
+def _held_out(asked: int | None, by_default: bool, photo_count: int) -> int:
+    """Gives how many photos to keep out of training: what was asked, else a fifth; at least three are trained on."""
+    spare = photo_count - LEAST_TRAINED
+    if asked is None:
+        return min(photo_count // 5, spare) if by_default else 0
+    if asked > max(spare, 0):
+        raise SettingsError(
+            f"held_out is {asked} of {photo_count} photos, but {LEAST_TRAINED} must remain to train on: "
+            f"take at most {max(spare, 0)}, or more photos"
+        )
+    return asked
+
+
+_PICK = PickPlan(
+    prompts=(
+        PickPrompt("a portrait of [name]"),
+        PickPrompt("a portrait of [name], smiling, blue background"),
+        PickPrompt("a portrait of [name], red shirt, yellow background"),
+        PickPrompt("a portrait of [name], comic style", shows_identity=False),
+        PickPrompt("a close-up portrait of [name], surprised, green background"),
+        PickPrompt("a portrait of [name], flat style", shows_identity=False),
+    ),
+    rounds=(3, 6, 12),
+    keep=2,
+    most_candidates=8,
+    first_seed=1_000_003,
+    sampler="DPM++ 2M",
+    schedule="Karras",
+    steps=12,
+)
+
+RECIPES = MappingProxyType(
+    {
+        # Few, careful steps: as many photo passes as it takes for the held-out loss to settle.
+        "retrato": Recipe(
+            learning_rate=0.5,
+            rate_is_relative=True,
+            warm_up=20,
+            final_rate=0.1,
+            betas=(0.9, 0.99),
+            weight_decay=0.0,
+            norm_cap=6.0,
+            initial_noise=0.1,
+            batch_size=8,
+            steps=400,
+            evaluate_every=25,
+            save_every=50,
+            evaluation_pairs=32,
+            timesteps="stratified",
+            weighting="none",
+            average_over=50,
+            patience=6,
+            least_gain=0.001,
+            hold_out=True,
+            templates=(
+                "a portrait of [name], [filewords]",
+                "a picture of [name], [filewords]",
+                "an image of [name], [filewords]",
+                "[name], [filewords]",
+            ),
+            pick=_PICK,
+        ),
+        # What A1111's Train tab did, as the reference that everything is compared with; evaluation and pick are ours.
+        "a1111": Recipe(
+            learning_rate=0.005,
+            rate_is_relative=False,
+            warm_up=0,
+            final_rate=1.0,
+            betas=(0.9, 0.999),
+            weight_decay=0.0,
+            norm_cap=None,
+            initial_noise=0.0,
+            batch_size=1,
+            steps=30_000,
+            evaluate_every=500,
+            save_every=500,
+            evaluation_pairs=32,
+            timesteps="uniform",
+            weighting="none",
+            average_over=0,
+            patience=None,
+            least_gain=0.0,
+            hold_out=True,
+            templates=TEMPLATES["subject_filewords"],
+            pick=_PICK,
+        ),
+    }
+)

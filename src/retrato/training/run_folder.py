@@ -1,0 +1,129 @@
+"""Where the files of a run lie: `textual_inversion/<date>/<name>/` as in A1111, and that only one run writes there.
+
+    embeddings/<name>-<step>.safetensors    candidates
+    images/<name>-<step>.png                previews, and the pictures candidates were compared by
+    textual_inversion_loss.csv              one row per step
+    settings-<date and time>.json           everything the run was started with
+    checkpoints/                            what resuming needs
+    <name>.safetensors, run.json            the picked embedding, and what there is to say about the run
+
+Knows nothing of what is learned.
+"""
+
+import contextlib
+import csv
+import fcntl
+import io
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TextIO
+
+from retrato.errors import TrainingError
+from retrato.files import write_atomic
+
+COLUMNS = ("step", "epoch", "epoch_step", "loss", "learn_rate", "held_out_loss")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths of one run."""
+
+    path: Path
+    name: str
+
+    @property
+    def images(self) -> Path:
+        """Gives the folder of previews and comparison pictures."""
+        return self.path / "images"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Gives the folder of what resuming needs."""
+        return self.path / "checkpoints"
+
+    @property
+    def loss_log(self) -> Path:
+        """Gives the file with one row per step."""
+        return self.path / "textual_inversion_loss.csv"
+
+    @property
+    def summary(self) -> Path:
+        """Gives the file that says all about the finished run."""
+        return self.path / "run.json"
+
+    @property
+    def picked(self) -> Path:
+        """Gives the file of the embedding to use."""
+        return self.path / f"{self.name}.safetensors"
+
+    def candidate(self, step: int, kind: str = "") -> Path:
+        """Gives the file of a candidate; `kind` tells an average from the vectors of the same step."""
+        return self.path / "embeddings" / f"{self.name}-{step}{kind}.safetensors"
+
+
+def choose_run_folder(root: Path, name: str, *, resume: bool = False, today: date | None = None) -> Path:
+    """Gives the folder for a run of `name` under `root`, the `textual_inversion` folder; makes nothing.
+
+    A new run takes `<date>/<name>`, or `<date>/<name>-2` and so on where that holds an earlier run. To resume is to
+    take the latest run that has something to resume. Raises TrainingError where there is none, or where another process
+    is at work on this name.
+    """
+    if resume:
+        found = [path for path in root.glob("*/*") if _is_run_of(path, name) and any(path.glob("checkpoints/*.json"))]
+        if not found:
+            raise TrainingError(f"no run of {name} under {root} can be resumed: start it without --resume")
+        return max(found, key=lambda path: max(file.stat().st_mtime_ns for file in path.glob("checkpoints/*.json")))
+    day = root / (today or date.today()).isoformat()
+    for number in itertools.count(1):
+        folder = day / (name if number == 1 else f"{name}-{number}")
+        if not folder.exists():
+            return folder
+        with locked(folder):  # says so if somebody is at work in it
+            pass
+    raise AssertionError("unreachable: the count has no end")
+
+
+def _is_run_of(folder: Path, name: str) -> bool:
+    tail = folder.name.removeprefix(name)
+    return folder.name.startswith(name) and (not tail or (tail.startswith("-") and tail[1:].isdecimal()))
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other trainings out of `folder` while open; raises TrainingError at once where another one is at work.
+
+    The lock belongs to the open file, so it ends with the process, however that ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise TrainingError(
+                f"process {file.read().strip() or '?'} is training in {folder}: wait for its end, or take another name"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        for left_behind in folder.rglob(".*.tmp*"):  # by a process that was killed while writing
+            left_behind.unlink()
+        yield
+
+
+@contextlib.contextmanager
+def open_loss_log(path: Path, after_step: int) -> Iterator[TextIO]:
+    """Opens the log for rows after `after_step`; what an interrupted run wrote beyond that is dropped."""
+    rows: list[list[str]] = []
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row and row[0].isdecimal() and int(row[0]) <= after_step]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+    write_atomic(path, text.getvalue())
+    with path.open("a", buffering=1, newline="", encoding="utf-8") as file:
+        yield file

@@ -1,0 +1,182 @@
+"""One training step without any memory: what is drawn for it, its loss, and the gradient to the vectors.
+
+Everything random comes from (seed, step). Knows nothing of schedules, files and of what happened before.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from retrato.errors import ModelError
+from retrato.model import Components, encode, token_chunks
+from retrato.training.captions import caption_text
+from retrato.training.latent_cache import LatentCache
+from retrato.training.optimizer import Vectors
+from retrato.training.randomness import generator
+from retrato.training.recipes import Plan
+
+MIN_SNR_GAMMA = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Diffusion:
+    """The model's noise schedule for training: `alphas_cumprod` [T] and what the U-Net predicts."""
+
+    alphas_cumprod: Tensor
+    prediction_type: str
+
+    @property
+    def timesteps(self) -> int:
+        """Gives T, the number of training timesteps."""
+        return len(self.alphas_cumprod)
+
+    def noisy_and_target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+        """Gives what the U-Net sees and what it should answer (noise, or v: https://arxiv.org/abs/2202.00512)."""
+        signal = self.alphas_cumprod[timesteps].sqrt().view(-1, 1, 1, 1)
+        spread = (1 - self.alphas_cumprod[timesteps]).sqrt().view(-1, 1, 1, 1)
+        noisy = signal * latents + spread * noise
+        return noisy, noise if self.prediction_type == "epsilon" else signal * noise - spread * latents
+
+    def weights(self, timesteps: Tensor, weighting: str) -> Tensor:
+        """Gives the weight of each timestep in the loss, 1 on average over all of them."""
+        if weighting == "none":
+            return torch.ones(len(timesteps))
+        snr = self.alphas_cumprod / (1 - self.alphas_cumprod)
+        divisor = snr if self.prediction_type == "epsilon" else snr + 1
+        full = snr.clamp(max=MIN_SNR_GAMMA) / divisor
+        return (0.5 + 0.5 * full / full.mean())[timesteps]
+
+
+def read_diffusion(components: Components) -> Diffusion:
+    """Gives the model's noise schedule; raises ModelError where it predicts something that cannot be trained on."""
+    if components.prediction_type not in ("epsilon", "v_prediction"):
+        raise ModelError(
+            f"{components.name} predicts {components.prediction_type!r}: training needs one for epsilon or v_prediction"
+        )
+    from diffusers import DDPMScheduler  # slow to import, and by now the model has done so, quietly
+
+    scheduler = DDPMScheduler.from_config(dict(components.scheduler_config))
+    return Diffusion(scheduler.alphas_cumprod.float(), components.prediction_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What steps draw from: the latents and captions of N photos, the templates and the name."""
+
+    latents: LatentCache
+    captions: tuple[str, ...]
+    templates: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B training examples: `latents` and `noise` [B, C, h, w], `timesteps` [B], one text each. All on the CPU."""
+
+    latents: Tensor
+    noise: Tensor
+    timesteps: Tensor
+    texts: tuple[str, ...]
+
+    def split(self, size: int) -> Iterator["Batch"]:
+        """Gives the batch in parts of at most `size` examples."""
+        for start in range(0, len(self.texts), size):
+            part = slice(start, start + size)
+            yield Batch(self.latents[part], self.noise[part], self.timesteps[part], self.texts[part])
+
+
+def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Batch:
+    """Gives the examples of `step`, drawn from (plan.seed, step) alone.
+
+    Each photo comes once per round through all of them; `timesteps` is T.
+    """
+    count = plan.samples_per_step
+    photos = draw_photos(len(material.captions), count, plan.seed, step)
+    latents = material.latents.draw(photos, plan.latent_sampling, plan.seed, step)
+    words = generator(plan.seed, "words", step)
+    texts = []
+    for photo in photos.tolist():
+        template = material.templates[int(torch.randint(len(material.templates), (1,), generator=words))]
+        caption = material.captions[photo]
+        texts.append(
+            caption_text(
+                template, material.name, caption, shuffle=plan.shuffle_tags, dropout=plan.tag_dropout, source=words
+            )
+        )
+    return Batch(
+        latents=latents,
+        noise=torch.randn(latents.shape, generator=generator(plan.seed, "noise", step)),
+        timesteps=draw_timesteps(count, timesteps, plan.timesteps == "stratified", plan.seed, step),
+        texts=tuple(texts),
+    )
+
+
+def draw_photos(photo_count: int, count: int, seed: int, step: int) -> Tensor:
+    """Gives `count` photo numbers: the step's share of an endless row of shuffled rounds through all photos."""
+    chosen: list[int] = []
+    position = step * count
+    while len(chosen) < count:
+        order = torch.randperm(photo_count, generator=generator(seed, "photos", position // photo_count))
+        part = order[position % photo_count :][: count - len(chosen)].tolist()
+        chosen += part
+        position += len(part)
+    return torch.tensor(chosen)
+
+
+def draw_timesteps(count: int, timesteps: int, is_stratified: bool, seed: int, step: int) -> Tensor:
+    """Gives `count` timesteps in 0 .. timesteps - 1: stratified, one from each of `count` equal parts of the range."""
+    chance = torch.rand(count, generator=generator(seed, "timesteps", step), dtype=torch.float64)
+    position = (torch.arange(count) + chance) / count if is_stratified else chance
+    return (position * timesteps).long().clamp(max=timesteps - 1)
+
+
+def losses(
+    components: Components, diffusion: Diffusion, batch: Batch, vectors: Vectors, name: str, autocast: bool
+) -> Tensor:
+    """Gives the mean squared error of each example [B]; gradients flow to `vectors`."""
+    taken = {name: len(vectors[0])}
+    conditioning = encode(components, [token_chunks(components, text, taken) for text in batch.texts], {name: vectors})
+    noisy, target = diffusion.noisy_and_target(batch.latents, batch.noise, batch.timesteps)
+    device, dtype = components.device, components.dtype
+    with torch.autocast("cpu", torch.bfloat16) if autocast else contextlib.nullcontext():
+        prediction = components.unet(
+            noisy.to(device, dtype),
+            batch.timesteps.to(device),
+            encoder_hidden_states=conditioning.states.to(dtype),
+            added_cond_kwargs=_added_conditions(components, conditioning.pooled, batch),
+        ).sample
+    return (prediction.float() - target.to(device)).square().mean(dim=(1, 2, 3))
+
+
+def gradients(
+    components: Components, diffusion: Diffusion, batch: Batch, vectors: Vectors, name: str, plan: Plan, autocast: bool
+) -> tuple[float, Vectors]:
+    """Gives the batch's mean loss, not weighted, and the gradient [V, D] of the weighted one, on the CPU.
+
+    Works through the batch in parts of `plan.batch_size`, which changes the result by rounding only.
+    """
+    leaves = [each.detach().to(components.device).requires_grad_(True) for each in vectors]
+    # float16 has too little range for these gradients; a constant factor keeps them in it.
+    scale = 1024.0 if components.dtype == torch.float16 else 1.0
+    sums = [torch.zeros_like(each) for each in leaves]
+    total = 0.0
+    for part in batch.split(plan.batch_size):
+        each_loss = losses(components, diffusion, part, tuple(leaves), name, autocast)
+        weights = diffusion.weights(part.timesteps, plan.weighting).to(components.device)
+        weighted = (each_loss * weights).sum() / len(batch.texts)
+        parts = torch.autograd.grad(weighted * scale, leaves)
+        sums = [kept + new / scale for kept, new in zip(sums, parts, strict=True)]
+        total += float(each_loss.detach().sum())
+    return total / len(batch.texts), tuple(each.cpu() for each in sums)
+
+
+def _added_conditions(components: Components, pooled: Tensor | None, batch: Batch) -> dict[str, Tensor] | None:
+    """Gives what Stable Diffusion XL wants besides: the pooled text; original size, crop corner and size in pixels."""
+    if pooled is None:
+        return None
+    height, width = (side * components.vae_scale for side in batch.latents.shape[-2:])
+    sizes = torch.tensor([[height, width, 0, 0, height, width]], device=components.device, dtype=components.dtype)
+    return {"text_embeds": pooled.to(components.dtype), "time_ids": sizes.expand(len(batch.texts), -1)}

@@ -1,0 +1,299 @@
+"""The way from photos to an embedding, as a generator of events: learn, evaluate, save, stop, pick.
+
+A consumer that stops consuming stops the work; what was learned so far is on disk then. Knows nothing of the screen
+and of the library the embedding goes to.
+"""
+
+import contextlib
+import dataclasses
+import math
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from retrato.embeddings import read_embedding, write_embedding
+from retrato.errors import SettingsError, TrainingError
+from retrato.model import Components
+from retrato.model.caption import Captioner
+from retrato.model.score import Scorer
+from retrato.photos import Photo
+from retrato.settings import TrainSettings
+from retrato.training.candidates import evaluate_run, gather_candidates
+from retrato.training.checkpoint import load_checkpoint, save_checkpoint
+from retrato.training.drawing import draw_preview
+from retrato.training.evaluate import has_settled
+from retrato.training.events import Evaluated, Finished, Picked, Prepared, Previewed, Saved, Stepped, TrainingEvent
+from retrato.training.frozen import frozen
+from retrato.training.optimizer import (
+    State,
+    absolute_rates,
+    advance,
+    first_state,
+    is_finite,
+    roll_back,
+    skip,
+)
+from retrato.training.pick import Choice, choose
+from retrato.training.prepare import Run, check_inputs, prepare, start_vectors
+from retrato.training.run_folder import RunFolder, locked, open_loss_log
+from retrato.training.step import draw_batch, gradients
+from retrato.training.summary import write_settings, write_summary
+
+SKIPPED_IN_A_ROW = 5
+ROLLBACKS = 3
+
+
+def train(
+    components: Components,
+    photos: Path | str | Sequence[Photo],
+    settings: TrainSettings,
+    *,
+    run_folder: Path,
+    scorer: Scorer | None = None,
+    captioner: Captioner | None = None,
+    resume: bool = False,
+) -> Iterator[TrainingEvent]:
+    """Learns one person on the frozen model and says what happens; the last event names the embedding to use.
+
+    Everything is written under `run_folder` (see `run_folder.choose_run_folder`), where nobody else may be training.
+    With `resume` the run in it goes on where it stopped, bit for bit as if it had not. Without `scorer` the candidate
+    of least loss is picked. Raises PhotoError, EmbeddingError, SettingsError and PromptError before anything is
+    written, and TrainingError afterwards, which says where the last good checkpoint lies.
+    """
+    started = time.perf_counter()
+    inputs = check_inputs(components, photos, settings)
+    folder = RunFolder(Path(run_folder), settings.name)
+    with _writing(folder), locked(folder.path):
+        run = prepare(components, inputs, settings, folder, captioner)
+        state = _found_state(run, resume)
+        write_settings(run, state.step)
+        prepared = time.perf_counter()
+        yield _prepared(run, state.step)
+        state, stop_reason = yield from _learn(run, state)
+        learned = time.perf_counter()
+        choice = yield from _pick(run, state, scorer)
+        yield Picked(choice.picked, choice.reason)
+        ended = time.perf_counter()
+        times = {"prepare": prepared - started, "train": learned - prepared, "pick": ended - learned}
+        finished = _finished(run, state, choice, stop_reason, times)
+        write_summary(run, state, choice, finished)
+        yield finished
+
+
+@contextlib.contextmanager
+def _writing(folder: RunFolder) -> Iterator[None]:
+    """Turns a disk that refuses (full, read-only, gone) into a sentence that says where the last good work lies."""
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{error.filename or folder.path} cannot be written ({error.strerror or error}): {_last_good(folder)}"
+        ) from error
+
+
+def _last_good(folder: RunFolder) -> str:
+    """Says where what was learned so far lies."""
+    with contextlib.suppress(TrainingError):
+        found = load_checkpoint(folder.checkpoints)
+        if found is not None:
+            file = folder.candidate(found.state.step)
+            return f"the last good checkpoint is {file}, from where the run can be resumed"
+    return "nothing had been saved yet"
+
+
+def _found_state(run: Run, resume: bool) -> State:
+    """Gives the state to go on from; raises SettingsError where that would mix two runs."""
+    found = load_checkpoint(run.folder.checkpoints)
+    if found is None:
+        return first_state(start_vectors(run))
+    if not resume:
+        raise SettingsError(f"{run.folder.path} already holds a run: resume it, or give another folder")
+    for name, now in run.facts["settings"].items():
+        before = found.facts["settings"].get(name)
+        if before != now:
+            raise SettingsError(f"{name} is {now!r}, but the run to resume was started with {before!r}: use that again")
+    if found.facts["model"] != run.facts["model"]:
+        raise SettingsError(
+            f"the run to resume was started on model {found.facts['model']}, this is {run.facts['model']}: take that"
+        )
+    if found.facts["photos"] != run.facts["photos"]:
+        raise SettingsError(
+            f"the photos are not those that {run.folder.path} was started with: put them back, or start anew"
+        )
+    return found.state
+
+
+def _prepared(run: Run, first_step: int) -> Prepared:
+    return Prepared(
+        photos=tuple(photo.path for photo in run.trained),
+        held_out=tuple(photo.path for photo in run.held_out),
+        captions={str(photo.path): caption for photo, caption in zip(run.photos, run.captions, strict=True)},
+        steps=run.plan.steps,
+        batch_size=run.plan.samples_per_step,
+        first_step=first_step,
+        run_folder=run.folder.path,
+        settings=dataclasses.asdict(run.plan),
+    )
+
+
+def _learn(run: Run, state: State) -> Generator[TrainingEvent, None, tuple[State, str]]:
+    """Makes steps until there is a reason to stop; gives the last state and the reason.
+
+    A step's events come out once all of its work is done, so whoever stops at any of them leaves a whole step.
+    """
+    started = time.perf_counter()
+    good = state
+    try:
+        with (
+            frozen(run.components, run.plan.batch_size, run.latent_cells) as autocast,
+            open_loss_log(run.folder.loss_log, state.step) as log,
+        ):
+            while (reason := _reason_to_stop(run, state)) is None:
+                state, loss, rate = _one_step(run, state, good, autocast)
+                stepped = _stepped(run, state, loss, rate, time.perf_counter() - started)
+                state, good, evaluated = _judged(run, state, good, autocast)
+                _write_row(log, run, stepped, evaluated)
+                state, written = _written(run, state, evaluated)
+                yield stepped
+                if evaluated is not None:
+                    yield evaluated
+                yield from written
+    finally:
+        _keep(run, state)
+    return state, reason
+
+
+def _one_step(run: Run, state: State, good: State, autocast: bool) -> tuple[State, float, float]:
+    """Gives the state after one step, its loss and its rate; a step with anything that is not a number is skipped."""
+    plan = run.plan
+    batch = draw_batch(run.material, plan, run.diffusion.timesteps, state.step)
+    loss, gradient = gradients(run.components, run.diffusion, batch, state.vectors, run.settings.name, plan, autocast)
+    rates = absolute_rates(plan, state, run.norms)
+    if math.isfinite(loss) and is_finite(gradient):
+        moved = advance(state, gradient, rates, plan, run.norms)
+        if is_finite(moved.vectors):
+            return moved, loss, rates[0]
+    skipped = skip(state)
+    if skipped.skipped_in_a_row >= SKIPPED_IN_A_ROW:
+        skipped = _rolled_back(run, skipped, good)
+    return skipped, loss, rates[0]
+
+
+def _judged(run: Run, state: State, good: State, autocast: bool) -> tuple[State, State, Evaluated | None]:
+    """Gives the state with its evaluation, where one is due, and the last good state."""
+    plan, is_last = run.plan, state.step == run.plan.steps
+    is_due = state.step % plan.evaluate_every == 0 or state.step % plan.save_every == 0
+    # While steps are being skipped there is nothing new to judge, and nothing that is known to be good.
+    if not is_last and (not is_due or state.skipped_in_a_row):
+        return state, good, None
+    loss = evaluate_run(run, state.vectors, autocast)
+    if not math.isfinite(loss):
+        return _rolled_back(run, state, good), good, None
+    best = state.best_evaluation
+    is_best = best is None or loss < best[1]
+    judged = dataclasses.replace(
+        state,
+        evaluations=(*state.evaluations, (state.step, loss)),
+        best=state.vectors if is_best else state.best,
+    )
+    return judged, judged, Evaluated(state.step, loss, is_best)
+
+
+def _written(run: Run, state: State, evaluated: Evaluated | None) -> tuple[State, list[Previewed | Saved]]:
+    """Draws a preview and writes a candidate where they are due; what could not be judged is no candidate."""
+    events: list[Previewed | Saved] = []
+    plan = run.plan
+    if plan.preview_every and state.step % plan.preview_every == 0:
+        events.append(draw_preview(run, state))
+    if evaluated is not None and (state.step == plan.steps or state.step % plan.save_every == 0):
+        state = dataclasses.replace(state, saved=(*state.saved, state.step))
+        events.append(Saved(state.step, _save(run, state)))
+    return state, events
+
+
+def _save(run: Run, state: State) -> Path:
+    """Writes the state as an embedding and as a checkpoint, in this order: a checkpoint's embedding is always there."""
+    file = write_embedding(run.embedding(state.vectors, state.step), run.folder.candidate(state.step))
+    save_checkpoint(run.folder.checkpoints, state, run.facts)
+    return file
+
+
+def _keep(run: Run, state: State) -> None:
+    """Writes the state down if it is newer than what is on disk, also as an embedding for whoever wants to use it."""
+    if state.step and state.step not in state.saved:
+        _save(run, state)
+
+
+def _rolled_back(run: Run, state: State, good: State) -> State:
+    if state.rollbacks >= ROLLBACKS:
+        raise TrainingError(
+            f"the loss was not a number in {state.skipped} of {state.step} steps, and going back to good vectors "
+            f"{ROLLBACKS} times did not help: take a lower learning rate; {_last_good(run.folder)}"
+        )
+    return roll_back(state, good)
+
+
+def _reason_to_stop(run: Run, state: State) -> str | None:
+    """Says in one sentence why no further step is made, None while there is no reason."""
+    plan = run.plan
+    if has_settled(state.evaluations, plan.patience, plan.least_gain):
+        step, loss = state.best_evaluation or (0, math.nan)
+        whose = "held-out photos" if run.split.held_out else "photos"
+        return (
+            f"the loss on the {whose} has settled: no gain of {plan.least_gain:.1%} in {plan.patience} evaluations, "
+            f"least {loss:.5f} at step {step}"
+        )
+    if state.step >= plan.steps:
+        return f"all {plan.steps} steps are done"
+    return None
+
+
+def _stepped(run: Run, state: State, loss: float, rate: float, seconds: float) -> Stepped:
+    return Stepped(
+        step=state.step,
+        steps=run.plan.steps,
+        loss=loss,
+        learning_rate=rate,
+        norms=state.norms,
+        seconds=seconds,
+        samples=state.step * run.plan.samples_per_step,
+    )
+
+
+def _write_row(log: TextIO, run: Run, stepped: Stepped, evaluated: Evaluated | None) -> None:
+    """Writes one line with A1111's columns, in which epochs count from 0 and the steps in them from 1."""
+    per_epoch = max(1, len(run.trained) // run.plan.samples_per_step)
+    epoch, epoch_step = divmod(stepped.step - 1, per_epoch)
+    loss = "" if evaluated is None else f"{evaluated.loss:.7f}"
+    log.write(f"{stepped.step},{epoch},{epoch_step + 1},{stepped.loss:.7f},{stepped.learning_rate:.7g},{loss}\n")
+
+
+def _pick(run: Run, state: State, scorer: Scorer | None) -> Generator[TrainingEvent, None, Choice]:
+    """Compares the candidates and writes the picked one, with its scores, as the embedding to use."""
+    candidates = gather_candidates(run, state)
+    if not candidates:
+        raise TrainingError(f"none of {state.step} steps gave vectors whose loss is a number: {_last_good(run.folder)}")
+    choice = yield from choose(run, candidates, scorer)
+    picked = read_embedding(choice.picked.file)
+    facts = {**picked.metadata, **{name: f"{value:.4f}" for name, value in choice.picked.scores.items()}}
+    write_embedding(dataclasses.replace(picked, name=run.settings.name, metadata=facts), run.folder.picked)
+    return choice
+
+
+def _finished(run: Run, state: State, choice: Choice, stop_reason: str, times: Mapping[str, float]) -> Finished:
+    return Finished(
+        name=run.settings.name,
+        file=run.folder.picked,
+        vectors=run.settings.vectors_per_token,
+        dim=run.components.token_widths[0],
+        picked_step=choice.picked.step,
+        steps_run=state.step,
+        samples=state.step * run.plan.samples_per_step,
+        seconds=sum(times.values()),
+        stop_reason=stop_reason,
+        candidates=choice.candidates,
+        scores=choice.picked.scores,
+        run_folder=run.folder.path,
+        times=times,
+    )

@@ -1,0 +1,36 @@
+"""Infotext, whatever it says."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrato.generation import format_infotext, parse_infotext
+from retrato.settings import GenerateSettings
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        ['"', "\\", ":", ",", "\n", " ", "ab", "x", "Negative prompt:", "Size: ", "9x9", "((", "[", "Version: v1.", "é"]
+    ),
+    max_size=60,
+).map("".join)
+LINE = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp", "Zs")), min_size=1, max_size=30)
+
+
+@given(st.text() | HOSTILE)
+def test_reading_gives_strings_and_raises_nothing(text: str) -> None:
+    fields = parse_infotext(text)
+    assert all(isinstance(part, str) for pair in fields.items() for part in pair)
+    assert {"Prompt", "Negative prompt", "Clip skip"} <= fields.keys()
+
+
+@given(HOSTILE.map(lambda part: part * 200))
+@settings(max_examples=20)
+def test_long_hostile_text_is_read(text: str) -> None:
+    assert isinstance(parse_infotext(text)["Prompt"], str)
+
+
+@given(LINE, LINE, LINE, st.integers(0, 2**63 - 2))
+def test_what_is_written_is_read(prompt: str, negative: str, model: str, seed: int) -> None:
+    told = GenerateSettings(prompt=prompt, negative_prompt=negative, seed=seed, width=64, height=72, guidance_scale=3.5)
+    fields = parse_infotext(format_infotext(told, model=model, model_hash="0123456789"))
+    assert (fields["Prompt"], fields["Negative prompt"], fields["Seed"]) == (prompt, negative, str(seed))
+    assert (fields["Size-1"], fields["Size-2"], fields["CFG scale"]) == ("64", "72", "3.5")

@@ -1,0 +1,157 @@
+"""What holds for every prompt: no surprise exceptions, schedules that end, escapes that work, linear work."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import retrato.prompts
+from retrato.errors import PromptError
+from retrato.prompts import chunk_tokens, extract_tags, parse_attention, prompt_schedule, split_and
+
+ATOMS = [*"()[]:|\\<>=a, \n", ":1.2)", ":0.5]", ": 3 ]", "::2]", "[a|", "BREAK", " AND ", "<lora:", "1.2.3", "é", "١"]
+PROMPTS = st.lists(st.sampled_from(ATOMS), max_size=40).map("".join) | st.text(max_size=60)
+PATTERNS = st.lists(st.sampled_from(ATOMS), min_size=1, max_size=5)
+FOLDER = str(Path(retrato.prompts.__file__).parent)
+
+
+def tokenize(text: str) -> list[int]:
+    return [1 + ord(character) for character in text.lower() if not character.isspace()]
+
+
+def chunked(prompt: str) -> None:
+    chunk_tokens(prompt, tokenize, comma_token=1 + ord(","), embeddings={"a": 2, "aa": 3, "aaa,": 4, "(": 1})
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "attention": parse_attention,
+    "schedule": lambda prompt: prompt_schedule(prompt, 4),
+    "schedule of 2022": lambda prompt: prompt_schedule(prompt, 4, rules="2022"),
+    "and": split_and,
+    "tags": extract_tags,
+    "chunks": chunked,
+}
+
+
+def complaint(read: Callable[[str], object], prompt: str) -> str:
+    """Gives the PromptError's sentence, empty if there is none."""
+    try:
+        read(prompt)
+    except PromptError as error:
+        return str(error)
+    return ""
+
+
+@given(PROMPTS)
+def test_nothing_but_a_prompt_error_is_raised(prompt: str) -> None:
+    for read in READERS.values():
+        assert "\n" not in complaint(read, prompt)
+
+
+@given(PROMPTS, st.integers(1, 30), st.none() | st.integers(1, 30), st.sampled_from(["1.6", "2022"]))
+def test_a_schedule_goes_up_and_ends_with_the_last_step(prompt: str, steps: int, hires: int | None, rules: Any) -> None:
+    ends = [end for end, _ in prompt_schedule(prompt, steps, rules=rules, hires_steps=hires)]
+    assert ends == sorted(set(ends))
+    assert ends[-1] == (hires if hires is not None and rules == "1.6" else steps)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]) | st.sampled_from("()[]\\:1."), max_size=60))
+def test_escaped_text_comes_back(text: str) -> None:
+    escaped = re.sub(r"([()\[\]\\])", r"\\\1", text)
+    assert parse_attention(escaped) == [(text, 1.0)]
+
+
+@given(PROMPTS)
+def test_text_without_marks_never_changes_on_the_way(prompt: str) -> None:
+    plain = re.sub(r"[\[\]|\\]", "", prompt)
+    assert prompt_schedule(plain, 7) == [(7, plain)]
+
+
+@given(PROMPTS)
+def test_chunks_keep_their_length_and_their_slots_inside(prompt: str) -> None:
+    embeddings = {"a": 2, "aa": 5, ",": 1}
+    for chunk in chunk_tokens(prompt, tokenize, comma_token=1 + ord(","), embeddings=embeddings, chunk_length=6):
+        assert len(chunk.token_ids) == len(chunk.weights) <= 6
+        places = [place for slot in chunk.slots for place in range(slot.offset, slot.offset + slot.vectors)]
+        assert places == [place for place, token in enumerate(chunk.token_ids) if token == 0]
+
+
+class CountedText(str):
+    """A prompt that counts the characters that are read from it, slices and searches included."""
+
+    read = 0
+
+    def __getitem__(self, key: Any) -> str:
+        found = super().__getitem__(key)
+        self.read += len(found)
+        return found
+
+    def find(self, sub: str, start: int = 0, end: int = sys.maxsize) -> int:  # type: ignore[override]
+        found = super().find(sub, start, end)
+        self.read += (len(self) if found == -1 else found) - start + 1
+        return found
+
+
+@contextmanager
+def counted_lines() -> Iterator[list[int]]:
+    """Counts the lines of the package that run, each turn of a loop or comprehension included."""
+    count = [0]
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if not frame.f_code.co_filename.startswith(FOLDER):
+            return None
+        count[0] += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield count
+    finally:
+        sys.settrace(before)
+
+
+def work(read: Callable[[str], object], prompt: str) -> int:
+    text = CountedText(prompt)
+    with counted_lines() as lines:
+        complaint(read, text)
+    return lines[0] + text.read
+
+
+def test_the_measure_sees_quadratic_work() -> None:
+    def read(prompt: str) -> list[str]:
+        return [prompt[at:] for at in range(len(prompt))]
+
+    assert work(read, "a" * 160) > 15 * work(read, "a" * 40)
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+@settings(max_examples=25, deadline=None)
+@given(start=st.sampled_from(["", "(" * 60, "[a:", "<"]), pattern=PATTERNS)
+def test_work_grows_no_faster_than_the_prompt(reader: str, start: str, pattern: list[str]) -> None:
+    part = "".join(pattern)
+    # From 70 repetitions on the brackets of `start` are closed, or the limit is reached: what is left is the slope.
+    some, more, most = (work(READERS[reader], start + part * times) for times in (70, 140, 280))
+    assert most - more <= 2.2 * max(more - some, 0) + 400
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+@pytest.mark.parametrize(
+    "part", [" ", "a", "BREAK ", " :1", "(a)", "[a:b:2]", "[a|b]", "<lora:", ": ", "\\(", "a AND "]
+)
+def test_work_per_character_is_bounded(reader: str, part: str) -> None:
+    prompt = part * (2000 // len(part))
+    assert work(READERS[reader], prompt) <= 60 * len(prompt)
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+@pytest.mark.parametrize("part", ["(", "[", "[a:", "[a|", "(a:", "]", ":2]", "\\", "<a:"])
+def test_hostile_depth_gives_a_result_or_one_sentence(reader: str, part: str) -> None:
+    assert re.fullmatch(r"(the bracket at character \d+ .*)?", complaint(READERS[reader], part * 10_000))

@@ -1,0 +1,57 @@
+import pytest
+
+from retrato.generation import format_infotext, parse_infotext
+from retrato.settings import GenerateSettings
+
+TAIL = "\nSteps: 20, Sampler: Euler a, Seed: 3"
+
+
+def test_what_is_written_is_read() -> None:
+    settings = GenerateSettings(
+        prompt='a "quoted", (red:1.2)\nhat', negative_prompt="bad: very", steps=7, sampler="DPM++ 2M",
+        schedule="Karras", guidance_scale=7.5, seed=12, width=64, height=128, clip_skip=2,
+        emphasis="No norm", schedule_rules="2022",
+    )  # fmt: skip
+    text = format_infotext(settings, model="my, model", model_hash="abc", version="retrato 1", fields={"RNG": "CPU"})
+    assert text.splitlines()[-1] == (
+        "Steps: 7, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 12, Size: 64x128, Model hash: abc, "
+        'Model: "my, model", Clip skip: 2, RNG: CPU, Emphasis: No norm, Version: retrato 1'
+    )
+    fields = parse_infotext(text)
+    assert (fields["Prompt"], fields["Negative prompt"]) == ('a "quoted", (red:1.2)\nhat', "bad: very")
+    assert (fields["Model"], fields["Size-2"], fields["Clip skip"]) == ("my, model", "128", "2")
+
+
+def test_old_timelines_are_noted_only_where_they_matter() -> None:
+    for prompt, expected in (("[a:b:0.5]", "True"), ("a", None)):
+        text = format_infotext(GenerateSettings(prompt=prompt, schedule_rules="2022", width=64, height=64))
+        assert parse_infotext(text).get("Old prompt editing timelines") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        (f"a{TAIL}, Seed: 4", "Seed", "4"),
+        (f"a{TAIL}, Empty: , Next: 1", "Empty", None),
+        (f"a{TAIL}, Empty: , Next: 1", "Next", "1"),
+        (f'a{TAIL}, Note: "x, y: z"', "Note", "x, y: z"),
+        (f'a{TAIL}, Note: "x, y', "Note", '"x'),
+        (f'a{TAIL}, Note: "x" y, Next: 1', "Note", '"x" y'),
+        (f'a{TAIL}, Note: "\\u00e3\\n"', "Note", "ã\n"),
+        (f'a{TAIL}, Note: "\\q", Next: 1', "Note", '"\\q"'),
+        (f"a{TAIL}, K: 1, Next: 1", "K", None),
+        (f"a{TAIL}, -Key: 1", "Key", "1"),
+        (f"a{TAIL}, a.Key: 1", "Key", "1"),
+        (f"a{TAIL}, Größe/2: 1", "Größe/2", "1"),
+        (f"a{TAIL}, Size: 1x2x3", "Size", "1x2x3"),
+        (f"a{TAIL}, Size: {'9' * 5000}x1", "Size", f"{'9' * 5000}x1"),
+        (f"a{TAIL}, Size: 0x0, First pass size: 0x0", "Size-1", "0"),
+        (f"(a:1.2.3){TAIL}", "Seed", "3"),
+        ("one: two, three", "Prompt", "one: two, three"),
+        ("", "Prompt", ""),
+        (f"a{TAIL}, Version: v1.5.0", "Downcast alphas_cumprod", "True"),
+        (f"a{TAIL}, Version: retrato 0.1.0", "Downcast alphas_cumprod", None),
+    ],
+)
+def test_odd_lines(text: str, key: str, value: str | None) -> None:
+    assert parse_infotext(text).get(key) == value

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from transformers import BlipConfig, BlipForConditionalGeneration, CLIPTokenizer
+
+from retrato.errors import ModelError
+from retrato.model.caption import load_captioner
+
+
+def test_captions_are_the_same_every_time(tmp_path: Path, tokenizer_folder: Path) -> None:
+    torch.manual_seed(0)
+    tokenizer = CLIPTokenizer.from_pretrained(str(tokenizer_folder))
+    text = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "vocab_size": len(tokenizer), "encoder_hidden_size": 16, "max_position_embeddings": 64,
+        "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
+        "sep_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.eos_token_id,
+    }  # fmt: skip
+    vision = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "image_size": 32, "patch_size": 8,
+    }  # fmt: skip
+    model = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision))
+    model.save_pretrained(tmp_path / "captioner")
+    tokenizer.save_pretrained(tmp_path / "captioner")
+    captioner = load_captioner(tmp_path, device="cpu")
+    images = [Image.new("RGB", (50, 40), "red"), Image.new("RGB", (32, 32), "blue")]
+    said = captioner.caption(images)
+    assert len(said) == 2
+    assert said == captioner.caption(images)
+    assert all(caption and "<|" not in caption for caption in said)
+
+
+def test_a_model_without_captioner_says_so(tiny_folder: Path) -> None:
+    with pytest.raises(ModelError, match="no captioner"):
+        load_captioner(tiny_folder)

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from retrato.model import Components, decode, encode_pixels, images_to_pixels, latents, pixels_to_images
+
+
+def test_latents_are_scaled_as_diffusers_does(tiny_components: Components) -> None:
+    pixels = torch.rand(3, 3, 64, 64) * 2 - 1
+    found = encode_pixels(tiny_components, pixels)
+    posterior = tiny_components.vae.encode(pixels).latent_dist
+    scale = tiny_components.vae.config.scaling_factor
+    torch.testing.assert_close(found.mean, posterior.mean * scale)
+    noise = torch.randn(3, 4, 8, 8)
+    torch.testing.assert_close(found.sample(noise), (posterior.mean + posterior.std * noise) * scale)
+    torch.testing.assert_close(
+        decode(tiny_components, found.mean), tiny_components.vae.decode(posterior.mean).sample.clamp(-1, 1)
+    )
+
+
+def test_large_batches_go_through_in_parts(tiny_components: Components, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = torch.rand(5, 3, 64, 64) * 2 - 1
+    whole = encode_pixels(tiny_components, pixels)
+    monkeypatch.setattr(latents, "PIXELS_AT_ONCE", 64 * 64 * 2)
+    parts = encode_pixels(tiny_components, pixels)
+    torch.testing.assert_close(whole.mean, parts.mean)
+    torch.testing.assert_close(whole.logvar, parts.logvar)
+    assert decode(tiny_components, parts.mean).shape == pixels.shape
+
+
+def test_a_picture_survives_the_way_to_pixels_and_back() -> None:
+    values = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    pixels = images_to_pixels([Image.fromarray(values)])
+    assert pixels.shape == (1, 3, 16, 24)
+    assert pixels.min() >= -1
+    assert pixels.max() <= 1
+    assert np.array_equal(np.asarray(pixels_to_images(pixels)[0]), values)
+    assert pixels_to_images(torch.full((1, 3, 2, 2), 9.0))[0].getpixel((0, 0)) == (255, 255, 255)

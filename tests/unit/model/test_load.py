@@ -1,0 +1,105 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from retrato.errors import ModelError, SettingsError
+from retrato.model import Components, load_components
+from retrato.model.device import choose_device
+
+
+def test_everything_is_frozen_and_in_evaluation_mode(tiny_components: Components) -> None:
+    for module in tiny_components.modules:
+        assert not module.training
+        assert not any(weight.requires_grad for weight in module.parameters())
+        assert {weight.dtype for weight in module.parameters()} == {torch.float32}
+
+
+def test_the_numbers_of_the_model(tiny_components: Components, tiny_xl_components: Components) -> None:
+    tiny, large = tiny_components, tiny_xl_components
+    assert (tiny.vae_scale, tiny.latent_channels, tiny.chunk_length, tiny.token_widths) == (8, 4, 75, (32,))
+    assert (tiny.defaults.size, tiny.defaults.guidance_scale, tiny.prediction_type) == (64, 7.0, "epsilon")
+    assert (large.token_widths, large.has_pooled_text, tiny.has_pooled_text) == ((32, 48), True, False)
+
+
+def test_the_folder_may_bring_name_and_defaults(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    said = {"name": "small", "defaults": {"guidance_scale": 3.5, "class_word": "robot"}, "card": "for people"}
+    (folder / "retrato.json").write_text(json.dumps(said))
+    model = load_components(folder)
+    assert (model.name, model.defaults.size) == ("small", 64)
+    assert (model.defaults.guidance_scale, model.defaults.class_word) == (3.5, "robot")
+
+
+def test_the_hash_follows_the_unets_weights(tiny_folder: Path, tmp_path: Path, tiny_components: Components) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    assert load_components(folder).hash == tiny_components.hash
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert load_components(folder).hash != tiny_components.hash
+    assert len(tiny_components.hash) == 10
+
+
+def test_what_is_no_folder_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "one.safetensors").write_bytes(b"")
+    for source in ("nobody/nothing", tmp_path / "absent", tmp_path / "one.safetensors"):
+        with pytest.raises(ModelError, match="folder in diffusers layout"):
+            load_components(source)
+
+
+def test_a_folder_with_code_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    (folder / "unet" / "surprise.py").write_text("print('hello')")
+    with pytest.raises(ModelError, match=r"surprise\.py"):
+        load_components(folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "entry"),
+    [
+        ("unet", ["my_package", "UNet2DConditionModel"]),
+        ("unet", ["diffusers", "SomethingElse"]),
+        ("text_encoder", ["transformers", "BertModel"]),
+        ("feature_extractor", ["os", "system"]),
+        ("_class_name", ["pipeline.py", "MyPipeline"]),
+        ("vae", None),
+    ],
+)
+def test_foreign_classes_are_refused(tiny_folder: Path, tmp_path: Path, place: str, entry: list[str] | None) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    index = json.loads((folder / "model_index.json").read_text())
+    index[place] = entry
+    if entry is None:
+        del index[place]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match=r"model_index\.json"):
+        load_components(folder)
+
+
+@pytest.mark.parametrize("broken", ["unet/config.json", "vae/diffusion_pytorch_model.safetensors", "model_index.json"])
+def test_a_broken_part_is_one_sentence(tiny_folder: Path, tmp_path: Path, broken: str) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    (folder / broken).write_bytes(b"\x00\x01 not this")
+    with pytest.raises(ModelError, match="missing") as caught:
+        load_components(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_half_precision_downloads_are_read(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_name("diffusion_pytorch_model.fp16.safetensors"))
+    assert load_components(folder).unet.dtype == torch.float32
+
+
+def test_device_and_format() -> None:
+    assert choose_device("cpu").dtype == torch.float32
+    assert choose_device("cpu", "bfloat16").dtype == torch.bfloat16
+    assert choose_device().reason
+    for device, dtype in (("toaster", "auto"), ("cuda:99", "auto"), ("meta", "auto"), ("cpu", "int8")):
+        with pytest.raises(SettingsError):
+            choose_device(device, dtype)

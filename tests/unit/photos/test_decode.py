@@ -1,0 +1,220 @@
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from retrato.errors import PhotoError
+from retrato.photos import decode as module
+from retrato.photos.decode import decode
+
+Scene = Callable[..., Image.Image]
+
+
+def saved(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def mean_difference(one: Image.Image, other: Image.Image) -> float:
+    return float(np.abs(np.asarray(one, dtype=float) - np.asarray(other, dtype=float)).mean())
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF"])
+def test_reads_the_usual_formats(scene: Scene, form: str) -> None:
+    original = scene(1, (96, 64))
+    pixels = decode(saved(original, form, **({"quality": 95} if form in ("JPEG", "WEBP", "AVIF") else {})), "a")
+    assert (pixels.image.mode, pixels.image.size, pixels.size, pixels.mask) == ("RGB", (96, 64), (96, 64), None)
+    assert mean_difference(pixels.image, original) < 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_is_upright_by_exif(orientation: int) -> None:
+    stored = Image.new("RGB", (80, 48), "white")
+    stored.paste("red", (0, 0, 40, 24))  # where this quarter ends up tells the eight orientations apart
+    stored.paste("blue", (40, 0, 80, 24))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = decode(saved(stored, "JPEG", exif=exif, quality=95, subsampling=0), "a.jpg")
+    red, blue = {
+        1: ((0, 0), (1, 0)),
+        2: ((1, 0), (0, 0)),
+        3: ((1, 1), (0, 1)),
+        4: ((0, 1), (1, 1)),
+        5: ((0, 0), (0, 1)),
+        6: ((1, 0), (1, 1)),
+        7: ((1, 1), (1, 0)),
+        8: ((0, 1), (0, 0)),
+    }[orientation]
+    width, height = upright.image.size
+    assert upright.size == (width, height) == ((48, 80) if orientation > 4 else (80, 48))
+
+    def at(quarter: tuple[int, int]) -> tuple[int, ...]:
+        return upright.image.getpixel((int(width * (0.25 + 0.5 * quarter[0])), int(height * (0.25 + 0.5 * quarter[1]))))
+
+    assert at(red)[0] > 200
+    assert at(red)[2] < 60
+    assert at(blue)[2] > 200
+    assert at(blue)[0] < 60
+
+
+def test_broken_exif_is_no_reason_to_refuse(scene: Scene) -> None:
+    content = saved(scene(2), "JPEG", exif=b"Exif\0\0nonsense, and not a TIFF header")
+    assert decode(content, "a.jpg").image.size == (256, 256)
+
+
+def test_nothing_but_pixels_is_left(scene: Scene) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0)})
+    exif[0x010E] = "my house"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = decode(saved(scene(3), "JPEG", exif=exif, icc_profile=profile, comment=b"my house"), "a.jpg").image
+    assert image.info == {}
+    assert dict(image.getexif()) == {}
+    assert b"house" not in saved(image)
+
+
+def test_alpha_becomes_white_and_a_mask() -> None:
+    image = Image.new("RGBA", (64, 64), (10, 200, 30, 0))
+    image.paste((200, 10, 30, 255), (16, 16, 48, 48))
+    pixels = decode(saved(image), "a.png")
+    assert pixels.image.getpixel((0, 0)) == (255, 255, 255)
+    assert pixels.image.getpixel((30, 30)) == (200, 10, 30)
+    assert pixels.mask is not None
+    assert pixels.mask.mode == "L"
+    assert (pixels.mask.getpixel((0, 0)), pixels.mask.getpixel((30, 30))) == (0, 255)
+
+
+def test_opaque_alpha_is_no_mask(scene: Scene) -> None:
+    pixels = decode(saved(scene(1).convert("RGBA")), "a.png")
+    assert pixels.mask is None
+    assert mean_difference(pixels.image, scene(1)) == 0
+
+
+def test_palette_with_a_see_through_colour() -> None:
+    image = Image.new("P", (40, 40), 0)
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.paste(1, (20, 0, 40, 40))
+    pixels = decode(saved(image, "PNG", transparency=0), "a.png")
+    assert pixels.image.getpixel((5, 5)) == (255, 255, 255)
+    assert pixels.image.getpixel((30, 5)) == (0, 0, 255)
+    assert pixels.mask is not None
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK"])
+def test_other_kinds_of_pixels(scene: Scene, mode: str) -> None:
+    form = "TIFF" if mode in ("CMYK", "LA") else "PNG"
+    image = decode(saved(scene(4).convert(mode), form), "a").image
+    assert image.mode == "RGB"
+    wanted = scene(4).convert(mode).convert("RGB")
+    assert mean_difference(image, wanted) < 2
+
+
+def test_sixteen_bits_keep_their_brightness() -> None:
+    ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))
+    image = decode(saved(Image.fromarray(ramp)), "a.png").image
+    row = np.asarray(image)[10, :, 0].astype(float)
+    assert np.abs(row - np.linspace(0, 255, 64)).max() <= 1
+
+
+def test_float_tiff() -> None:
+    ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (64, 1))
+    ramp[0, 0] = np.nan
+    row = np.asarray(decode(saved(Image.fromarray(ramp), "TIFF"), "a.tif").image)[10, :, 0].astype(float)
+    assert np.abs(row - np.linspace(0, 255, 64)).max() <= 1
+
+
+def test_a_colour_profile_is_turned_into_srgb() -> None:
+    # A profile whose gamma is 1: middle grey in light is brighter in sRGB.
+    profile = linear_profile()
+    pixels = decode(saved(Image.new("RGB", (40, 40), (55, 55, 55)), "PNG", icc_profile=profile), "a.png")
+    grey = pixels.image.getpixel((10, 10))
+    assert all(abs(value - 128) <= 4 for value in grey)
+
+
+def test_a_broken_profile_is_left_aside(scene: Scene) -> None:
+    pixels = decode(saved(scene(5), "PNG", icc_profile=b"not a profile at all"), "a.png")
+    assert mean_difference(pixels.image, scene(5)) == 0
+
+
+def test_first_frame_of_an_animation(scene: Scene) -> None:
+    frames = [scene(seed, (64, 64)) for seed in (1, 2, 3)]
+    content = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    assert mean_difference(decode(content, "a.webp").image, frames[0]) == 0
+    gif = decode(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]), "a.gif").image
+    assert mean_difference(gif, frames[0]) < 8
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_reduces_but_never_enlarges(scene: Scene, form: str) -> None:
+    content = saved(scene(6, (600, 400)), form)
+    reduced = decode(content, "a", shorter_side=100)
+    assert (reduced.image.size, reduced.size) == ((150, 100), (600, 400))
+    assert decode(content, "a", shorter_side=1000).image.size == (600, 400)
+    assert mean_difference(reduced.image, scene(6, (600, 400)).resize((150, 100), Image.Resampling.LANCZOS)) < 4
+
+
+def test_reduces_palettes_masks_and_turned_pictures(scene: Scene) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = decode(saved(scene(6, (600, 400)), "JPEG", exif=exif), "a.jpg", shorter_side=100)
+    assert (turned.image.size, turned.size) == ((100, 150), (400, 600))
+    see_through = Image.new("P", (200, 200), 0)
+    see_through.paste(1, (100, 0, 200, 200))
+    pixels = decode(saved(see_through, "PNG", transparency=0), "a.png", shorter_side=50)
+    assert pixels.mask is not None
+    assert pixels.mask.size == pixels.image.size == (50, 50)
+
+
+def refused(content: bytes, name: str = "holiday.jpg") -> str:
+    with pytest.raises(PhotoError) as caught:
+        decode(content, name)
+    message = str(caught.value)
+    assert message.startswith(name)
+    assert "\n" not in message
+    return message
+
+
+def test_refuses_zero_bytes_and_what_is_no_picture() -> None:
+    assert "zero bytes" in refused(b"")
+    assert "not a picture" in refused(b"Dear diary, " * 50)
+    assert "not a picture" in refused(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    assert "HEIC" in refused(b"\0\0\0\x18ftypheic" + b"\0" * 40)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "TIFF"])
+def test_refuses_truncated_pictures(scene: Scene, form: str) -> None:
+    content = saved(scene(7), form)
+    message = refused(content[: len(content) // 2])
+    assert "damaged or truncated" in message or "not a picture" in message
+
+
+def test_refuses_too_many_bytes(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 1000)
+    assert "save it smaller" in refused(saved(scene(8)))
+
+
+@pytest.mark.parametrize("size", [(9000, 9000), (12000, 12000), (60000, 60000)])
+def test_refuses_too_many_pixels_by_the_header_alone(size: tuple[int, int]) -> None:
+    header = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
+    )
+    assert "pixels, more than the 64 million" in refused(content)
+
+
+def linear_profile() -> bytes:
+    """sRGB's profile with its three tone curves replaced by straight lines."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    count = struct.unpack(">I", content[128:132])[0]
+    for at in range(132, 132 + 12 * count, 12):
+        tag, offset, _ = struct.unpack(">4sII", content[at : at + 12])
+        if tag in (b"rTRC", b"gTRC", b"bTRC"):
+            content[offset : offset + 12] = b"curv\0\0\0\0\0\0\0\0"  # a curve of no points is the identity
+            content[at + 8 : at + 12] = struct.pack(">I", 12)
+    return bytes(content)

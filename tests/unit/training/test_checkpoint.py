@@ -1,0 +1,109 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from retrato.errors import TrainingError
+from retrato.training.checkpoint import KEPT, load_checkpoint, save_checkpoint
+from retrato.training.optimizer import State, first_state
+
+FACTS = {"model": "0123456789", "settings": {"name": "ana-t1", "seed": 7}}
+
+
+def state_at(step: int) -> State:
+    vectors = tuple(torch.randn(2, width, generator=torch.Generator().manual_seed(step + width)) for width in (8, 12))
+    return dataclasses.replace(
+        first_state(vectors),
+        mean=tuple(each * 0.1 for each in vectors),
+        square=tuple(each.square() for each in vectors),
+        step=step,
+        updates=step - 1,
+        rate_scale=0.5,
+        skipped=1,
+        evaluations=((1, 0.1), (step, 1 / 3)),
+        saved=(1, step),
+    )
+
+
+def assert_same(one: State, other: State) -> None:
+    for field in dataclasses.fields(State):
+        left, right = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(left, tuple) and left and isinstance(left[0], torch.Tensor):
+            assert all(torch.equal(a, b) for a, b in zip(left, right, strict=True)), field.name
+        else:
+            assert left == right, field.name
+
+
+def test_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, state_at(10), FACTS)
+    found = load_checkpoint(tmp_path)
+    assert found is not None
+    assert_same(found.state, state_at(10))
+    assert found.facts == FACTS
+    assert found.damaged == ()
+
+
+def test_the_newest_counts_and_the_latest_three_are_kept(tmp_path: Path) -> None:
+    for step in (2, 10, 9, 100, 11):
+        save_checkpoint(tmp_path, state_at(step), FACTS)
+    found = load_checkpoint(tmp_path)
+    assert found is not None
+    assert found.state.step == 100
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{step}.{ending}" for step in (10, 11, 100) for ending in ("json", "safetensors")
+    }
+    assert KEPT == 3
+
+
+def test_nothing_is_found_where_nothing_was_saved(tmp_path: Path) -> None:
+    assert load_checkpoint(tmp_path) is None
+    assert load_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_a_cut_file_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, state_at(1), FACTS)
+    newest = save_checkpoint(tmp_path, state_at(2), FACTS)
+    whole = newest.read_bytes()
+    for part in range(20):
+        newest.write_bytes(whole[: len(whole) * part // 20])
+        found = load_checkpoint(tmp_path)
+        assert found is not None
+        assert (found.state.step, found.damaged) == (1, (newest,))
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "json"])
+def test_one_flipped_bit_is_noticed_or_harmless(tmp_path: Path, ending: str) -> None:
+    save_checkpoint(tmp_path, state_at(1), FACTS)
+    newest = save_checkpoint(tmp_path, state_at(2), FACTS).with_suffix(f".{ending}")
+    whole = newest.read_bytes()
+    for number in range(50):
+        place, bit = divmod((number * 7919) % (len(whole) * 8), 8)
+        newest.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << bit)]) + whole[place + 1 :])
+        found = load_checkpoint(tmp_path)
+        assert found is not None
+        assert_same(found.state, state_at(found.state.step))
+        assert found.facts == FACTS
+        assert ending == "json" or found.state.step == 1
+
+
+def test_a_checkpoint_without_its_manifest_does_not_count(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, state_at(1), FACTS)
+    save_checkpoint(tmp_path, state_at(2), FACTS).with_suffix(".json").unlink()
+    found = load_checkpoint(tmp_path)
+    assert found is not None
+    assert found.state.step == 1
+
+
+def test_says_so_when_all_are_damaged(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, state_at(1), FACTS).write_bytes(b"nothing")
+    with pytest.raises(TrainingError, match="are damaged: start the training anew"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["vectors", "mean", "square", "average", "best"])
+def test_numbers_that_are_none_are_never_written(tmp_path: Path, name: str) -> None:
+    broken = dataclasses.replace(state_at(3), **{name: (torch.full((2, 8), float("nan")), torch.zeros(2, 12))})
+    with pytest.raises(TrainingError, match="step 3"):
+        save_checkpoint(tmp_path, broken, FACTS)
+    assert list(tmp_path.iterdir()) == []

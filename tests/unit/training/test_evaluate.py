@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from retrato.model import Components, initial_vectors
+from retrato.training.evaluate import evaluate, evaluation_batch, has_settled
+from retrato.training.latent_cache import LatentCache
+from retrato.training.step import Material, read_diffusion
+
+LATENTS = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+MATERIAL = Material(
+    LatentCache(LATENTS, LATENTS * 0), ("red hat", "", "a cat"), ("[name], [filewords]", "a photo of [name]"), "ana-t1"
+)
+
+
+def test_every_photo_meets_every_part_of_the_timesteps() -> None:
+    batch = evaluation_batch(MATERIAL, 1000, pairs=12, seed=0)
+    assert batch.timesteps.tolist() == [125, 375, 625, 875] * 3
+    assert torch.equal(batch.latents, LATENTS.repeat_interleave(4, dim=0))
+    assert batch.texts == ("ana-t1, red hat",) * 4 + ("a photo of ana-t1",) * 4 + ("ana-t1, a cat",) * 4
+
+
+def test_there_are_at_least_as_many_pairs_as_asked_for() -> None:
+    assert len(evaluation_batch(MATERIAL, 1000, pairs=32, seed=0).texts) == 33
+    assert len(evaluation_batch(MATERIAL, 1000, pairs=1, seed=0).texts) == 3
+
+
+def loss(components: Components, vectors: tuple[torch.Tensor, ...], batch_size: int = 8, seed: int = 0) -> float:
+    batch = evaluation_batch(MATERIAL, 1000, pairs=6, seed=seed)
+    diffusion = read_diffusion(components)
+    return evaluate(components, diffusion, batch, vectors, "ana-t1", batch_size=batch_size, autocast=False)
+
+
+def test_is_bit_equal_when_repeated_and_tells_vectors_apart(tiny_components: Components) -> None:
+    vectors = initial_vectors(tiny_components, "person", 2)
+    assert loss(tiny_components, vectors) == loss(tiny_components, vectors)
+    assert loss(tiny_components, vectors) != loss(tiny_components, tuple(-each for each in vectors))
+    assert loss(tiny_components, vectors) != loss(tiny_components, vectors, seed=1)
+
+
+def test_the_size_of_the_parts_does_not_matter(tiny_components: Components) -> None:
+    vectors = initial_vectors(tiny_components, "person", 2)
+    assert loss(tiny_components, vectors, 1) == pytest.approx(loss(tiny_components, vectors, 8), rel=1e-5)
+
+
+def test_leaves_no_graph_behind(tiny_components: Components) -> None:
+    vectors = tuple(each.requires_grad_(True) for each in initial_vectors(tiny_components, "person", 2))
+    loss(tiny_components, vectors)
+    assert all(each.grad is None for each in vectors)
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([], False),
+        ([1.0, 0.9, 0.8, 0.7], False),
+        ([1.0, 0.9, 0.91, 0.92], False),
+        ([1.0, 0.9, 0.91, 0.92, 0.93], True),
+        ([1.0, 0.9, 0.8999, 0.8998, 0.8997], True),
+        ([1.0, 1.0, 1.0, 1.0], True),
+        ([1.0, 1.1, 1.1, 0.9, 1.0], False),
+    ],
+)
+def test_settles_after_three_evaluations_without_a_gain(losses: list[float], expected: bool) -> None:
+    evaluations = list(enumerate(losses))
+    assert has_settled(evaluations, 3, 0.01) is expected
+    assert has_settled(evaluations, None, 0.01) is False

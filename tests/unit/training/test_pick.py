@@ -1,0 +1,144 @@
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from retrato.settings import TrainSettings
+from retrato.training import Finished, Picked, Scored, TrainingEvent, pick
+from retrato.training.events import Candidate
+from retrato.training.pick import class_phrase, pictures_needed, shortlist
+from retrato.training.recipes import RECIPES
+
+from .conftest import ColourScorer
+
+
+def candidates(*losses: float) -> list[Candidate]:
+    return [Candidate(50 * (number + 1), Path("x.safetensors"), loss) for number, loss in enumerate(losses)]
+
+
+def test_few_candidates_are_all_on_the_shortlist() -> None:
+    assert shortlist(candidates(3.0, 2.0, math.nan), 8) == [0, 1, 2]
+
+
+def test_the_shortlist_keeps_the_least_loss_and_the_last() -> None:
+    many = candidates(*[1.0] * 13, 0.5, *[1.0] * 26)
+    short = shortlist(many, 8)
+    assert len(short) == 8
+    assert short == sorted(set(short))
+    assert {13, 39} <= set(short)
+    assert max(after - before for before, after in itertools.pairwise(short)) <= 12
+
+
+@pytest.mark.parametrize(
+    ("words", "phrase"), [("person", "a person"), ("old man", "an old man"), ("the old man", "the old man")]
+)
+def test_the_class_word_stands_as_in_a_sentence(words: str, phrase: str) -> None:
+    assert class_phrase(words) == phrase
+
+
+def paint(candidate_colours: dict[str, tuple[int, int, int]]) -> Callable[..., list[object]]:
+    """A stand-in for drawing: each candidate's pictures have one colour, the class word's are grey."""
+
+    @dataclasses.dataclass
+    class Picture:
+        image: Image.Image
+
+        def save(self, folder: Path) -> Path:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / "new.png"
+            self.image.save(file)
+            return file
+
+    def draw(components: object, plan: object, cells: Sequence[int], subject: str, embedding: object) -> list[object]:
+        key = "class" if embedding is None else f"{embedding.step}{embedding.metadata.get('averaged_over', '')}"
+        return [Picture(Image.new("RGB", (8, 8), candidate_colours[key])) for _ in cells]
+
+    return draw
+
+
+class Faithful(ColourScorer):
+    """Finds every picture as near to its prompt as any other, so that likeness alone decides."""
+
+    def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        return torch.tensor([[1.0, 0.0]]).repeat(len(images), 1)
+
+    def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        return torch.tensor([[1.0, 0.0]]).repeat(len(texts), 1)
+
+
+def test_the_candidate_most_like_the_photos_is_picked(
+    run_training: Callable[..., Iterator[TrainingEvent]],
+    quick: TrainSettings,
+    scorer: ColourScorer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    settings = quick.changed(save_every=1, evaluate_every=2, learning_rate="0.001")
+    colours = {str(step): (200, 20, 20) for step in range(1, 7)} | {"650": (200, 20, 20), "class": (120, 120, 200)}
+    # The photos' mean colours lie around one direction; the picture nearest to it is given to step 4.
+    monkeypatch.setattr(pick, "draw_cells", paint({**colours, "4": (60, 200, 90)}))
+
+    class Greenish(Faithful):
+        def embed_identity(self, images: Sequence[Image.Image]) -> torch.Tensor:
+            if all(image.size == (8, 8) for image in images):
+                return super().embed_identity(images)
+            return super().embed_identity(
+                [Image.new("RGB", (4, 4), (60, 200 - number, 90)) for number, _ in enumerate(images)]
+            )
+
+    monkeypatch.setattr(pick._Judge, "unrelated", lambda *_: 0.0)
+    events = list(run_training(settings, scorer=Greenish()))
+    (picked,) = (event for event in events if isinstance(event, Picked))
+    assert picked.candidate.step == 4
+    assert "step 4 scores best against photos it never saw" in picked.reason
+    assert picked.candidate.scores["identity"] == pytest.approx(1.0, abs=0.05)
+    (finished,) = (event for event in events if isinstance(event, Finished))
+    assert finished.scores == picked.candidate.scores
+    scored = [event.candidate for event in events if isinstance(event, Scored)]
+    assert sorted((each.step, each.is_average) for each in scored) == [(step, False) for step in range(1, 7)] + [
+        (6, True)
+    ]
+    rounds = RECIPES["retrato"].pick.rounds
+    assert {each.scores["pictures"] for each in scored} <= set(map(float, rounds))
+    drawn = sum(len(each.pictures) for each in scored) + len(list((tmp_path / "run" / "images").glob("class-*.png")))
+    assert drawn <= pictures_needed(RECIPES["retrato"].pick)
+    assert len(list((tmp_path / "run" / "images").iterdir())) == drawn
+
+
+def test_without_a_scorer_the_least_loss_is_picked_and_the_reason_says_so(
+    run_training: Callable[..., Iterator[TrainingEvent]], quick: TrainSettings
+) -> None:
+    events = list(run_training(quick))
+    (picked,) = (event for event in events if isinstance(event, Picked))
+    (finished,) = (event for event in events if isinstance(event, Finished))
+    assert picked.candidate.loss == min(candidate.loss for candidate in finished.candidates)
+    assert "least loss on the held-out photos" in picked.reason
+    assert "no scorer" in picked.reason
+    assert not any(isinstance(event, Scored) for event in events)
+
+
+def test_real_pictures_are_drawn_with_real_prompts_and_seeds(
+    run_training: Callable[..., Iterator[TrainingEvent]],
+    quick: TrainSettings,
+    scorer: ColourScorer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = dataclasses.replace(
+        RECIPES["retrato"].pick, rounds=(1, 3), prompts=RECIPES["retrato"].pick.prompts[:2], steps=1
+    )
+    recipe = dataclasses.replace(RECIPES["retrato"], pick=small)
+    monkeypatch.setattr("retrato.training.prepare.RECIPES", {"retrato": recipe})
+    events = list(run_training(quick, scorer=scorer))
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    most = max(finished.candidates, key=lambda candidate: len(candidate.pictures))
+    texts = [Image.open(file).text["parameters"] for file in most.pictures]
+    prompts = [prompt.text.replace("[name]", "ana-t1") for prompt in small.prompts]
+    assert [text.splitlines()[0] for text in texts] == [prompts[0], prompts[1], prompts[0]]
+    seeds = (small.first_seed, small.first_seed, small.first_seed + 1)
+    assert all(f"Seed: {seed}," in text for text, seed in zip(texts, seeds, strict=True))

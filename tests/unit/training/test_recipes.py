@@ -1,0 +1,91 @@
+import math
+
+import pytest
+
+from retrato.errors import PromptError, SettingsError
+from retrato.settings import TrainSettings
+from retrato.training.pick import pictures_needed
+from retrato.training.recipes import RECIPES, resolve
+
+
+def settings(**values: object) -> TrainSettings:
+    return TrainSettings(name="ana-t1", **values)
+
+
+def test_recipe_a1111_is_what_its_train_tab_did() -> None:
+    recipe = RECIPES["a1111"]
+    assert (recipe.learning_rate, recipe.rate_is_relative, recipe.batch_size) == (0.005, False, 1)
+    assert (recipe.weight_decay, recipe.betas, recipe.norm_cap) == (0.0, (0.9, 0.999), None)
+    assert (recipe.timesteps, recipe.weighting, recipe.patience) == ("uniform", "none", None)
+    plan = resolve(settings(recipe="a1111"), recipe, 20)
+    assert {plan.rate(step) for step in (0, 1, 15_000, 29_999)} == {0.005}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_gives_a_plan_that_scores_at_most_a_hundred_pictures(name: str) -> None:
+    plan = resolve(settings(recipe=name), RECIPES[name], 20)
+    assert plan.recipe == name
+    assert pictures_needed(plan.pick) <= 100
+    assert plan.held_out == 4
+    assert any(prompt.shows_identity for prompt in plan.pick.prompts[: plan.pick.rounds[0]])
+    assert all("[name]" in template for template in plan.templates)
+    assert all("[name]" in prompt.text for prompt in plan.pick.prompts)
+
+
+def test_settings_replace_the_recipes_choices() -> None:
+    asked = settings(steps=40, batch_size=3, evaluate_every=7, save_every=9, held_out=2, latent_sampling="random")
+    plan = resolve(asked, RECIPES["retrato"], 20)
+    assert (plan.steps, plan.batch_size, plan.evaluate_every, plan.save_every, plan.held_out) == (40, 3, 7, 9, 2)
+    assert plan.latent_sampling == "random"
+
+
+def test_rate_of_the_retrato_recipe_warms_up_and_decays() -> None:
+    plan = resolve(settings(steps=100), RECIPES["retrato"], 20)
+    rates = [plan.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(plan.rates[0][0] / plan.warm_up)
+    assert max(rates) == rates[plan.warm_up - 1]
+    assert rates[plan.warm_up :] == sorted(rates[plan.warm_up :], reverse=True)
+    assert rates[-1] == pytest.approx(plan.rates[0][0] * plan.final_rate, rel=0.1)
+
+
+def test_a_rate_of_ones_own_is_absolute_and_ends_training_where_its_schedule_ends() -> None:
+    plan = resolve(settings(steps=1000, learning_rate="0.005:10, 1e-3:40"), RECIPES["retrato"], 20)
+    assert not plan.rate_is_relative
+    assert plan.steps == 40
+    assert [plan.rate(step) for step in (0, 9, 10, 39, 40)] == [0.005, 0.005, 0.001, 0.001, 0.0]
+
+
+@pytest.mark.parametrize("rate", ["-0.1", "nan", "inf", "0.1:5, -1"])
+def test_refuses_rates_that_teach_nothing(rate: str) -> None:
+    with pytest.raises(SettingsError, match="from 0 up"):
+        resolve(settings(learning_rate=rate), RECIPES["retrato"], 20)
+
+
+@pytest.mark.parametrize(("photos", "held_out"), [(3, 0), (4, 0), (5, 1), (12, 2), (20, 4)])
+def test_a_fifth_is_held_out_and_three_remain(photos: int, held_out: int) -> None:
+    plan = resolve(settings(), RECIPES["retrato"], photos)
+    assert plan.held_out == held_out
+    assert photos - plan.held_out >= 3
+
+
+def test_refuses_to_hold_out_too_many_photos() -> None:
+    with pytest.raises(SettingsError, match="held_out is 3 of 5 photos"):
+        resolve(settings(held_out=3), RECIPES["retrato"], 5)
+
+
+def test_a_batch_is_never_larger_than_the_set_and_accumulation_multiplies_it() -> None:
+    plan = resolve(settings(batch_size=64, gradient_accumulation=2), RECIPES["retrato"], 7)
+    assert plan.batch_size == 7
+    assert plan.samples_per_step == 14
+
+
+def test_templates_come_from_a_file_or_a_name(tmp_path: object) -> None:
+    assert resolve(settings(template="name_filewords"), RECIPES["retrato"], 7).templates == ("[name] [filewords]",)
+    with pytest.raises(PromptError):
+        resolve(settings(template="nowhere.txt"), RECIPES["retrato"], 7)
+
+
+def test_rates_are_finite_for_a_single_step() -> None:
+    plan = resolve(settings(steps=1), RECIPES["retrato"], 7)
+    assert math.isfinite(plan.rate(0))
+    assert plan.rate(0) > 0

@@ -1,0 +1,89 @@
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from retrato.errors import TrainingError
+from retrato.training.run_folder import COLUMNS, RunFolder, choose_run_folder, locked, open_loss_log
+
+TODAY = date(2026, 11, 22)
+
+
+def test_has_a1111s_layout(tmp_path: Path) -> None:
+    folder = RunFolder(choose_run_folder(tmp_path, "ana-t1", today=TODAY), "ana-t1")
+    assert folder.path == tmp_path / "2026-11-22" / "ana-t1"
+    assert folder.candidate(500) == folder.path / "embeddings" / "ana-t1-500.safetensors"
+    assert folder.loss_log.name == "textual_inversion_loss.csv"
+    assert not folder.path.exists()
+
+
+def test_a_second_run_of_a_day_takes_a_folder_of_its_own(tmp_path: Path) -> None:
+    for expected in ("ana-t1", "ana-t1-2", "ana-t1-3"):
+        folder = choose_run_folder(tmp_path, "ana-t1", today=TODAY)
+        assert folder.name == expected
+        folder.mkdir(parents=True)
+
+
+def test_resuming_takes_the_latest_run_that_has_a_checkpoint(tmp_path: Path) -> None:
+    for number, place in enumerate(("2026-11-20/ana-t1", "2026-11-21/ana-t1-2", "2026-11-22/ana-t12")):
+        manifest = tmp_path / place / "checkpoints" / "50.json"
+        manifest.parent.mkdir(parents=True)
+        manifest.touch()
+        os.utime(manifest, (number, number))
+    (tmp_path / "2026-11-22" / "ana-t1").mkdir()
+    assert choose_run_folder(tmp_path, "ana-t1", resume=True) == tmp_path / "2026-11-21" / "ana-t1-2"
+    with pytest.raises(TrainingError, match="no run of bea"):
+        choose_run_folder(tmp_path, "bea", resume=True)
+
+
+def test_two_trainings_of_one_name_do_not_meet(tmp_path: Path) -> None:
+    folder = choose_run_folder(tmp_path, "ana-t1", today=TODAY)
+    with locked(folder):
+        with pytest.raises(TrainingError, match=f"process {os.getpid()} is training in"), locked(folder):
+            pytest.fail("the folder was given to two")
+        with pytest.raises(TrainingError, match="wait for its end"):
+            choose_run_folder(tmp_path, "ana-t1", today=TODAY)
+    with locked(folder):
+        assert (folder / ".lock").read_text() == str(os.getpid())
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from retrato.training.run_folder import locked\n"
+        "with locked(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=False)
+    assert killed.returncode == -9
+    assert (tmp_path / ".lock").read_text().isdecimal()
+    with locked(tmp_path):
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+def test_what_a_killed_process_left_half_written_is_swept_away(tmp_path: Path) -> None:
+    half, whole = (
+        tmp_path / "embeddings" / ".ana-t1-5-x8.tmp.safetensors",
+        tmp_path / "embeddings" / "ana-t1-5.safetensors",
+    )
+    half.parent.mkdir()
+    half.touch()
+    whole.touch()
+    with locked(tmp_path):
+        assert list(half.parent.iterdir()) == [whole]
+
+
+def test_the_log_drops_what_lies_beyond_the_resumed_step(tmp_path: Path) -> None:
+    log = tmp_path / "textual_inversion_loss.csv"
+    with open_loss_log(log, 0) as file:
+        file.writelines(f"{step},0,{step},0.5,0.005,\n" for step in range(1, 13))
+    with log.open("a") as file:
+        file.write("13,0")  # killed while writing
+    with open_loss_log(log, 10) as file:
+        file.write("11,0,11,0.25,0.005,0.3\n")
+    lines = log.read_text().splitlines()
+    assert lines[0] == ",".join(COLUMNS)
+    assert [line.split(",")[0] for line in lines[1:]] == [str(step) for step in range(1, 12)]
+    assert lines[-1] == "11,0,11,0.25,0.005,0.3"

@@ -1,0 +1,188 @@
+import copy
+import dataclasses
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+
+from retrato.errors import ModelError
+from retrato.model import Components, initial_vectors, token_chunks
+from retrato.settings import TrainSettings
+from retrato.training.latent_cache import LatentCache
+from retrato.training.recipes import RECIPES, Plan, resolve
+from retrato.training.step import (
+    Batch,
+    Diffusion,
+    Material,
+    draw_batch,
+    draw_photos,
+    draw_timesteps,
+    gradients,
+    losses,
+    read_diffusion,
+)
+
+
+def plan(**changes: object) -> Plan:
+    whole = resolve(TrainSettings(name="ana-t1", steps=100, batch_size=4, seed=7), RECIPES["retrato"], 8)
+    return dataclasses.replace(whole, **changes)
+
+
+@pytest.fixture
+def material() -> Material:
+    latents = torch.randn(8, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    captions = tuple(f"number {number}, red hat, a cat" for number in range(8))
+    return Material(LatentCache(latents, latents * 0 - 1), captions, ("a photo of [name], [filewords]",), "ana-t1")
+
+
+def diffusion_of(prediction_type: str) -> tuple[Diffusion, DDPMScheduler]:
+    scheduler = DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type=prediction_type
+    )
+    return Diffusion(scheduler.alphas_cumprod, prediction_type), scheduler
+
+
+def test_each_photo_comes_once_per_round() -> None:
+    drawn = torch.cat([draw_photos(7, 3, seed=1, step=step) for step in range(14)])
+    for start in range(0, 42, 7):
+        assert sorted(drawn[start : start + 7].tolist()) == list(range(7))
+    assert len({tuple(drawn[start : start + 7].tolist()) for start in range(0, 42, 7)}) > 1
+
+
+def test_stratified_timesteps_come_one_from_each_part() -> None:
+    for step in range(20):
+        parts = draw_timesteps(8, 1000, True, seed=0, step=step) // 125
+        assert parts.tolist() == list(range(8))
+    uniform = torch.stack([draw_timesteps(8, 1000, False, seed=0, step=step) // 125 for step in range(20)])
+    assert any(row.tolist() != list(range(8)) for row in uniform)
+    assert 0 <= int(uniform.min()) <= int(uniform.max()) < 8
+
+
+@pytest.mark.parametrize("latent_sampling", ["once", "deterministic", "random"])
+def test_a_step_draws_from_seed_and_number_alone(material: Material, latent_sampling: str) -> None:
+    rule = plan(latent_sampling=latent_sampling, shuffle_tags=True, tag_dropout=0.5)
+    first, again = draw_batch(material, rule, 1000, 5), draw_batch(material, rule, 1000, 5)
+    assert first.texts == again.texts
+    for name in ("latents", "noise", "timesteps"):
+        assert torch.equal(getattr(first, name), getattr(again, name))
+    for other in (draw_batch(material, rule, 1000, 6), draw_batch(material, plan(seed=8), 1000, 5)):
+        assert not torch.equal(first.noise, other.noise)
+        assert not torch.equal(first.timesteps, other.timesteps)
+
+
+def test_latents_and_words_belong_together(material: Material) -> None:
+    batch = draw_batch(material, plan(), 1000, 3)
+    for text, latents in zip(batch.texts, batch.latents, strict=True):
+        number = int(text.split("number ")[1].split(",")[0])
+        assert torch.equal(latents, material.latents.mean[number])
+        assert text == f"a photo of ana-t1, number {number}, red hat, a cat"
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_noise_and_target_are_those_of_diffusers(prediction_type: str) -> None:
+    diffusion, scheduler = diffusion_of(prediction_type)
+    latents, noise, timesteps = torch.randn(3, 4, 8, 8), torch.randn(3, 4, 8, 8), torch.tensor([0, 500, 999])
+    noisy, target = diffusion.noisy_and_target(latents, noise, timesteps)
+    assert torch.allclose(noisy, scheduler.add_noise(latents, noise, timesteps), atol=1e-6)
+    expected = noise if prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, timesteps)
+    assert torch.allclose(target, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_weights_are_one_on_average_and_spare_the_noisy_ends(prediction_type: str) -> None:
+    diffusion, _ = diffusion_of(prediction_type)
+    everywhere = torch.arange(1000)
+    assert torch.equal(diffusion.weights(everywhere, "none"), torch.ones(1000))
+    weights = diffusion.weights(everywhere, "half_min_snr")
+    assert float(weights.mean()) == pytest.approx(1.0, rel=1e-5)
+    assert float(weights[0]) < float(weights.max()) / 1.5
+
+
+def test_refuses_a_model_that_predicts_something_else(tiny_components: Components) -> None:
+    config = {**tiny_components.scheduler_config, "prediction_type": "sample"}
+    with pytest.raises(ModelError, match="'sample'"):
+        read_diffusion(dataclasses.replace(tiny_components, scheduler_config=config))
+
+
+def example(components: Components) -> tuple[Diffusion, Batch, tuple[torch.Tensor, ...]]:
+    shape = (3, components.latent_channels, 8, 8)
+    latents, noise = torch.randn(2, *shape, generator=torch.Generator().manual_seed(3))
+    texts = ("a photo of ana-t1", "ana-t1, red hat", "a cat and ana-t1")
+    batch = Batch(latents, noise, torch.tensor([10, 400, 900]), texts)
+    return read_diffusion(components), batch, initial_vectors(components, "a man", 2)
+
+
+def reference_gradient(
+    components: Components, diffusion: Diffusion, batch: Batch, vectors: torch.Tensor
+) -> torch.Tensor:
+    """The gradient by the usual way: new rows in a copy of the token table, new ids in the text."""
+    encoder, tokenizer = copy.deepcopy(components.text_encoders[0]), components.tokenizers[0]
+    table = encoder.get_input_embeddings()
+    rows = vectors.clone().requires_grad_(True)
+    old = table.weight.detach().clone()
+    table.forward = lambda ids: torch.nn.functional.embedding(ids, torch.cat([old, rows]))
+    ids = []
+    for text in batch.texts:
+        (chunk,) = token_chunks(components, text, {"ana-t1": len(vectors)})
+        own = list(chunk.token_ids)
+        for slot in chunk.slots:
+            own[slot.offset : slot.offset + slot.vectors] = range(len(old), len(old) + slot.vectors)
+        padding = [tokenizer.pad_token_id] * (75 - len(own))
+        ids.append([tokenizer.bos_token_id, *own, tokenizer.eos_token_id, *padding])
+    states = encoder(torch.tensor(ids)).last_hidden_state
+    noisy, target = diffusion.noisy_and_target(batch.latents, batch.noise, batch.timesteps)
+    answer = components.unet(noisy, batch.timesteps, encoder_hidden_states=states).sample
+    loss = torch.nn.functional.mse_loss(answer, target)
+    return torch.autograd.grad(loss, rows)[0]
+
+
+def test_the_gradient_is_that_of_rows_in_the_token_table(tiny_components: Components) -> None:
+    diffusion, batch, vectors = example(tiny_components)
+    expected = reference_gradient(tiny_components, diffusion, batch, vectors[0])
+    _, (found,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(), False)
+    assert float((found - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_the_gradient_in_bfloat16_is_close(tiny_components: Components) -> None:
+    diffusion, batch, vectors = example(tiny_components)
+    exact_loss, (exact,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(), False)
+    loss, (found,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(), True)
+    assert loss == pytest.approx(exact_loss, rel=1e-2)
+    assert float((found - exact).norm() / exact.norm()) < 3e-2
+
+
+def test_working_in_parts_changes_nothing_but_rounding(tiny_components: Components) -> None:
+    diffusion, batch, vectors = example(tiny_components)
+    whole_loss, (whole,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(batch_size=3), False)
+    loss, (parts,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(batch_size=1), False)
+    assert loss == pytest.approx(whole_loss, rel=1e-5)
+    assert float((parts - whole).norm() / whole.norm()) < 1e-5
+
+
+def test_the_weighting_weighs_each_example(tiny_components: Components) -> None:
+    diffusion, batch, vectors = example(tiny_components)
+    weights = diffusion.weights(batch.timesteps, "half_min_snr")
+    singles = [
+        gradients(tiny_components, diffusion, part, vectors, "ana-t1", plan(), False)[1][0] for part in batch.split(1)
+    ]
+    expected = sum(weight * single for weight, single in zip(weights, singles, strict=True)) / 3
+    rule = plan(weighting="half_min_snr")
+    _, (found,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", rule, False)
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_no_weight_of_the_model_gets_a_gradient(tiny_components: Components) -> None:
+    diffusion, batch, vectors = example(tiny_components)
+    leaf = vectors[0].clone().requires_grad_(True)
+    losses(tiny_components, diffusion, batch, (leaf,), "ana-t1", False).mean().backward()
+    assert leaf.grad is not None
+    assert float(leaf.grad.norm()) > 0
+    assert all(weight.grad is None for module in tiny_components.modules for weight in module.parameters())
+
+
+def test_both_text_encoders_of_xl_learn(tiny_xl_components: Components) -> None:
+    diffusion, batch, vectors = example(tiny_xl_components)
+    loss, found = gradients(tiny_xl_components, diffusion, batch, vectors, "ana-t1", plan(), False)
+    assert [each.shape for each in found] == [(2, 32), (2, 48)]
+    assert loss > 0
+    assert all(float(each.norm()) > 0 for each in found)

@@ -1,0 +1,390 @@
+import errno
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from retrato.embeddings import read_embedding
+from retrato.errors import EmbeddingError, PhotoError, SettingsError, TrainingError
+from retrato.model import Components
+from retrato.photos import Photo
+from retrato.settings import TrainSettings
+from retrato.training import (
+    Evaluated,
+    Finished,
+    Picked,
+    Prepared,
+    Previewed,
+    Saved,
+    Stepped,
+    TrainingEvent,
+    train,
+)
+from retrato.training import train as train_package
+from retrato.training.run_folder import locked
+
+Start = Callable[..., Iterator[TrainingEvent]]
+
+
+def of_kind(events: Sequence[TrainingEvent], kind: type) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def weights_hash(components: Components) -> str:
+    digest = hashlib.sha256()
+    for module in components.modules:
+        for name, weight in sorted(module.state_dict().items()):
+            digest.update(name.encode() + weight.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def final_state(folder: Path) -> bytes:
+    newest = max(folder.glob("checkpoints/*.safetensors"), key=lambda path: int(path.stem))
+    return newest.read_bytes()
+
+
+def test_tells_the_whole_story_in_order(run_training: Start, quick: TrainSettings, tmp_path: Path) -> None:
+    events = list(run_training(quick))
+    kinds = [type(event).__name__ for event in events]
+    assert kinds == [
+        "Prepared",
+        *("Stepped", "Stepped", "Evaluated", "Stepped", "Evaluated", "Saved"),
+        *("Stepped", "Evaluated", "Stepped", "Stepped", "Evaluated", "Saved"),
+        *("Picked", "Finished"),
+    ]
+    prepared, finished = events[0], events[-1]
+    assert isinstance(prepared, Prepared)
+    assert isinstance(finished, Finished)
+    assert (len(prepared.photos), len(prepared.held_out), prepared.steps, prepared.first_step) == (5, 1, 6, 0)
+    assert (finished.steps_run, finished.samples, finished.vectors, finished.dim) == (6, 12, 2, 32)
+    assert finished.stop_reason == "all 6 steps are done"
+    assert finished.run_folder == tmp_path / "run"
+    assert sum(finished.times.values()) == pytest.approx(finished.seconds)
+
+
+def test_the_embedding_is_on_disk_with_its_provenance(
+    run_training: Start, quick: TrainSettings, tiny_components: Components
+) -> None:
+    finished = list(run_training(quick))[-1]
+    assert isinstance(finished, Finished)
+    embedding = read_embedding(finished.file)
+    assert (embedding.name, embedding.step) == ("ana-t1", finished.picked_step)
+    assert embedding.base_model_hash == tiny_components.hash
+    assert embedding.vectors[0].shape == (2, 32)
+    assert embedding.metadata["recipe"] == "retrato"
+    candidate = next(each for each in finished.candidates if each.step == 3)
+    assert candidate.file.name == "ana-t1-3.safetensors"
+    assert read_embedding(candidate.file).step == 3
+
+
+def test_the_run_folder_says_everything(run_training: Start, quick: TrainSettings, tmp_path: Path) -> None:
+    events = list(run_training(quick.changed(preview_every=3)))
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert [each["step"] for each in run["evaluations"]] == [2, 3, 4, 6]
+    assert [each["loss"] for each in run["evaluations"]] == [event.loss for event in of_kind(events, Evaluated)]
+    assert run["pick_reason"] == of_kind(events, Picked)[0].reason
+    assert [each["held_out"] for each in run["photos"]].count(True) == 1
+    (settings,) = (tmp_path / "run").glob("settings-*.json")
+    assert json.loads(settings.read_text())["settings"]["name"] == "ana-t1"
+    lines = (tmp_path / "run" / "textual_inversion_loss.csv").read_text().splitlines()
+    assert lines[0].startswith("step,epoch,epoch_step,loss,learn_rate")
+    losses = [event.loss for event in of_kind(events, Stepped)]
+    assert [float(line.split(",")[3]) for line in lines[1:]] == pytest.approx(losses, abs=1e-6)
+    assert [event.file for event in of_kind(events, Previewed)] == [
+        tmp_path / "run" / "images" / f"ana-t1-{step}.png" for step in (3, 6)
+    ]
+    assert all(event.file.exists() for event in of_kind(events, Previewed))
+
+
+def test_learning_lowers_the_loss_it_is_judged_by(run_training: Start, quick: TrainSettings) -> None:
+    settings = quick.changed(steps=40, evaluate_every=10, save_every=40, batch_size=4, learning_rate="0.02")
+    losses = [event.loss for event in of_kind(list(run_training(settings)), Evaluated)]
+    assert losses[-1] < losses[0]
+
+
+def test_the_frozen_model_stays_bit_for_bit_the_same(
+    run_training: Start, quick: TrainSettings, tiny_components: Components
+) -> None:
+    before = weights_hash(tiny_components)
+    processors = {name: type(each) for name, each in tiny_components.unet.attn_processors.items()}
+    list(run_training(quick.changed(batch_size=4, preview_every=2)))
+    assert weights_hash(tiny_components) == before
+    assert {name: type(each) for name, each in tiny_components.unet.attn_processors.items()} == processors
+    assert all(weight.grad is None for module in tiny_components.modules for weight in module.parameters())
+
+
+def test_the_same_seed_gives_the_same_embedding_and_another_seed_another(
+    run_training: Start, quick: TrainSettings, tmp_path: Path
+) -> None:
+    for folder, seed in (("one", 1), ("again", 1), ("other", 2)):
+        list(run_training(quick.changed(seed=seed), folder))
+    one, again, other = (read_embedding(tmp_path / name / "ana-t1.safetensors") for name in ("one", "again", "other"))
+    assert torch.equal(one.vectors[0], again.vectors[0])
+    assert not torch.equal(one.vectors[0], other.vectors[0])
+
+
+@pytest.mark.parametrize("recipe", ["retrato", "a1111"])
+def test_every_recipe_runs_and_gives_finite_vectors(run_training: Start, quick: TrainSettings, recipe: str) -> None:
+    finished = list(run_training(quick.changed(recipe=recipe)))[-1]
+    assert isinstance(finished, Finished)
+    assert read_embedding(finished.file).step == finished.picked_step
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    run_training: Start, quick: TrainSettings, tmp_path: Path, stop_at: int
+) -> None:
+    settings = quick.changed(
+        latent_sampling="random", shuffle_tags=True, tag_dropout=0.3, gradient_accumulation=2, gradient_clip=0.5
+    )
+    list(run_training(settings, "whole"))
+    first = run_training(settings, "parts")
+    next(event for event in first if isinstance(event, Stepped) and event.step == stop_at)
+    first.close()
+    rest = list(run_training(settings, "parts", resume=True))
+    assert rest[0].first_step == stop_at
+    assert [event.step for event in of_kind(rest, Stepped)] == list(range(stop_at + 1, 7))
+    assert final_state(tmp_path / "parts") == final_state(tmp_path / "whole")
+    for name in ("ana-t1.safetensors", "textual_inversion_loss.csv"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, GeneratorExit])
+def test_an_interruption_saves_what_was_learned(
+    run_training: Start, quick: TrainSettings, tmp_path: Path, interruption: type[BaseException]
+) -> None:
+    events = run_training(quick)
+    next(event for event in events if isinstance(event, Stepped) and event.step == 2)
+    with pytest.raises(interruption):
+        events.throw(interruption)
+    assert read_embedding(tmp_path / "run" / "embeddings" / "ana-t1-2.safetensors").step == 2
+    assert (tmp_path / "run" / "checkpoints" / "2.json").exists()
+    assert not list((tmp_path / "run").rglob("*.tmp*"))
+    with locked(tmp_path / "run"):  # nobody holds it any more
+        pass
+
+
+def test_a_finished_run_resumes_straight_to_its_choice(run_training: Start, quick: TrainSettings) -> None:
+    list(run_training(quick))
+    again = list(run_training(quick, resume=True))
+    assert [type(event).__name__ for event in again] == ["Prepared", "Picked", "Finished"]
+
+
+def test_a_folder_with_a_run_is_not_written_over(run_training: Start, quick: TrainSettings) -> None:
+    list(run_training(quick))
+    with pytest.raises(SettingsError, match="already holds a run: resume it"):
+        list(run_training(quick))
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", 5), ("batch_size", 3), ("vectors_per_token", 1)])
+def test_resuming_with_other_settings_is_refused(
+    run_training: Start, quick: TrainSettings, name: str, value: int
+) -> None:
+    list(run_training(quick))
+    with pytest.raises(SettingsError, match=f"{name} is {value}, but the run to resume was started with"):
+        list(run_training(quick.changed(**{name: value}), resume=True))
+
+
+def test_resuming_with_other_photos_is_refused(
+    run_training: Start, quick: TrainSettings, tiny_components: Components, photos: list[Photo], tmp_path: Path
+) -> None:
+    list(run_training(quick))
+    with pytest.raises(SettingsError, match="the photos are not those"):
+        list(train(tiny_components, photos[:-1], quick, run_folder=tmp_path / "run", resume=True))
+
+
+def test_a_resumed_run_may_be_longer(run_training: Start, quick: TrainSettings) -> None:
+    list(run_training(quick))
+    finished = list(run_training(quick.changed(steps=9), resume=True))[-1]
+    assert isinstance(finished, Finished)
+    assert finished.steps_run == 9
+
+
+def test_stops_when_the_loss_has_settled_and_says_why(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([0.5, 0.4, *[0.45] * 100])
+    monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(losses))
+    finished = list(run_training(quick.changed(steps=100, evaluate_every=1, save_every=50)))[-1]
+    assert isinstance(finished, Finished)
+    assert finished.steps_run == 8
+    assert "held-out photos has settled" in finished.stop_reason
+    assert "least 0.40000 at step 2" in finished.stop_reason
+    assert finished.picked_step == 2  # the least loss is a candidate though nothing was saved there
+
+
+class Poisoned:
+    """The real gradient, but not a number in the steps that are named."""
+
+    def __init__(self, steps: Sequence[int], in_gradient: bool) -> None:
+        self.real = train_module().gradients
+        self.steps, self.in_gradient, self.calls = set(steps), in_gradient, 0
+
+    def __call__(self, *arguments: object) -> tuple[float, tuple[torch.Tensor, ...]]:
+        self.calls += 1
+        loss, gradient = self.real(*arguments)
+        if self.calls not in self.steps:
+            return loss, gradient
+        return (loss, tuple(each * math.inf for each in gradient)) if self.in_gradient else (math.nan, gradient)
+
+
+def train_module() -> object:
+    import importlib
+
+    return importlib.import_module(train_package.__module__)
+
+
+@pytest.mark.parametrize("in_gradient", [True, False])
+def test_a_step_that_is_no_number_is_skipped_and_the_rate_halves(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_gradient: bool
+) -> None:
+    monkeypatch.setattr(train_module(), "gradients", Poisoned([3], in_gradient))
+    events = list(run_training(quick.changed(learning_rate="0.004")))
+    assert [event.learning_rate for event in of_kind(events, Stepped)] == [0.004] * 3 + [0.002] * 3
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["skipped_steps"] == 1
+
+
+def test_five_in_a_row_go_back_to_the_last_good_vectors(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(train_module(), "gradients", Poisoned(range(4, 9), False))
+    events = list(run_training(quick.changed(steps=10, evaluate_every=2, save_every=10)))
+    stepped = of_kind(events, Stepped)
+    assert stepped[7].norms == stepped[1].norms != stepped[2].norms
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (run["skipped_steps"], run["rollbacks"]) == (5, 1)
+
+
+def test_after_three_ways_back_it_stops_with_a_sentence(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(train_module(), "gradients", Poisoned(range(4, 200), False))
+    with pytest.raises(
+        TrainingError, match=r"not a number in 20 of 23 steps.*lower learning rate.*checkpoint is .*ana-t1-"
+    ):
+        list(run_training(quick.changed(steps=100)))
+    for file in (tmp_path / "run").rglob("*.safetensors"):
+        if file.parent.name == "embeddings":
+            assert all(torch.isfinite(each).all() for each in read_embedding(file).vectors)
+
+
+def test_an_evaluation_that_is_no_number_goes_back_too(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([0.5, math.nan, 0.4, 0.3, 0.3])
+    monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(losses))
+    events = list(run_training(quick))
+    assert [event.loss for event in of_kind(events, Evaluated)] == [0.5, 0.4, 0.3]
+    assert [event.step for event in of_kind(events, Saved)] == [6]
+
+
+def fill_disk_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """From the given number of atomic writes on, the disk is full."""
+    real, count = os.fsync, [0]
+
+    def fsync(handle: int) -> None:
+        count[0] += 1
+        if count[0] > writes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    monkeypatch.setattr("retrato.files.os.fsync", fsync)
+
+
+@pytest.mark.parametrize("writes", [0, 4, 5, 6, 11, 23])
+def test_a_full_disk_leaves_the_last_good_checkpoint_and_says_where(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, writes: int
+) -> None:
+    with monkeypatch.context() as patched:
+        fill_disk_after(patched, writes)
+        with pytest.raises(TrainingError, match="No space left on device") as caught:
+            list(run_training(quick.changed(save_every=1)))
+    message = str(caught.value)
+    if "last good checkpoint is " in message:
+        named = Path(message.split("last good checkpoint is ")[1].split(",")[0])
+        assert read_embedding(named).name.startswith("ana-t1")
+    else:
+        assert "nothing had been saved yet" in message
+    assert not list((tmp_path / "run").rglob("*.tmp*"))
+    finished = list(run_training(quick.changed(save_every=1), resume=True))[-1]
+    assert isinstance(finished, Finished)
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    tiny_components: Components, photos: list[Photo], quick: TrainSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"file.* cannot be written"):
+        list(train(tiny_components, photos, quick, run_folder=tmp_path / "file" / "run"))
+
+
+def test_nothing_learned_at_all_is_said(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: math.nan)
+    with pytest.raises(TrainingError, match="none of 1 steps gave vectors whose loss is a number"):
+        list(run_training(quick.changed(steps=1)))
+
+
+def test_a_full_disk_while_stopping_is_said_too(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = run_training(quick)
+    next(event for event in events if isinstance(event, Stepped) and event.step == 2)
+    fill_disk_after(monkeypatch, 0)
+    with pytest.raises(TrainingError, match="No space left on device"):
+        events.close()
+
+
+def test_two_trainings_in_one_folder_do_not_meet(run_training: Start, quick: TrainSettings) -> None:
+    first = run_training(quick)
+    next(first)
+    with pytest.raises(TrainingError, match="is training in"):
+        next(run_training(quick))
+    first.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "sentence"),
+    [("person", EmbeddingError, "ordinary word"), ("../ana", EmbeddingError, "cannot be a name")],
+)
+def test_a_name_that_cannot_be_used_is_refused_before_anything_is_written(
+    run_training: Start, quick: TrainSettings, tmp_path: Path, name: str, error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        next(run_training(quick.changed(name=name)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_photos_are_refused_before_anything_is_written(
+    tiny_components: Components, photos: list[Photo], quick: TrainSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(PhotoError):
+        next(train(tiny_components, photos[:2], quick, run_folder=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_photos_may_be_a_folder(
+    tiny_components: Components, photos: list[Photo], quick: TrainSettings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for photo in photos:
+        photo.image.save(folder / photo.path.name)
+    (folder / "01.txt").write_text("a hat, red")
+    prepared = next(train(tiny_components, folder, quick, run_folder=tmp_path / "run"))
+    assert isinstance(prepared, Prepared)
+    assert prepared.captions[str(folder / "01.png")] == "a hat, red"
+
+
+def test_both_text_encoders_of_xl_are_learned(
+    tiny_xl_components: Components, photos: list[Photo], quick: TrainSettings, tmp_path: Path
+) -> None:
+    finished = list(train(tiny_xl_components, photos, quick.changed(steps=2), run_folder=tmp_path / "run"))[-1]
+    assert isinstance(finished, Finished)
+    assert [each.shape for each in read_embedding(finished.file).vectors] == [(2, 32), (2, 48)]
