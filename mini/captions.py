@@ -43,7 +43,11 @@ def noun(person: Identity, r: random.Random) -> str:
         return "person"
     if person.beard != "none":
         return "man"
-    return r.choice(("woman", "woman", "girl")) if person.hair in ("bob", "long", "bun") else r.choice(("man", "woman", "boy"))
+    return (
+        r.choice(("woman", "woman", "girl"))
+        if person.hair in ("bob", "long", "bun")
+        else r.choice(("man", "woman", "boy"))
+    )
 
 
 def caption(person: Identity, scene: Scene, r: random.Random, *, subject: str = "", full: bool = False) -> str:

@@ -30,12 +30,21 @@ def example(index: int, size: int = 128) -> tuple[np.ndarray, dict]:
     if r.random() < EMOJI_SHARE:
         name, style, ground = r.choice(emoji.SUBJECTS), r.choice(emoji.STYLES), r.choice(list(BACKGROUND))
         picture = draw_emoji(name, style, ground, r.uniform(0.9, 1.05), r.uniform(-2, 2), r.uniform(-2, 2), size)
-        return np.asarray(picture), {"emoji": name, "style": style, "background": ground, "caption": emoji_caption(name, style, ground, r)}
+        return np.asarray(picture), {
+            "emoji": name,
+            "style": style,
+            "background": ground,
+            "caption": emoji_caption(name, style, ground, r),
+        }
     person = train_identity(r)
     scene: Scene = random_scene(r)
     if scene.framing == "portrait" and r.random() < STICKER_SHARE / 0.42 and scene.style != "pixel art style":
         scene = dataclasses.replace(scene, sticker=f"3d emoji style:{r.choice(emoji.SUBJECTS)}")
-    facts = {"person": dataclasses.asdict(person), "scene": dataclasses.asdict(scene), "caption": caption(person, scene, r)}
+    facts = {
+        "person": dataclasses.asdict(person),
+        "scene": dataclasses.asdict(scene),
+        "caption": caption(person, scene, r),
+    }
     return np.asarray(draw(person, scene, size)), facts
 
 
@@ -44,7 +53,11 @@ def person_example(index: int, per_person: int, size: int = 128) -> tuple[np.nda
     person = train_identity(random.Random(f"person {index // per_person}"))
     r = random.Random(f"scene {index}")
     scene = random_scene(r)
-    facts = {"person": dataclasses.asdict(person), "scene": dataclasses.asdict(scene), "caption": caption(person, scene, r)}
+    facts = {
+        "person": dataclasses.asdict(person),
+        "scene": dataclasses.asdict(scene),
+        "caption": caption(person, scene, r),
+    }
     return np.asarray(draw(person, scene, size)), facts
 
 
@@ -72,8 +85,6 @@ def main() -> None:
             if index % 2000 == 1999:
                 print(f"{index + 1} pictures, {(index + 1) / (time.time() - start):.0f} per second", flush=True)
     images.flush()
-
-
 
 
 if __name__ == "__main__":

@@ -15,13 +15,11 @@ from PIL import Image
 STYLES = ("3d emoji style", "emoji style", "flat emoji style")
 # name of the icon in both icon sets
 SUBJECTS = tuple(
-    "panda dog-face cat-face fox frog lion pig-face rabbit-face koala bear penguin owl unicorn monkey-face tiger-face "
-    "cow-face chicken butterfly octopus turtle whale tropical-fish lady-beetle honeybee elephant "
-    "red-apple banana strawberry pizza hamburger doughnut birthday-cake watermelon grapes lemon carrot cookie "
-    "soccer-ball basketball guitar red-heart star rocket sun sunflower rose cactus crown gem-stone balloon airplane "
-    "house automobile sailboat umbrella light-bulb snowman cloud mushroom avocado".split()
+    ["panda", "dog-face", "cat-face", "fox", "frog", "lion", "pig-face", "rabbit-face", "koala", "bear", "penguin", "owl", "unicorn", "monkey-face", "tiger-face", "cow-face", "chicken", "butterfly", "octopus", "turtle", "whale", "tropical-fish", "lady-beetle", "honeybee", "elephant", "red-apple", "banana", "strawberry", "pizza", "hamburger", "doughnut", "birthday-cake", "watermelon", "grapes", "lemon", "carrot", "cookie", "soccer-ball", "basketball", "guitar", "red-heart", "star", "rocket", "sun", "sunflower", "rose", "cactus", "crown", "gem-stone", "balloon", "airplane", "house", "automobile", "sailboat", "umbrella", "light-bulb", "snowman", "cloud", "mushroom", "avocado"]
 )
-HELD_OUT = tuple("hedgehog parrot pineapple violin tulip peacock cherries bicycle ghost robot volcano teddy-bear".split())
+HELD_OUT = tuple(
+    ["hedgehog", "parrot", "pineapple", "violin", "tulip", "peacock", "cherries", "bicycle", "ghost", "robot", "volcano", "teddy-bear"]
+)
 
 
 def spoken(name: str) -> str:

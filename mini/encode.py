@@ -34,7 +34,9 @@ def encode_all(work: Path, folder: Path) -> np.ndarray:
     count = len(np.load(work / "images.npy", mmap_mode="r"))
     cuts = np.linspace(0, count, 9).astype(int)
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        parts = pool.map(_encode, [(work, folder, int(a), int(b)) for a, b in zip(cuts, cuts[1:], strict=False)], chunksize=1)
+        parts = pool.map(
+            _encode, [(work, folder, int(a), int(b)) for a, b in zip(cuts, cuts[1:], strict=False)], chunksize=1
+        )
     return np.concatenate(parts)
 
 
@@ -69,7 +71,10 @@ def main() -> None:
     images = np.load(work / "images.npy", mmap_mode="r")
     wanted = spreads(model, latents[-48:], images[-48:])
     mean, scale = torch.from_numpy(latents.mean((0, 2, 3))), torch.from_numpy(latents.std((0, 2, 3)) / wanted)
-    np.save(work / "latents.npy", ((latents - mean.numpy()[:, None, None]) / scale.numpy()[:, None, None]).astype(np.float16))
+    np.save(
+        work / "latents.npy",
+        ((latents - mean.numpy()[:, None, None]) / scale.numpy()[:, None, None]).astype(np.float16),
+    )
     channels = len(mean)
     with torch.no_grad():
         into, out = model.quant_conv, model.post_quant_conv
@@ -80,7 +85,9 @@ def main() -> None:
         out.weight *= scale[None, :, None, None]
     model.register_to_config(scaling_factor=1.0, _name_or_path="")
     model.save_pretrained(work / "vae")
-    print(f"held out {psnr(model, images[-256:]):.2f} dB after folding, spread per channel {wanted.round(2)}, {time.time() - start:.0f} s")
+    print(
+        f"held out {psnr(model, images[-256:]):.2f} dB after folding, spread per channel {wanted.round(2)}, {time.time() - start:.0f} s"
+    )
 
 
 if __name__ == "__main__":

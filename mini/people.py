@@ -106,7 +106,9 @@ def _near(colour: str, r: random.Random, hue: float, saturation: float, value: f
 def random_identity(r: random.Random) -> Identity:
     """Draws a person; long hair goes with a beard as rarely as among people one meets."""
     hair = r.choices(HAIR, (1, 3, 2, 3, 2, 2, 1.5))[0]
-    beard = "none" if (hair in ("bob", "long", "bun") and r.random() < 0.9) or r.random() < 0.45 else r.choice(BEARD[1:])
+    beard = (
+        "none" if (hair in ("bob", "long", "bun") and r.random() < 0.9) or r.random() < 0.45 else r.choice(BEARD[1:])
+    )
     glasses = "none" if r.random() < 0.5 else r.choice(GLASSES[1:])
     colour = r.choices(list(HAIR_COLOUR), (2, 2, 2, 2, 1, 1, 1.2, 1.2, 1, 1.2))[0]
     return Identity(r.choice(list(SKIN)), hair, colour, beard, glasses, r.randrange(1 << 30))

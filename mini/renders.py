@@ -67,7 +67,13 @@ FACE = {
         "sad": {"mouth": "openSad", "eyes": "sad"}, "angry": {"mouth": "unimpressed", "eyes": "angry"},
     },
 }  # fmt: skip
-ARTWORK = {"flat style": "personas", "comic style": "micah", "photo": "toon-head", "voxel style": "voxel-art", "doodle style": "big-smile"}
+ARTWORK = {
+    "flat style": "personas",
+    "comic style": "micah",
+    "photo": "toon-head",
+    "voxel style": "voxel-art",
+    "doodle style": "big-smile",
+}
 # On the canvas: eyes, the middle of the face, the upper lip, the crown.
 PLACES = {
     "flat style": {"eyes": ((102, 113), (154, 113)), "face": (128, 116), "lip": (128, 150), "crown": (128, 62)},
@@ -132,7 +138,9 @@ def _bust(person: Identity, style: str, expression: str, clothes: str) -> Image.
         _part(options, "beard", {"beard": "full", "moustache": "mustache"}.get(person.beard))
         _part(options, "glasses", VOXEL_GLASSES.get(person.glasses))
     else:
-        extra = {"round glasses": "glasses", "square glasses": "glasses", "sunglasses": "sunglasses"}.get(person.glasses)
+        extra = {"round glasses": "glasses", "square glasses": "glasses", "sunglasses": "sunglasses"}.get(
+            person.glasses
+        )
         options["hairVariant"] = [cut]
         _part(options, "accessories", "mustache" if person.beard != "none" and not extra else extra)
     picture = _avatar(ARTWORK[style], options)
@@ -149,7 +157,17 @@ def _own_strokes(picture: Image.Image, person: Identity, style: str, hair: str) 
     brush = ImageDraw.Draw(behind)
     if person.hair == "afro" and style != "flat style":
         cx, cy = places["face"]
-        for px, py in ((-62, 22), (-74, -14), (-62, -52), (-30, -80), (10, -88), (48, -74), (70, -40), (72, 0), (60, 26)):
+        for px, py in (
+            (-62, 22),
+            (-74, -14),
+            (-62, -52),
+            (-30, -80),
+            (10, -88),
+            (48, -74),
+            (70, -40),
+            (72, 0),
+            (60, 26),
+        ):
             brush.ellipse((cx + px - 28, cy + py - 28, cx + px + 28, cy + py + 28), fill=colour, **edge)
         brush.ellipse((cx - 70, cy - 84, cx + 72, cy + 36), fill=colour)
     if person.hair == "bun" and outlined:
@@ -161,7 +179,11 @@ def _own_strokes(picture: Image.Image, person: Identity, style: str, hair: str) 
     if person.beard == "moustache" and outlined:
         x, y = places["lip"]
         for side in (-1, 1):
-            brush.polygon([(x, y - 5), (x + side * 14, y - 8), (x + side * 27, y + 4), (x + side * 12, y + 6), (x, y + 3)], fill=colour, outline="black")
+            brush.polygon(
+                [(x, y - 5), (x + side * 14, y - 8), (x + side * 27, y + 4), (x + side * 12, y + 6), (x, y + 3)],
+                fill=colour,
+                outline="black",
+            )
     if person.glasses != "none":
         _glasses(brush, places["eyes"], person.glasses)
     return behind
@@ -239,7 +261,10 @@ def draw(person: Identity, scene: Scene, size: int = 128) -> Image.Image:
         figure = _body(bust, clothes, person.colours()[0], style == "comic style", person.seed)
         zoom = {"portrait": 1.0, "close-up": 1.3, "half body": 0.72, "full body": 0.485}[scene.framing]
         face = PLACES[style]["face"]
-        focus, landing = face, {"portrait": face, "close-up": (128, 130), "half body": (128, 96), "full body": (128, 64)}[scene.framing]
+        focus, landing = (
+            face,
+            {"portrait": face, "close-up": (128, 130), "half body": (128, 96), "full body": (128, 64)}[scene.framing],
+        )
     zoom *= scene.scale
     width = person.face_width() * zoom
     scaled = figure.resize((round(figure.width * width), round(figure.height * zoom)), Image.Resampling.BILINEAR)
@@ -255,12 +280,16 @@ def draw(person: Identity, scene: Scene, size: int = 128) -> Image.Image:
         art = emoji.picture(name, kind).resize((92, 92), Image.Resampling.LANCZOS)
         picture.paste(art, (6 if random.Random(scene.seed).random() < 0.5 else CANVAS - 98, CANVAS - 96), art)
     if pixelated:
-        small = picture.resize((32, 32), Image.Resampling.BOX).quantize(20, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        small = picture.resize((32, 32), Image.Resampling.BOX).quantize(
+            20, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        )
         return small.convert("RGB").resize((size, size), Image.Resampling.NEAREST)
     return picture.resize((size, size), Image.Resampling.LANCZOS)
 
 
-def draw_emoji(name: str, style: str, background: str, scale: float, dx: float, dy: float, size: int = 128) -> Image.Image:
+def draw_emoji(
+    name: str, style: str, background: str, scale: float, dx: float, dy: float, size: int = 128
+) -> Image.Image:
     """An emoji in the middle of a plain ground, RGB."""
     side = round(200 * scale)
     art = emoji.picture(name, style).resize((side, side), Image.Resampling.LANCZOS)

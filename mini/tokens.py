@@ -17,10 +17,7 @@ from mini.captions import FILLERS, caption, emoji_caption
 from mini.people import Identity, Scene
 
 LENGTH, SIZE, VARIANTS = 77, 3000, 4
-WORDS = (
-    "man woman boy girl person people face head cat dog house beach forest city space snow winter summer night day "
-    "robot astronaut superhero king queen wizard pirate knight photo portrait painting drawing sketch artist pixar"
-).split()
+WORDS = ["man", "woman", "boy", "girl", "person", "people", "face", "head", "cat", "dog", "house", "beach", "forest", "city", "space", "snow", "winter", "summer", "night", "day", "robot", "astronaut", "superhero", "king", "queen", "wizard", "pirate", "knight", "photo", "portrait", "painting", "drawing", "sketch", "artist", "pixar"]
 
 
 def captions_of(line: str, variants: int = VARIANTS) -> list[str]:
@@ -82,10 +79,14 @@ def main() -> None:
     ids = np.empty((len(captions), LENGTH), np.int16)
     for start in range(0, len(captions), 10000):
         part = captions[start : start + 10000]
-        ids[start : start + len(part)] = tokenizer(part, padding="max_length", truncation=True, max_length=LENGTH).input_ids
+        ids[start : start + len(part)] = tokenizer(
+            part, padding="max_length", truncation=True, max_length=LENGTH
+        ).input_ids
     np.save(options.work / "ids.npy", ids.reshape(-1, VARIANTS, LENGTH))
     end = len(tokenizer) - 1
-    print(f"{len(tokenizer)} tokens; captions of {(ids != end).sum(1).mean() + 1:.1f} on average, {(ids != end).sum(1).max() + 1} at most")
+    print(
+        f"{len(tokenizer)} tokens; captions of {(ids != end).sum(1).mean() + 1:.1f} on average, {(ids != end).sum(1).max() + 1} at most"
+    )
 
 
 if __name__ == "__main__":

@@ -78,7 +78,10 @@ def train(rank: int, weights: FlatWeights, model: AutoencoderKL, options: argpar
     if rank == 0:
         weights.save(options.work / "autoencoder.pt")
         weights.flat.copy_(weights.average)
-        print(f"step {weights.steps}, held out {psnr(model, images[-VALIDATION:]):.2f} dB with averaged weights", flush=True)
+        print(
+            f"step {weights.steps}, held out {psnr(model, images[-VALIDATION:]):.2f} dB with averaged weights",
+            flush=True,
+        )
         model.save_pretrained(options.work / "autoencoder")
 
 
@@ -93,7 +96,9 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     torch.manual_seed(0)
-    model = AutoencoderKL.from_pretrained(options.init, torch_dtype=torch.float32) if options.init else make_autoencoder()
+    model = (
+        AutoencoderKL.from_pretrained(options.init, torch_dtype=torch.float32) if options.init else make_autoencoder()
+    )
     model.to(options.device, memory_format=torch.channels_last)
     weights = FlatWeights(model.parameters(), 2 if options.device == "cpu" else 1, options.device)
     if (options.work / "autoencoder.pt").exists():

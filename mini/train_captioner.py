@@ -27,7 +27,14 @@ WIDTH, LENGTH = 128, 48
 
 def scene_words(scene: Scene) -> str:
     """`a person, close-up, smiling, red shirt, blue background, comic style`: the scene, all of it, nothing else."""
-    parts = ["a person", scene.framing, scene.expression, f"{scene.clothes} shirt", f"{scene.background} background", scene.style]
+    parts = [
+        "a person",
+        scene.framing,
+        scene.expression,
+        f"{scene.clothes} shirt",
+        f"{scene.background} background",
+        scene.style,
+    ]
     return ", ".join(parts)
 
 
@@ -71,7 +78,12 @@ def main() -> None:
         tokens = tokenizer(texts, padding=True, truncation=True, max_length=LENGTH, return_tensors="pt")
         wanted = tokens.input_ids.masked_fill(tokens.attention_mask == 0, -100)
         with torch.autocast("cpu", torch.bfloat16):
-            found = model(pixel_values=worn(images[chosen], r), input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, labels=wanted)
+            found = model(
+                pixel_values=worn(images[chosen], r),
+                input_ids=tokens.input_ids,
+                attention_mask=tokens.attention_mask,
+                labels=wanted,
+            )
         optimizer.zero_grad()
         found.loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

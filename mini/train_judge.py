@@ -133,12 +133,17 @@ def main() -> None:
         loss.backward()
         optimizer.step()
         if step % 500 == 499:
-            print(f"step {step + 1}, loss {loss.item():.3f}, {time.time() - start:.0f} s, {accuracy(judge, images, test, classes)}", flush=True)
+            print(
+                f"step {step + 1}, loss {loss.item():.3f}, {time.time() - start:.0f} s, {accuracy(judge, images, test, classes)}",
+                flush=True,
+            )
     half = {name: value.half().contiguous() for name, value in judge.state_dict().items()}
     save_file(half, options.work / "judge.safetensors")
 
 
-def accuracy(judge: Judge, images: np.ndarray, test: np.ndarray, classes: dict[int, dict[str, int]]) -> dict[str, float]:
+def accuracy(
+    judge: Judge, images: np.ndarray, test: np.ndarray, classes: dict[int, dict[str, int]]
+) -> dict[str, float]:
     """Share of right answers per head on renders it never saw."""
     right: dict[str, list[bool]] = {head: [] for head in HEADS}
     with torch.no_grad():
@@ -147,7 +152,9 @@ def accuracy(judge: Judge, images: np.ndarray, test: np.ndarray, classes: dict[i
             x = torch.from_numpy(np.array(images[part])).permute(0, 3, 1, 2).float() / 127.5 - 1
             for head, logits in judge(x).items():
                 answers = logits.argmax(1).tolist()
-                right[head] += [a == classes[i][head] for a, i in zip(answers, part, strict=True) if classes[i][head] >= 0]
+                right[head] += [
+                    a == classes[i][head] for a, i in zip(answers, part, strict=True) if classes[i][head] >= 0
+                ]
     return {head: round(float(np.mean(found)), 4) for head, found in right.items()}
 
 

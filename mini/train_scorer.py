@@ -42,7 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("mini/work"))
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=64, help="pictures with captions; beside them come 24 pairs of one person")
+    parser.add_argument(
+        "--batch", type=int, default=64, help="pictures with captions; beside them come 24 pairs of one person"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(2)
@@ -90,7 +92,10 @@ def main() -> None:
         optimizer.step()
         if step % 250 == 249:
             top1 = (match.argmax(1) == target).float().mean().item()
-            print(f"step {step + 1}, loss {loss.item():.3f}, caption of {options.batch} found {top1:.2f}, {time.time() - start:.0f} s", flush=True)
+            print(
+                f"step {step + 1}, loss {loss.item():.3f}, caption of {options.batch} found {top1:.2f}, {time.time() - start:.0f} s",
+                flush=True,
+            )
     export(clip, who_layer, tokenizer, work)
 
 

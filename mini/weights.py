@@ -52,7 +52,9 @@ class FlatWeights:
         """Steps done so far, over all runs."""
         return int(self.flags[0])
 
-    def step(self, rate: float, *, decay: float = 0.01, beta2: float = 0.99, clip: float = 1.0, keep: float = 0.998) -> float:
+    def step(
+        self, rate: float, *, decay: float = 0.01, beta2: float = 0.99, clip: float = 1.0, keep: float = 0.998
+    ) -> float:
         """One AdamW step from the mean gradient; gives its norm. A non-finite gradient changes nothing."""
         part = self.part
         self.barrier.wait()  # every gradient is complete

@@ -48,8 +48,12 @@ def _sentence(detail: Any) -> str:
 class PhotoSettings(Settings):
     """How photos become training pictures."""
 
-    size: int = option(512, "side of the square working copies in pixels, a multiple of 8", ge=64, le=2048, multiple_of=8)
-    crop: Literal["face", "center", "none"] = option("center", "what to crop around: the face, the centre, or nothing")
+    size: int = option(
+        512, "side of the square working copies in pixels, a multiple of 8", ge=64, le=2048, multiple_of=8
+    )
+    crop: Literal["face", "focal", "center", "none"] = option(
+        "center", "what to crop around: the face, what draws the eye, the centre, or nothing"
+    )
     caption: Literal["blip", "filename", "none"] = option("none", "where captions come from")
     flip: bool = option(False, "add mirrored copies (a face is not symmetrical: rarely a good idea)")
     split: bool = option(False, "cut pictures much longer than wide into several")
@@ -94,14 +98,18 @@ class GenerateSettings(Settings):
     sampler: str = option("Euler a", "sampling method, by A1111's name")
     schedule: str = option("Automatic", "noise schedule, by A1111's name")
     steps: int = option(20, "sampling steps", ge=1, le=150)
-    guidance_scale: float | None = option(None, "CFG scale: how strictly the prompt is followed", flag="--cfg", ge=0, le=100)
+    guidance_scale: float | None = option(
+        None, "CFG scale: how strictly the prompt is followed", flag="--cfg", ge=0, le=100
+    )
     seed: int = option(-1, "seed of the first image, image i uses seed + i; -1 draws one", ge=-1, le=2**63 - 1)
     width: int | None = option(None, "width in pixels, a multiple of 8", ge=64, le=2048, multiple_of=8)
     height: int | None = option(None, "height in pixels, a multiple of 8", ge=64, le=2048, multiple_of=8)
     count: int = option(1, "images to draw", ge=1, le=1000)
     batch_size: int = option(4, "images drawn at once; does not change them", ge=1, le=64)
     clip_skip: int = option(1, "text-encoder layers to stop before the end; 1 is the last", ge=1, le=12)
-    emphasis: Literal["Original", "No norm", "Ignore", "None"] = option("Original", "how (word:1.3) weights are applied")
+    emphasis: Literal["Original", "No norm", "Ignore", "None"] = option(
+        "Original", "how (word:1.3) weights are applied"
+    )
     schedule_rules: Literal["1.6", "2022"] = option("1.6", "meaning of numbers in [from:to:when]")
 
     @model_validator(mode="after")

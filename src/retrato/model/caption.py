@@ -31,16 +31,26 @@ class Captioner:
     tokenizer: Any
 
     @torch.no_grad()
-    def caption(self, images: Sequence[Image.Image]) -> list[str]:
-        """Gives one caption per picture, of at most 40 tokens; each picture is seen as its centre square."""
+    def caption(self, images: Sequence[Image.Image], prompt: str = "") -> list[str]:
+        """Gives one caption per picture, of at most 40 tokens; each picture is seen as its centre square.
+
+        With a `prompt` such as "a person," the captioner goes on from there and only what it adds is given: words for
+        everything but the person, where the model learned to speak so (BLIP's conditional captions, arXiv:2201.12086).
+        """
+        begun = self.tokenizer(prompt, return_tensors="pt").to(self.blip.device)  # nothing said is start, end
         captions: list[str] = []
         for start in range(0, len(images), AT_ONCE):
             pixels = self.blip.pixels(images[start : start + AT_ONCE])
             tokens = self.blip.model.generate(
-                pixel_values=pixels, max_new_tokens=LONGEST_CAPTION, num_beams=1, do_sample=False
+                pixel_values=pixels,
+                input_ids=begun.input_ids.repeat(len(pixels), 1),
+                attention_mask=begun.attention_mask.repeat(len(pixels), 1),
+                max_new_tokens=LONGEST_CAPTION,
+                num_beams=1,
+                do_sample=False,
             )
             texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-            captions += [" ".join(text.split()) for text in texts]
+            captions += [_tidy(text, prompt) for text in texts]
         return captions
 
 
@@ -58,3 +68,9 @@ def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Capt
         return Captioner(blip, AutoTokenizer.from_pretrained(str(folder), local_files_only=True))
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{folder} cannot be loaded, a part of it is missing or broken: {error}") from error
+
+
+def _tidy(text: str, prompt: str) -> str:
+    """Gives the words without the prompt they began with and without spaces before commas."""
+    words = " ".join(text.split()).replace(" ,", ",")
+    return words.removeprefix(prompt).lstrip(" ,")

@@ -14,21 +14,32 @@ from retrato.prompts import fill_template
 
 
 def captions_of(
-    photos: Sequence[Photo], how: Literal["auto", "file", "none"], captioner: Captioner | None = None
+    photos: Sequence[Photo],
+    how: Literal["auto", "file", "none"],
+    captioner: Captioner | None = None,
+    subject: str = "a person",
 ) -> list[str]:
     """Gives what [filewords] says for each photo: the .txt beside it, else ("auto") the captioner's words, else "".
 
-    Words for framing, background and style explain those, so that the vectors need not.
+    Words for framing, background and style explain those, so that the vectors need not; words for the person would
+    take away what is to be learned, so the captioner goes on from `subject` instead of describing anew.
     """
     if how == "none":
         return [""] * len(photos)
     captions = [photo.caption or "" for photo in photos]
     missing = [index for index, caption in enumerate(captions) if not caption]
     if how == "auto" and captioner is not None and missing:
-        written = captioner.caption([photos[index].image for index in missing])
+        written = captioner.caption([photos[index].image for index in missing], f"{subject},")
         for index, caption in zip(missing, written, strict=True):
             captions[index] = caption
     return captions
+
+
+def class_phrase(words: str) -> str:
+    """Gives the class word as it stands in a sentence: `person` becomes `a person`, `the old man` stays."""
+    if words.split(" ")[0].lower() in ("a", "an", "the"):
+        return words
+    return f"{'an' if words[:1].lower() in 'aeiou' else 'a'} {words}"
 
 
 def caption_text(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from retrato.embeddings import read_embedding
 from retrato.model.score import Scorer
+from retrato.training.captions import class_phrase
 from retrato.training.drawing import draw_cells, save_as
 from retrato.training.events import Candidate, Scored
 from retrato.training.prepare import Run
@@ -138,13 +139,6 @@ def pictures_needed(plan: PickPlan) -> int:
         total += alive * (count - before)
         alive, before = math.ceil(alive / plan.keep), count
     return total
-
-
-def class_phrase(words: str) -> str:
-    """Gives the class word as it stands in a sentence: `person` becomes `a person`, `the old man` stays."""
-    if words.split(" ")[0].lower() in ("a", "an", "the"):
-        return words
-    return f"{'an' if words[:1].lower() in 'aeiou' else 'a'} {words}"
 
 
 def _draw_up_to(run: Run, entry: _Entry, count: int, subject: str | None) -> None:

@@ -17,7 +17,7 @@ from retrato.model import Components, initial_vectors
 from retrato.model.caption import Captioner
 from retrato.photos import Photo, read_photos, require_trainable
 from retrato.settings import TrainSettings
-from retrato.training.captions import captions_of
+from retrato.training.captions import captions_of, class_phrase
 from retrato.training.evaluate import evaluation_batch
 from retrato.training.latent_cache import cache_latents
 from retrato.training.optimizer import Vectors, vocabulary_norms
@@ -121,7 +121,8 @@ def prepare(
 ) -> Run:
     """Gives the run: photos captioned, their latents computed, what is evaluated on drawn up."""
     photos, plan, split = inputs.photos, inputs.plan, inputs.split
-    captions = tuple(captions_of(photos, settings.caption, captioner))
+    subject = settings.initializer_text or components.defaults.class_word
+    captions = tuple(captions_of(photos, settings.caption, captioner, class_phrase(subject)))
     diffusion = read_diffusion(components)
     latents = cache_latents(components, photos)
     judged = split.held_out or split.trained

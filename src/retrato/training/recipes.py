@@ -219,12 +219,12 @@ def _held_out(asked: int | None, by_default: bool, photo_count: int) -> int:
 
 _PICK = PickPlan(
     prompts=(
-        PickPrompt("a portrait of [name]"),
-        PickPrompt("a portrait of [name], smiling, blue background"),
-        PickPrompt("a portrait of [name], red shirt, yellow background"),
+        PickPrompt("a photo of [name]"),
+        PickPrompt("a photo of [name], smiling, blue background"),
+        PickPrompt("a photo of [name], red shirt, yellow background"),
         PickPrompt("a portrait of [name], comic style", shows_identity=False),
-        PickPrompt("a close-up portrait of [name], surprised, green background"),
-        PickPrompt("a portrait of [name], flat style", shows_identity=False),
+        PickPrompt("a close-up photo of [name], surprised, green background"),
+        PickPrompt("a portrait of [name], pixel art style", shows_identity=False),
     ),
     rounds=(3, 6, 12),
     keep=2,
@@ -259,9 +259,8 @@ RECIPES = MappingProxyType(
             least_gain=0.001,
             hold_out=True,
             templates=(
-                "a portrait of [name], [filewords]",
+                "a photo of [name], [filewords]",
                 "a picture of [name], [filewords]",
-                "an image of [name], [filewords]",
                 "[name], [filewords]",
             ),
             pick=_PICK,

@@ -31,6 +31,9 @@ def test_captions_are_the_same_every_time(tmp_path: Path, tokenizer_folder: Path
     assert len(said) == 2
     assert said == captioner.caption(images)
     assert all(caption and "<|" not in caption for caption in said)
+    continued = captioner.caption(images, "a cat,")
+    assert len(continued) == 2
+    assert not any(caption.startswith("a cat") for caption in continued)
 
 
 def test_a_model_without_captioner_says_so(tiny_folder: Path) -> None:

@@ -9,16 +9,16 @@ from retrato.training.randomness import generator
 
 
 class Counting:
-    """A captioner that says how wide the picture is."""
+    """A captioner that says how wide the picture is, and what it was asked to go on from."""
 
-    def caption(self, images: Sequence[Image.Image]) -> list[str]:
-        return [f"a picture {image.width} wide" for image in images]
+    def caption(self, images: Sequence[Image.Image], prompt: str = "") -> list[str]:
+        return [f"{image.width} wide after {prompt}" for image in images]
 
 
 def test_the_words_beside_the_photo_come_first_then_the_captioners(photos: list[Photo]) -> None:
-    found = captions_of(photos, "auto", Counting())
+    found = captions_of(photos, "auto", Counting(), "a woman")
     assert found[0] == "red hat, a cat"
-    assert found[1] == "a picture 64 wide"
+    assert found[1] == "64 wide after a woman,"
 
 
 @pytest.mark.parametrize(("how", "captioner", "expected"), [("file", Counting(), ""), ("auto", None, "")])

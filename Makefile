@@ -1,0 +1,79 @@
+# The menu is what `make` prints; each line of it is the comment behind a target.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# One environment serves the demo and the tests. The package is installed in place, so a change in src/ needs no
+# second installation; these files say what is installed, and only a change of pyproject.toml makes them stale.
+RUN_READY  := $(VENV)/.ready-to-run
+TEST_READY := $(VENV)/.ready-to-test
+MINI_READY := $(VENV)/.ready-for-mini
+
+# Where the training of retrato-mini works, and the emoji art it draws (licences in mini/LICENCES.md).
+WORK         ?= mini/work
+NODE_MODULES ?= $(WORK)/node_modules
+EMOJI        := @iconify-json/noto@1.2.9 @iconify-json/fluent-emoji-flat@1.2.6 @lobehub/fluent-emoji-3d@1.1.0
+export NODE_MODULES
+
+.PHONY: menu demo test check docs bench browser mini
+.DEFAULT_GOAL := menu
+
+menu:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUN_READY)  ## learn a person from the bundled photos and draw them: demo/report.html
+	$(BIN)/retrato demo --out demo
+
+test: $(TEST_READY)  ## run the whole test-suite
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(TEST_READY)  ## lint, formatting, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(RUN_READY)  ## write docs/cli.md and docs/settings.md anew from the code
+	$(BIN)/python docs/generate.py
+
+bench: $(RUN_READY)  ## time the main job and print a line for benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/main_job.py
+
+browser:  ## test the web studio in a browser (comes with the web studio)
+	@echo "The web studio is not there yet; its browser tests come with it."
+
+# The dataset is the same each time it is drawn and each training goes on where it stopped, so after an interruption
+# the same command goes on. What the steps do stands at the top of each file in mini/.
+mini: $(MINI_READY) $(NODE_MODULES)  ## train retrato-mini again, from drawings to a model folder: hours
+	$(BIN)/python -m mini.dataset 24000 --work $(WORK)
+	$(BIN)/python -m mini.dataset 10000 --per-person 5 --work $(WORK)/people
+	$(BIN)/python -m mini.tokens --work $(WORK)
+	$(BIN)/python -m mini.train_autoencoder --work $(WORK)
+	$(BIN)/python -m mini.encode --work $(WORK)
+	$(BIN)/python -m mini.train_diffusion --work $(WORK)
+	$(BIN)/python -m mini.train_scorer --work $(WORK)
+	$(BIN)/python -m mini.train_captioner --work $(WORK)
+	$(BIN)/python -m mini.train_judge --work $(WORK)
+	cp $(WORK)/judge.safetensors mini/judge.safetensors
+	$(BIN)/python -m mini.export --work $(WORK)
+	$(BIN)/python -m mini.evaluate
+
+$(RUN_READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("$(PYTHON) is Python %d.%d, retrato needs 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"
+	$(PIP) install --editable .
+	@touch $@
+
+$(TEST_READY): $(RUN_READY)
+	$(PIP) install --group dev
+	@touch $@
+
+$(MINI_READY): $(RUN_READY)
+	$(PIP) install --group mini
+	@touch $@
+
+$(NODE_MODULES):
+	npm install --no-fund --no-audit --prefix $(dir $@) $(EMOJI)

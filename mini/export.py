@@ -1,0 +1,60 @@
+"""Puts everything together as the diffusers folder that the package ships, in float16.
+
+python -m mini.export --work mini/work --out src/retrato/model/mini
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline
+from transformers import CLIPTokenizer
+
+from mini.train_diffusion import make_text_encoder, make_unet, noise_schedule
+
+DEFAULTS = {"size": 128, "guidance_scale": 3.0, "sampler": "DPM++ 2M", "steps": 20, "class_word": "person"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("mini/work"))
+    parser.add_argument("--out", type=Path, default=Path("src/retrato/model/mini"))
+    parser.add_argument("--live", action="store_true", help="the last weights instead of their moving average")
+    options = parser.parse_args()
+    work, out = options.work, options.out
+    state = torch.load(work / "diffusion.pt", weights_only=True)
+    vae = AutoencoderKL.from_pretrained(work / "vae", torch_dtype=torch.float32)
+    tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
+    unet = make_unet(channels=vae.config.latent_channels)
+    text = make_text_encoder(len(tokenizer))
+    offset, flat = 0, state["flat" if options.live else "average"]
+    for p in [*unet.parameters(), *text.parameters()]:
+        p.data.copy_(flat[offset : offset + p.numel()].view_as(p))
+        offset += p.numel()
+    if offset != len(flat):
+        raise SystemExit(f"{work / 'diffusion.pt'} holds {len(flat)} weights, the model takes {offset}")
+    for model in (vae, unet):
+        model.register_to_config(_name_or_path="")  # no machine's paths in the shipped files
+    pipeline = StableDiffusionPipeline(
+        vae, text, tokenizer, unet, noise_schedule(), None, None, requires_safety_checker=False
+    )
+    pipeline.to(dtype=torch.float16).save_pretrained(out)
+    for name in ("vocab.json", "merges.txt"):  # transformers 5 writes only tokenizer.json; older readers want these
+        shutil.copy(work / "tokenizer" / name, out / "tokenizer" / name)
+    # diffusers reads float32 and transformers the stored type unless told otherwise: make both float32
+    config = out / "text_encoder/config.json"
+    config.write_text(config.read_text().replace('"float16"', '"float32"'))
+    for part in ("scorer", "captioner"):
+        if (work / part).exists():
+            shutil.copytree(work / part, out / part, dirs_exist_ok=True)
+    (out / "retrato.json").write_text(json.dumps({"name": "retrato-mini", "defaults": DEFAULTS}, indent=2) + "\n")
+    shutil.copy(Path(__file__).parent / "LICENCES.md", out / "LICENCES.md")
+    StableDiffusionPipeline.from_pretrained(out)
+    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    print(f"{out}: {size / 1e6:.1f} MB, {state['steps']} steps of training")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""`retrato embeddings`: the library, and single files in any layout. Knows no model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retrato.cli.options import Json
+from retrato.cli.screen import Screen
+from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, check_name, read_embedding, write_embedding
+from retrato.embeddings import blend as blend_embeddings
+from retrato.embeddings.kind import format_of
+from retrato.errors import EmbeddingError, SettingsError
+from retrato.studio import home_folder
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
+
+
+def list_all(json: Json = False) -> None:
+    """Shows the library, and which files in it cannot be used and why."""
+    screen, library = Screen(json), _library()
+    screen.note(library.summary())
+    people = [_facts(embedding, library.path(name)) for name, embedding in library.embeddings.items()]
+    if people:
+        columns = ("name", "vectors", "dim", "step", "base_model")
+        screen.table(columns, [["" if each[key] is None else each[key] for key in columns] for each in people])
+    skipped = [{"file": file, "reason": reason} for file, reason in library.skipped.items()]
+    screen.finish({"embeddings": people, "skipped": skipped, "folder": library.folder})
+
+
+def show(
+    embedding: Annotated[str, typer.Argument(metavar="FILE", help="a file, or a name in the library")],
+    json: Json = False,
+) -> None:
+    """Says what is in one embedding."""
+    screen = Screen(json)
+    found, file = _find(embedding)
+    facts = {**_facts(found, file), "format": format_of(file), "metadata": found.metadata}
+    for name, value in facts.items():
+        if name != "metadata" and (name != "encoders" or len(found.vectors) > 1):
+            screen.say(f"{name}: {_listed(value)}")
+    for name, text in found.metadata.items():
+        screen.say(f"{name}: {text}")
+    screen.finish(facts)
+
+
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="a file, or a name in the library")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="the file to write: .safetensors, .pt or .png")],
+    layout: Annotated[
+        str | None,
+        typer.Option("--format", help=f"one of {', '.join(FORMATS)}; by default what the ending of OUT says"),
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Writes an embedding in another layout."""
+    screen = Screen(json)
+    found, file = _find(source)
+    chosen = layout or _format_for(target)
+    if target.exists() and not overwrite:
+        raise EmbeddingError(f"{target} exists: choose another file, or replace it with --overwrite")
+    if target.exists() and target.samefile(file):
+        raise EmbeddingError(f"{target} is the file to read: choose another one to write")
+    write_embedding(found, target, chosen)
+    screen.say(f"{found.name}: {target}")
+    screen.finish({**_facts(found, target), "format": chosen, "source": file})
+
+
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="a name in the library")],
+    json: Json = False,
+) -> None:
+    """Deletes an embedding from the library; its run folder stays."""
+    screen = Screen(json)
+    file = _library().remove(name)
+    screen.say(f"removed {file}")
+    screen.finish({"name": name, "removed": [file]})
+
+
+def blend(
+    embeddings: Annotated[list[str], typer.Argument(metavar="A B ...", help="files, or names in the library")],
+    name: Annotated[str, typer.Option("--name", help="what the mixture is called")],
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="one number for each, such as 0.7,0.3; by default equal parts")
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Mixes embeddings into a new one in the library."""
+    screen = Screen(json)
+    check_name(name)
+    if len(embeddings) < 2:
+        raise EmbeddingError(f"one embedding was given ({embeddings[0]}): name at least two to blend")
+    parts = [_find(each)[0] for each in embeddings]
+    mixture = blend_embeddings(parts, _weights(weights, len(parts)), name)
+    file = _library().add(mixture, overwrite=overwrite)
+    screen.say(f"{mixture.name}: {file}")
+    screen.finish({**_facts(mixture, file), "metadata": mixture.metadata})
+
+
+def _library() -> EmbeddingLibrary:
+    return EmbeddingLibrary(home_folder() / "embeddings")
+
+
+def _find(name_or_file: str) -> tuple[Embedding, Path]:
+    """Gives the embedding in a file, or the one of that name in the library, with its file."""
+    path = Path(name_or_file)
+    if path.is_file():
+        return read_embedding(path), path
+    if path.suffix.lower() in {each.suffix for each in FORMATS.values()} or len(path.parts) > 1:
+        raise EmbeddingError(f"there is no file {path}: names in the library are listed by `retrato embeddings list`")
+    library = _library()
+    return library[name_or_file], library.path(name_or_file)
+
+
+def _facts(embedding: Embedding, file: Path) -> dict[str, object]:
+    """Gives what there is to say; `dim` and `norms` are the first text encoder's, `encoders` holds those of all."""
+    norms = embedding.norms()
+    return {
+        "name": embedding.name,
+        "file": file,
+        "vectors": embedding.vectors_per_token,
+        "dim": embedding.dims[0],
+        "step": embedding.step,
+        "base_model": embedding.base_model,
+        "norms": norms[0],
+        "encoders": [{"dim": dim, "norms": each} for dim, each in zip(embedding.dims, norms, strict=True)],
+    }
+
+
+def _listed(value: object) -> str:
+    """Gives a value as a person reads it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(f"{each:.4g}" if isinstance(each, float) else _listed(each) for each in value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {_listed(each)}" for key, each in value.items())
+    return "unknown" if value is None else str(value)
+
+
+def _format_for(target: Path) -> str:
+    """Gives the format that an ending stands for, the first in the table; raises EmbeddingError for any other."""
+    found = next((name for name, each in FORMATS.items() if each.suffix == target.suffix.lower()), None)
+    if found is None:
+        endings = ", ".join(dict.fromkeys(each.suffix for each in FORMATS.values()))
+        raise EmbeddingError(f"{target.name} has no embedding's ending: call it {target.stem} with one of {endings}")
+    return found
+
+
+def _weights(text: str | None, count: int) -> list[float]:
+    if text is None:
+        return [1 / count] * count
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"weights are {text!r}: write one number for each embedding, such as 0.7,0.3") from None

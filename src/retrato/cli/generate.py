@@ -1,0 +1,71 @@
+"""`retrato generate`: draws. Knows the screen; how pictures are made is the studio's business."""
+
+import time
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from retrato.cli.options import Device, Dtype, Json, Model, from_settings, parse_size
+from retrato.cli.outcome import Interrupted
+from retrato.cli.progress import watch
+from retrato.cli.screen import Screen
+from retrato.errors import SettingsError
+from retrato.generation import Drawn, Sampled
+from retrato.settings import GenerateSettings
+from retrato.studio import Studio
+
+
+@from_settings(GenerateSettings, arguments=("prompt",))
+def generate(
+    settings: GenerateSettings,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="WxH", help="width and height in pixels, such as 512x768")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="folder for the pictures; by default one per day in the home folder")
+    ] = None,
+    model: Model = "mini",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Draws, files each picture as soon as it is done, and says where it is."""
+    screen = Screen(json)
+    if size is not None:
+        settings = _with_size(settings, size)
+    started = time.perf_counter()
+    images: list[dict[str, object]] = []
+    studio = Studio.open(model, device=device, dtype=dtype)
+    folder = _folder(out or studio.outputs)
+    try:
+        drawing = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(settings))
+        with closing(watch(drawing, screen.notes)) as events:
+            for event in events:
+                if isinstance(event, Drawn):
+                    file = event.image.save(folder)
+                    images.append({"file": file, "seed": event.image.seed, "infotext": event.image.infotext})
+                    screen.say(str(file))
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted: {len(images)} of {settings.count} pictures are in {folder}") from None
+    screen.finish({"images": images, "seconds": time.perf_counter() - started})
+
+
+def _with_size(settings: GenerateSettings, size: str) -> GenerateSettings:
+    if settings.width or settings.height:
+        raise SettingsError("--size was given together with --width or --height: give one or the other")
+    width, height = parse_size(size)
+    return settings.changed(width=width, height=height)
+
+
+def _folder(folder: Path) -> Path:
+    """Makes the folder now, so that nobody waits for a picture that cannot be kept; raises SettingsError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} cannot be a folder for pictures ({error.strerror}): name another with --out"
+        ) from None
+    return folder

@@ -1,0 +1,112 @@
+"""`retrato train`: learns a person. Knows the screen; how people are learned is the studio's business."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retrato.cli.options import Device, Dtype, Json, Model, PhotoFolder, from_settings
+from retrato.cli.outcome import Interrupted
+from retrato.cli.progress import watch
+from retrato.cli.screen import Screen
+from retrato.photos import Refused
+from retrato.settings import TrainSettings
+from retrato.studio import Studio
+from retrato.training import Finished, Picked, Prepared, Stepped
+
+
+@from_settings(TrainSettings)
+def train(
+    photos: PhotoFolder,
+    settings: TrainSettings,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="folder of the run; by default a new one under the home folder")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the latest interrupted run")] = False,
+    model: Model = "mini",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Learns the person, shows how it goes, and says what came out."""
+    screen = Screen(json)
+    refused: list[Refused] = []
+    step, run_folder, reason, finished = 0, None, "", None
+    try:
+        studio = Studio.open(model, device=device, dtype=dtype)
+        with closing(watch(studio.train(photos, settings, out=out, resume=resume), screen.notes)) as events:
+            for event in events:
+                match event:
+                    case Refused():
+                        refused.append(event)
+                    case Prepared():
+                        step, run_folder = event.first_step, event.run_folder
+                    case Stepped():
+                        step = event.step
+                    case Picked():
+                        reason = event.reason
+                    case Finished():
+                        finished = event
+    except KeyboardInterrupt:
+        raise Interrupted(_interrupted(step, run_folder)) from None
+    assert finished is not None, "a training that raises nothing ends with Finished"
+    _tell(screen, finished)
+    screen.finish(_result(finished, reason, refused))
+
+
+def _interrupted(step: int, run_folder: Path | None) -> str:
+    """Says what was saved, where it is, and how to go on."""
+    saved = sorted(run_folder.glob("embeddings/*.safetensors"), key=_changed) if run_folder else []
+    if not saved:
+        return "interrupted before the first step: nothing was learned, nothing is lost"
+    return (
+        f"interrupted at step {step}: what was learned is saved as {saved[-1]}; "
+        "the same command with --resume goes on from there"
+    )
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def _tell(screen: Screen, finished: Finished) -> None:
+    scores = ", ".join(f"{name} {value:.2f}" for name, value in finished.scores.items())
+    screen.say(f"{finished.name}: {finished.file}")
+    screen.note(f"stopped after {finished.steps_run} steps and {finished.seconds:.0f} s: {finished.stop_reason}")
+    if scores:
+        screen.note(f"scores of step {finished.picked_step}: {scores}")
+    screen.note(f"report: {finished.run_folder / 'report.html'}")
+    screen.note(f'draw with: retrato generate "a portrait of {finished.name}"')
+
+
+def _result(finished: Finished, reason: str, refused: list[Refused]) -> Mapping[str, object]:
+    candidates = [
+        {
+            "step": each.step,
+            "file": each.file,
+            "scores": each.scores,
+            "loss": each.loss,
+            "is_average": each.is_average,
+        }
+        for each in finished.candidates
+    ]
+    return {
+        "name": finished.name,
+        "file": finished.file,
+        "vectors": finished.vectors,
+        "dim": finished.dim,
+        "picked_step": finished.picked_step,
+        "pick_reason": reason,
+        "steps_run": finished.steps_run,
+        "samples": finished.samples,
+        "seconds": finished.seconds,
+        "times": finished.times,
+        "stop_reason": finished.stop_reason,
+        "scores": finished.scores,
+        "candidates": candidates,
+        "run_folder": finished.run_folder,
+        "report": finished.run_folder / "report.html",
+        "refused": refused,
+    }

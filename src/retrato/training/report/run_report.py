@@ -1,0 +1,37 @@
+"""The report of any finished training run, made from what lies in its folder. Knows nothing of how it was trained."""
+
+from pathlib import Path
+
+from retrato.training.captions import class_phrase
+from retrato.training.report import appendix, sections
+from retrato.training.report.page import counted, seconds_in_words, write_page
+from retrato.training.report.prints import Print
+from retrato.training.report.record import RunRecord, read_record
+
+
+def write_report(run_folder: Path) -> Path:
+    """Writes `report.html` into the folder of a finished run and gives its path; see `record.read_record`."""
+    record = read_record(run_folder)
+    class_word = class_phrase(record.settings.get("initializer_text") or "person")
+    prints = [Print(file, f"{record.name}, drawn") for file in sections.best_pictures(record)]
+    parts = [
+        sections.hero(record, record.name, _lede(record), prints),
+        sections.contact_sheet(record),
+        sections.picked_comparisons(record, class_word),
+        sections.curves(record),
+        sections.candidates(record),
+        appendix.times_and_settings(record),
+        appendix.about_scores(record),
+        appendix.how_to_go_on(record, (f"a portrait of {record.name}", f"a portrait of [{record.name} | panda]")),
+    ]
+    title = f"{record.name}: report of the training"
+    return write_page(run_folder / "report.html", title, parts, appendix.signature(record))
+
+
+def _lede(record: RunRecord) -> str:
+    trained = len(record.photos) - record.held_out
+    return (
+        f"Learned from {counted(trained, 'photo')} in {seconds_in_words(record.times['train'])} on "
+        f"{record.model['name']}, of which nothing was changed; {sections.which(record.picked)} of {record.steps_run} "
+        "was kept."
+    )

@@ -1,0 +1,89 @@
+"""What the pages tell people to type exists and works: every command, option, target, link and Python example."""
+
+import dataclasses
+import re
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from retrato.cli import main
+from retrato.cli.app import COMMANDS
+from retrato.embeddings import Embedding, EmbeddingLibrary
+from retrato.training import RECIPES
+
+from .conftest import ROOT, Page
+
+OTHER_PROGRAMS = {"--group"}  # pip's
+
+
+@pytest.fixture
+def place(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with photos/ana, where `mini` is a tiny model with random weights and training makes two steps."""
+    (tmp_path / "photos/ana").mkdir(parents=True)
+    for number in range(6):
+        patches = np.random.default_rng(number).integers(0, 255, (4, 4, 3), dtype=np.uint8)
+        photo = Image.fromarray(patches).resize((64, 64), Image.Resampling.NEAREST)
+        photo.save(tmp_path / "photos/ana" / f"ana-{number}.png")
+    quick = {name: dataclasses.replace(recipe, steps=2, batch_size=2) for name, recipe in RECIPES.items()}
+    monkeypatch.setattr("retrato.training.prepare.RECIPES", quick)
+    monkeypatch.setattr("retrato.model.load.EMBEDDED", tiny_folder)
+    monkeypatch.setenv("RETRATO_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_commands_run(page: Page, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if not any(words[0] == "train" for words in page.commands):
+        library = EmbeddingLibrary(place / "home/embeddings")
+        for number, name in enumerate(("ana-1", "rui-1")):
+            library.add(Embedding(name, (torch.full((2, 32), 0.1 + number),)))
+    for words in page.commands:
+        assert main(words) == 0, f"retrato {' '.join(words)}: {capsys.readouterr().err}"
+    assert page.commands
+
+
+def test_python_examples_run(page: Page, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for example in page.python:
+        exec(compile(example, page.name, "exec"), {})
+        assert "Finished(name='ana-1'" in capsys.readouterr().out
+        assert (place / "home/embeddings/ana-1.safetensors").is_file()
+        assert len(list((place / "out").glob("*.png"))) == (4 if "draw" in example else 0)
+
+
+def test_options_exist(page: Page, generator: ModuleType) -> None:
+    flags = {entry.name: set(re.findall(r"--[a-z-]+", _options(generator, entry.name))) for entry in COMMANDS}
+    for words in page.commands:
+        name = max((each for each in flags if words[: len(each.split())] == each.split()), key=len)
+        assert {word for word in words if word.startswith("--")} <= flags[name]
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.text)) - OTHER_PROGRAMS
+    assert mentioned <= set.union(*flags.values())
+
+
+def test_make_targets_exist(page: Page) -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"^make (\w+)", "\n".join(page.bash), flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+
+
+def test_links_lead_somewhere(page: Page) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.text):
+        file, _, anchor = target.partition("#")
+        path = (ROOT / page.name).parent / file
+        assert path.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), flags=re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_first_two_commands_are_those_that_stay() -> None:
+    readme = Page("README.md", (ROOT / "README.md").read_text("utf-8"))
+    assert [line.split("#")[0].strip() for line in readme.bash[0].splitlines()] == ["make demo", "make test"]
+    assert readme.text.splitlines()[2].startswith("![")
+
+
+def _options(generator: ModuleType, command: str) -> str:
+    return " ".join(generator._called(parameter) for parameter in generator._parameters(command))

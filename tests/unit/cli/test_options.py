@@ -1,0 +1,64 @@
+import inspect
+from typing import Any, Literal
+
+import pytest
+
+from retrato.cli.options import from_settings, parse_size
+from retrato.errors import SettingsError
+from retrato.settings import Settings, option
+
+
+class Garden(Settings):
+    plant: str = option(..., "what grows")
+    rows: int = option(3, "rows of it", ge=1, le=9)
+    soil: Literal["sand", "loam"] = option("loam", "what it grows in [deep]", flag="--ground")
+    depth: float | None = option(None, "how deep", gt=0)
+    is_wet: bool = option(False, "water it")
+
+
+def parameters_of(**how: Any) -> dict[str, inspect.Parameter]:
+    @from_settings(Garden, **how)
+    def dig(place: str, settings: Garden, fast: bool = False) -> None:
+        raise AssertionError("only looked at")
+
+    return dict(inspect.signature(dig).parameters)
+
+
+def test_fields_become_options_where_settings_stood() -> None:
+    parameters = parameters_of()
+    assert list(parameters) == ["place", "plant", "rows", "soil", "depth", "is_wet", "fast"]
+    assert parameters["plant"].default is inspect.Parameter.empty
+    assert parameters["rows"].default == 3
+    (rows,) = parameters["rows"].annotation.__metadata__
+    assert rows.default == "--rows"
+    assert rows.help == "rows of it (1 to 9)"
+    (soil,) = parameters["soil"].annotation.__metadata__
+    assert soil.default == "--ground"
+    assert soil.help == r"what it grows in \[deep]", "else rich would take it for markup"
+    assert parameters["depth"].annotation.__metadata__[0].help == "how deep (above 0)"
+    assert parameters["is_wet"].annotation.__metadata__[0].default == "--is-wet"
+
+
+def test_a_field_can_be_positional() -> None:
+    (plant,) = parameters_of(arguments=("plant",))["plant"].annotation.__metadata__
+    assert type(plant).__name__ == "ArgumentInfo"
+
+
+def test_the_command_gets_validated_settings() -> None:
+    got = []
+
+    @from_settings(Garden)
+    def dig(settings: Garden, fast: bool = False) -> None:
+        got.append((settings, fast))
+
+    dig(plant="oats", rows=2, soil="sand", depth=None, is_wet=True, fast=True)
+    assert got == [(Garden(plant="oats", rows=2, soil="sand", is_wet=True), True)]
+    with pytest.raises(SettingsError, match="rows is 0"):
+        dig(plant="oats", rows=0, soil="sand", depth=None, is_wet=True, fast=True)
+
+
+def test_sizes() -> None:
+    assert parse_size("512x768") == parse_size(" 512 X 768 ") == (512, 768)
+    for wrong in ("512", "x", "512x", "-1x2", "1.5x2", ""):
+        with pytest.raises(SettingsError, match="such as 512x768"):
+            parse_size(wrong)

@@ -1,0 +1,63 @@
+"""A reader finds the old file or the new one, never half of one, and never a leftover."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from retrato.files import atomic_path, write_atomic
+
+
+def test_writes_text_as_utf8_and_bytes_as_they_are(tmp_path: Path) -> None:
+    assert write_atomic(tmp_path / "a.txt", "olá\n") == tmp_path / "a.txt"
+    assert (tmp_path / "a.txt").read_bytes() == "olá\n".encode()
+    write_atomic(tmp_path / "a.bin", b"\x00\r\n")
+    assert (tmp_path / "a.bin").read_bytes() == b"\x00\r\n"
+
+
+def test_makes_missing_folders_and_replaces_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "a.json"
+    write_atomic(path, "1")
+    write_atomic(path, "2")
+    assert path.read_text() == "2"
+    assert os.listdir(path.parent) == ["a.json"]
+
+
+def test_others_can_read_the_file(tmp_path: Path) -> None:
+    assert stat.S_IMODE(write_atomic(tmp_path / "a", "x").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("problem", [ValueError("no"), KeyboardInterrupt(), OSError(errno.ENOSPC, "disk full")])
+def test_the_old_file_survives_whatever_happens_while_writing(tmp_path: Path, problem: BaseException) -> None:
+    path = write_atomic(tmp_path / "a.png", "old")
+    with pytest.raises(type(problem)), atomic_path(path) as temporary:
+        temporary.write_text("half of the n")
+        raise problem
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_a_reader_sees_nothing_until_all_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    with atomic_path(path) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".png"  # writers such as Pillow choose the format by it
+        assert temporary.name.startswith(".")  # so that no listing shows it
+        temporary.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+
+
+def test_a_failed_rename_leaves_no_temporary_file(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    (folder / "full").mkdir(parents=True)
+    with pytest.raises(OSError, match="a"):
+        write_atomic(folder, "x")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_very_long_names_work(tmp_path: Path) -> None:
+    path = write_atomic(tmp_path / ("n" * 240 + ".safetensors"), "x")
+    assert path.read_text() == "x"
