@@ -3,13 +3,12 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 # One environment serves the demo and the tests. The package is installed in place, so a change in src/ needs no
 # second installation; these files say what is installed, and only a change of pyproject.toml makes them stale.
 RUN_READY  := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
-MINI_READY := $(VENV)/.ready-for-mini
 
 # Where the training of retrato-mini works, and the emoji art it draws (licences in mini/LICENCES.md).
 WORK         ?= mini/work
@@ -46,7 +45,7 @@ browser:  ## test the web studio in a browser (comes with the web studio)
 
 # The dataset is the same each time it is drawn and each training goes on where it stopped, so after an interruption
 # the same command goes on. What the steps do stands at the top of each file in mini/.
-mini: $(MINI_READY) $(NODE_MODULES)  ## train retrato-mini again, from drawings to a model folder: hours
+mini: $(TEST_READY) $(NODE_MODULES)  ## train retrato-mini again, from drawings to a model folder: hours
 	$(BIN)/python -m mini.dataset 24000 --work $(WORK)
 	$(BIN)/python -m mini.dataset 10000 --per-person 5 --work $(WORK)/people
 	$(BIN)/python -m mini.tokens --work $(WORK)
@@ -62,6 +61,7 @@ mini: $(MINI_READY) $(NODE_MODULES)  ## train retrato-mini again, from drawings 
 
 $(RUN_READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("$(PYTHON) is Python %d.%d, retrato needs 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12" % v[:2])'
+	@echo "Installing retrato, torch and diffusers into $(VENV): once, minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade "pip>=25.1"
 	$(PIP) install --editable .
@@ -69,10 +69,6 @@ $(RUN_READY): pyproject.toml
 
 $(TEST_READY): $(RUN_READY)
 	$(PIP) install --group dev
-	@touch $@
-
-$(MINI_READY): $(RUN_READY)
-	$(PIP) install --group mini
 	@touch $@
 
 $(NODE_MODULES):

@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 
 import torch
+from PIL import Image
+
 from mini.evaluate import as_pixels
 from mini.example_photos import FRAMINGS
 from mini.people import STYLES, Identity, held_out_identities, random_scene
 from mini.renders import draw
 from mini.train_judge import Judge, load_judge
-from PIL import Image
-
 from retrato import GenerateSettings, Studio, TrainSettings
 
 PROMPTS = {
@@ -60,6 +60,7 @@ def recognised(judge: Judge, pictures: list[Image.Image], gallery: torch.Tensor,
 
 
 def main() -> None:
+    """Learns, draws, judges, prints a table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=20, help="how many of the twenty are learned")
     parser.add_argument("--first", type=int, default=0)
@@ -112,8 +113,8 @@ def main() -> None:
                     hits[who][style] += recognised(judge, pictures, shelves[style], number)
                     row += pictures[:1] if who == "person" else []
             rows.append(row)
-            print(f"{people[number].key}: picked step {finished.picked_step}, {seconds[-1]:.0f} s, "
-                  + ", ".join(f"{style} {sum(h[-4:]) / 4:.2f}" for style, h in hits["person"].items()), flush=True)  # fmt: skip
+            last = ", ".join(f"{style} {sum(h[-4:]) / 4:.2f}" for style, h in hits["person"].items())
+            print(f"{people[number].key}: picked step {finished.picked_step}, {seconds[-1]:.0f} s, {last}", flush=True)
     if options.sheet:
         page = Image.new("RGB", (128 * len(rows[0]), 128 * len(rows)))
         for y, row in enumerate(rows):
@@ -124,17 +125,21 @@ def main() -> None:
     others = [style for style in STYLES if style != "photo"]
     print(f"{'style':18}{'person':>8}{'class word':>12}{'renders':>9}")
     for style in STYLES:
+        columns = hits["person"][style], hits["class word"][style], ceiling[style]
         print(
-            f"{style:18}{share(hits['person'][style]):>8}{share(hits['class word'][style]):>12}{share(ceiling[style]):>9}"
+            f"{style:18}"
+            + "".join(f"{share(column):>{width}}" for column, width in zip(columns, (8, 12, 9), strict=True))
         )
     result = {
-        "people": options.people, "pictures": sum(map(len, hits["person"].values())),
+        "people": options.people,
+        "pictures": sum(map(len, hits["person"].values())),
         "rank1 own style": share(hits["person"]["photo"]),
         "rank1 other styles": share([x for style in others for x in hits["person"][style]]),
         "class word own style": share(hits["class word"]["photo"]),
         "class word other styles": share([x for style in others for x in hits["class word"][style]]),
-        "renders": {style: share(found) for style, found in ceiling.items()}, "seconds per person": round(sum(seconds) / len(seconds), 1),
-    }  # fmt: skip
+        "renders": {style: share(found) for style, found in ceiling.items()},
+        "seconds per person": round(sum(seconds) / len(seconds), 1),
+    }
     print(json.dumps(result))
 
 

@@ -9,16 +9,85 @@ import json
 import os
 from pathlib import Path
 
-import resvg_py
 from PIL import Image
 
 STYLES = ("3d emoji style", "emoji style", "flat emoji style")
 # name of the icon in both icon sets
-SUBJECTS = tuple(
-    ["panda", "dog-face", "cat-face", "fox", "frog", "lion", "pig-face", "rabbit-face", "koala", "bear", "penguin", "owl", "unicorn", "monkey-face", "tiger-face", "cow-face", "chicken", "butterfly", "octopus", "turtle", "whale", "tropical-fish", "lady-beetle", "honeybee", "elephant", "red-apple", "banana", "strawberry", "pizza", "hamburger", "doughnut", "birthday-cake", "watermelon", "grapes", "lemon", "carrot", "cookie", "soccer-ball", "basketball", "guitar", "red-heart", "star", "rocket", "sun", "sunflower", "rose", "cactus", "crown", "gem-stone", "balloon", "airplane", "house", "automobile", "sailboat", "umbrella", "light-bulb", "snowman", "cloud", "mushroom", "avocado"]
+SUBJECTS = (
+    "panda",
+    "dog-face",
+    "cat-face",
+    "fox",
+    "frog",
+    "lion",
+    "pig-face",
+    "rabbit-face",
+    "koala",
+    "bear",
+    "penguin",
+    "owl",
+    "unicorn",
+    "monkey-face",
+    "tiger-face",
+    "cow-face",
+    "chicken",
+    "butterfly",
+    "octopus",
+    "turtle",
+    "whale",
+    "tropical-fish",
+    "lady-beetle",
+    "honeybee",
+    "elephant",
+    "red-apple",
+    "banana",
+    "strawberry",
+    "pizza",
+    "hamburger",
+    "doughnut",
+    "birthday-cake",
+    "watermelon",
+    "grapes",
+    "lemon",
+    "carrot",
+    "cookie",
+    "soccer-ball",
+    "basketball",
+    "guitar",
+    "red-heart",
+    "star",
+    "rocket",
+    "sun",
+    "sunflower",
+    "rose",
+    "cactus",
+    "crown",
+    "gem-stone",
+    "balloon",
+    "airplane",
+    "house",
+    "automobile",
+    "sailboat",
+    "umbrella",
+    "light-bulb",
+    "snowman",
+    "cloud",
+    "mushroom",
+    "avocado",
 )
-HELD_OUT = tuple(
-    ["hedgehog", "parrot", "pineapple", "violin", "tulip", "peacock", "cherries", "bicycle", "ghost", "robot", "volcano", "teddy-bear"]
+HELD_OUT = (
+    "hedgehog",
+    "parrot",
+    "pineapple",
+    "violin",
+    "tulip",
+    "peacock",
+    "cherries",
+    "bicycle",
+    "ghost",
+    "robot",
+    "volcano",
+    "teddy-bear",
 )
 
 
@@ -60,5 +129,7 @@ def picture(name: str, style: str) -> Image.Image:
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="0 0 {width} {height}" width="{width}" height="{height}">{icon["body"]}</svg>'
     )
+    import resvg_py  # only drawing needs it, names and captions do not
+
     png = resvg_py.svg_to_bytes(svg_string=svg, width=200, height=200, skip_system_fonts=True)
     return Image.open(io.BytesIO(bytes(png))).convert("RGBA")

@@ -7,6 +7,7 @@ exactly into the 1x1 convolutions quant_conv and post_quant_conv.
 """
 
 import argparse
+import itertools
 import multiprocessing
 import time
 from pathlib import Path
@@ -22,10 +23,10 @@ def _encode(job: tuple[Path, Path, int, int]) -> np.ndarray:
     work, folder, start, end = job
     torch.set_num_threads(1)
     model = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).eval()
-    images, found = np.load(work / "images.npy", mmap_mode="r"), []
+    images = np.load(work / "images.npy", mmap_mode="r")
     with torch.no_grad():
-        for i in range(start, end, 32):
-            found.append(model.encode(pixels(images[i : min(i + 32, end)])).latent_dist.mode())
+        parts = range(start, end, 32)
+        found = [model.encode(pixels(images[i : min(i + 32, end)])).latent_dist.mode() for i in parts]
     return torch.cat(found).numpy()
 
 
@@ -34,9 +35,7 @@ def encode_all(work: Path, folder: Path) -> np.ndarray:
     count = len(np.load(work / "images.npy", mmap_mode="r"))
     cuts = np.linspace(0, count, 9).astype(int)
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        parts = pool.map(
-            _encode, [(work, folder, int(a), int(b)) for a, b in zip(cuts, cuts[1:], strict=False)], chunksize=1
-        )
+        parts = pool.map(_encode, [(work, folder, int(a), int(b)) for a, b in itertools.pairwise(cuts)], chunksize=1)
     return np.concatenate(parts)
 
 

@@ -17,7 +17,43 @@ from mini.captions import FILLERS, caption, emoji_caption
 from mini.people import Identity, Scene
 
 LENGTH, SIZE, VARIANTS = 77, 3000, 4
-WORDS = ["man", "woman", "boy", "girl", "person", "people", "face", "head", "cat", "dog", "house", "beach", "forest", "city", "space", "snow", "winter", "summer", "night", "day", "robot", "astronaut", "superhero", "king", "queen", "wizard", "pirate", "knight", "photo", "portrait", "painting", "drawing", "sketch", "artist", "pixar"]
+WORDS = [
+    "man",
+    "woman",
+    "boy",
+    "girl",
+    "person",
+    "people",
+    "face",
+    "head",
+    "cat",
+    "dog",
+    "house",
+    "beach",
+    "forest",
+    "city",
+    "space",
+    "snow",
+    "winter",
+    "summer",
+    "night",
+    "day",
+    "robot",
+    "astronaut",
+    "superhero",
+    "king",
+    "queen",
+    "wizard",
+    "pirate",
+    "knight",
+    "photo",
+    "portrait",
+    "painting",
+    "drawing",
+    "sketch",
+    "artist",
+    "pixar",
+]
 
 
 def captions_of(line: str, variants: int = VARIANTS) -> list[str]:

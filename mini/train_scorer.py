@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionModelWithProjection
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from mini.tokens import LENGTH
 from mini.train_judge import HEADS, UNSEEN, labels, supervised_contrastive, worn
@@ -106,7 +106,8 @@ def export(clip: CLIPModel, who_layer: nn.Linear, tokenizer: CLIPTokenizer, work
     tokenizer.save_pretrained(folder / "text_image")
     for name in ("vocab.json", "merges.txt"):
         shutil.copy(work / "tokenizer" / name, folder / "text_image" / name)
-    identity = CLIPVisionModelWithProjection(clip.config.vision_config)
+    config = CLIPVisionConfig(**(clip.config.vision_config.to_dict() | {"projection_dim": WIDTH}))
+    identity = CLIPVisionModelWithProjection(config)
     identity.vision_model.load_state_dict(clip.vision_model.state_dict())
     identity.visual_projection.weight.data = who_layer.weight.data.clone()
     identity.half().save_pretrained(folder / "identity")

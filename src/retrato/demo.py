@@ -21,11 +21,11 @@ from retrato.photos import read_photo
 from retrato.settings import GenerateSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training import Finished
-from retrato.training.drawing import save_as
 from retrato.training.captions import class_phrase
+from retrato.training.drawing import save_as
 from retrato.training.report import appendix, sections
 from retrato.training.report.markup import Html, tag
-from retrato.training.report.page import counted, paragraph, seconds_in_words, section, write_page
+from retrato.training.report.page import counted, paragraph, quoted, seconds_in_words, section, write_page
 from retrato.training.report.prints import Print, strip
 from retrato.training.report.record import RunRecord, read_record
 from retrato.training.report.sections import Comparison
@@ -221,9 +221,9 @@ def _hero(plan: DemoPlan, record: RunRecord, pictures: Mapping[str, Sequence[Pat
     styles = [subject.title.lower() for subject in plan.subjects]
     others = " or ".join(f"a {mix.other}" for mix in plan.mixes)
     lede = (
-        f"{counted(trained, 'photo')} of somebody the model had never seen became {counted(record.vectors, 'vector')}, "
-        f"a word it can now draw with: {NAME}, as {', '.join(styles[:-1])} and {styles[-1]}, or crossed with {others}. "
-        "The model itself was not changed."
+        f"{counted(trained, 'photo')} of somebody the model had never seen became one new word, {NAME}. The model "
+        f"itself was not changed, and now draws that person as {', '.join(styles[:-1])} and {styles[-1]}, or crossed "
+        f"with {others}."
     )
     return sections.hero(record, f"A stranger, learned in {seconds_in_words(record.times['train'])}", lede, prints)
 
@@ -260,7 +260,6 @@ def _mixes(plan: DemoPlan, pictures: Mapping[str, Sequence[Path]]) -> Html:
         person, other, both = _mixed(mix)
         prints = [Print(pictures[person][0], person, NAME), Print(pictures[other][0], other, mix.other)]
         prints += [Print(file, both, "both in turn") for file in pictures[both]]
-        about = tag("p", both, class_="prompt")
-        blocks.append(tag("article", tag("h3", mix.title), about, strip(prints, "mix"), class_="mixed"))
+        blocks.append(tag("article", tag("h3", mix.title), quoted(both, NAME), strip(prints, "mix"), class_="mixed"))
     text = "In [a | b] the two words take turns, one sampling step each, so the picture has to become both."
     return section("Crossed with something else", paragraph(text), tag("div", *blocks, class_="mixes"))

@@ -1,4 +1,5 @@
 import io
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +40,15 @@ def test_chance_bytes_raise_nothing_but_photo_errors(magic: bytes, rest: bytes) 
     assert decoded_or_refused(magic + rest)
 
 
-@given(st.sampled_from(sorted(WHOLE)), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8), st.floats(0, 1))
+@given(
+    st.sampled_from(sorted(WHOLE)),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),
+    st.floats(0, 1),
+)
 @settings(deadline=None, max_examples=200)
-def test_spoilt_pictures_raise_nothing_but_photo_errors(form: str, changes: list[tuple[float, int]], kept: float) -> None:
+def test_spoilt_pictures_raise_nothing_but_photo_errors(
+    form: str, changes: list[tuple[float, int]], kept: float
+) -> None:
     content = bytearray(WHOLE[form])
     for at, value in changes:
         content[min(int(at * len(content)), len(content) - 1)] = value
@@ -79,6 +86,6 @@ def test_splits_cover_the_whole_picture_with_overlap(width: int, height: int) ->
     along = (0, 2) if width > height else (1, 3)
     assert boxes[0][along[0]] == 0
     assert boxes[-1][along[1]] == max(width, height)
-    for one, other in zip(boxes, boxes[1:], strict=False):
+    for one, other in itertools.pairwise(boxes):
         assert other[along[0]] <= one[along[1]]
         assert one[2] - one[0] == one[3] - one[1] == min(width, height)

@@ -32,9 +32,14 @@ def test_others_can_read_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("problem", [ValueError("no"), KeyboardInterrupt(), OSError(errno.ENOSPC, "disk full")])
 def test_the_old_file_survives_whatever_happens_while_writing(tmp_path: Path, problem: BaseException) -> None:
     path = write_atomic(tmp_path / "a.png", "old")
-    with pytest.raises(type(problem)), atomic_path(path) as temporary:
-        temporary.write_text("half of the n")
-        raise problem
+
+    def write() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half of the n")
+            raise problem
+
+    with pytest.raises(type(problem)):
+        write()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.png"]
 

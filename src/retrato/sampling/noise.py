@@ -1,5 +1,6 @@
-"""Where randomness in a picture comes from: one generator per image, on the CPU, so that neither the batch nor the
-device changes a picture. Knows nothing of samplers.
+"""Where randomness in a picture comes from: one generator per image, on the CPU.
+
+So neither the batch nor the device changes a picture. Knows nothing of samplers.
 """
 
 from collections.abc import Sequence

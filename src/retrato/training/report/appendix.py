@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from retrato.model.load import EMBEDDED
 from retrato.settings import TrainSettings
 from retrato.training.report.markup import Html, joined, tag
-from retrato.training.report.page import paragraph, seconds_in_words, section
+from retrato.training.report.page import counted, paragraph, seconds_in_words, section
 from retrato.training.report.record import RunRecord
 
 PACKAGES = ("retrato", "torch", "diffusers", "transformers", "safetensors", "pillow")
-EMBEDDED = "retrato-mini"
+EMBEDDED_NAME = "retrato-mini"
 
 
 def times_and_settings(record: RunRecord) -> Html:
@@ -97,7 +98,7 @@ def package_version(package: str) -> str | None:
 
 def about_scores(record: RunRecord) -> Html:
     """Gives what the scores mean and what they do not, in plain words."""
-    photos = f"the {record.held_out} held-out photos" if record.held_out else "the photos"
+    photos = f"the {counted(record.held_out, 'held-out photo')}" if record.held_out else "the photos"
     loss = (
         "Loss",
         f"How far the frozen model is from removing noise from {photos} when the prompt names the person. Lower is "
@@ -144,11 +145,11 @@ def _terms(terms: Sequence[tuple[str, str]]) -> Html:
 def how_to_go_on(record: RunRecord, prompts: Sequence[str]) -> Html:
     """Gives the exact commands to draw more, to learn somebody else, and to use the file in other programs."""
     name, model = record.name, record.model["name"]
-    flag = "" if model == EMBEDDED else " --model MODEL"
+    flag, folder = ("", str(EMBEDDED)) if model == EMBEDDED_NAME else (" --model MODEL", "MODEL")
     draw = "\n".join(f"retrato generate {shlex.quote(prompt)} --count 4{flag}" for prompt in prompts)
     python = (
         "from diffusers import StableDiffusionPipeline\n\n"
-        "pipe = StableDiffusionPipeline.from_pretrained(MODEL_FOLDER)\n"
+        f"pipe = StableDiffusionPipeline.from_pretrained({folder!r})\n"
         f"pipe.load_textual_inversion({str(record.file)!r}, token={name!r})\n"
         f"pipe({f'a portrait of {name}'!r}).images[0]"
     )

@@ -31,4 +31,8 @@ def tag(name: str, /, *children: str, **attributes: str | None) -> Html:
 
 def joined(parts: Iterable[str], between: str = "") -> Html:
     """Gives the parts in a row, escaped where they are not Html."""
-    return Html(between.join(part if isinstance(part, Html) else escape(part) for part in parts))
+    return Html(_escaped(between).join(map(_escaped, parts)))
+
+
+def _escaped(part: str) -> Html:
+    return part if isinstance(part, Html) else Html(escape(part))

@@ -45,12 +45,18 @@ def paragraph(text: str, class_: str | None = None) -> Html:
 
 
 def seconds_in_words(seconds: float) -> str:
-    """Gives `2 min 14 s`, below a minute `8.4 s`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
+    """Gives `2 min 14 s`, below a minute `42 s`, below ten seconds `8.4 s`."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def quoted(prompt: str, name: str) -> Html:
+    """Gives the prompt as a line of its own, the person's name standing out and in one piece."""
+    parts = prompt.split(name)
+    return tag("p", joined(parts, tag("b", name)), class_="prompt")
 
 
 def counted(number: int, what: str) -> str:

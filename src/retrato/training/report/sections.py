@@ -3,7 +3,6 @@
 Knows no files other than the pictures it shows.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from pathlib import Path
 from retrato.training.events import Candidate
 from retrato.training.report.curves import Point, Series, chart
 from retrato.training.report.markup import Html, tag
-from retrato.training.report.page import counted, paragraph, seconds_in_words, section, sentence
+from retrato.training.report.page import counted, paragraph, quoted, seconds_in_words, section, sentence
 from retrato.training.report.prints import Print, figure, strip
 from retrato.training.report.record import RunRecord
 
@@ -36,7 +35,10 @@ def hero(record: RunRecord, heading: str, lede: str, prints: Sequence[Print]) ->
         ("Learned from", f"{counted(trained, 'photo')}{held_out}"),
         ("Training", f"{record.steps_run} steps, {seconds_in_words(record.times['train'])}"),
         ("Kept", which(record.picked)),
-        ("Likeness", f"{record.picked.scores['identity']:.2f}" if record.is_scored else "not scored"),
+        (
+            "Likeness",
+            f"{record.picked.scores['identity']:.2f}, the photos being 1" if record.is_scored else "not scored",
+        ),
         ("Altogether", seconds_in_words(sum(record.times.values()))),
         ("Weighs", f"{record.vectors} × {record.dim} numbers{_file_size(record.file)}"),
     ]
@@ -58,8 +60,8 @@ def contact_sheet(record: RunRecord) -> Html:
         for number, photo in enumerate(record.photos, 1)
     ]
     kept_out = (
-        f" The {record.held_out} circled in yellow were kept out of training: they are what the learning is checked "
-        "against, so that remembering a photo by heart does not count as knowing the person."
+        f" Those circled in yellow, {record.held_out} of them, were kept out of training: the learning is checked "
+        "against them, so that remembering a photo by heart does not count as knowing the person."
         if record.held_out
         else " None was kept out of training, so the checks below were made on photos that were also learned from."
     )
@@ -84,7 +86,7 @@ def comparisons(title: str, text: str, shown: Sequence[Comparison], words: tuple
             )
             for pair in one.pairs
         ]
-        head = tag("div", tag("h3", one.title), tag("p", one.prompt, class_="prompt"), class_="about")
+        head = tag("div", tag("h3", one.title), quoted(one.prompt, after), class_="about")
         blocks.append(tag("article", head, tag("div", *pairs, class_="pairs"), class_="comparison"))
     key = tag("p", "Each pair: ", tag("b", before), " on the left, ", tag("b", after), " on the right.", class_="note")
     return section(title, paragraph(text), key, *blocks)
@@ -170,9 +172,7 @@ def _candidate(record: RunRecord, one: Candidate) -> Html:
     source = one.pictures[0] if one.pictures else None if one.is_average else record.preview(one.step)
     name = which(one)
     shown = figure(Print(source, f"drawn with {name}", mark="kept" if is_kept else None), "print")
-    rows = [("step", f"{one.step}")]
-    if one.is_average:
-        rows.append(("kind", "average"))
+    rows = [("average at" if one.is_average else "step", f"{one.step}")]
     if one.scores:
         rows += [
             ("likeness", f"{one.scores['identity']:.2f}"),
@@ -203,9 +203,8 @@ def best_pictures(record: RunRecord, most: int = 4) -> list[Path]:
     """Gives pictures drawn with the kept candidate, of different prompts where it was scored; else its preview."""
     if record.picked.pictures:
         return list(record.picked.pictures[: min(most, len(record.pick_prompts))])
-    steps = itertools.chain([record.picked.step], sorted((one.step for one in record.candidates), reverse=True))
-    found = (record.preview(step) for step in steps if not record.picked.is_average)
-    return [file for file in itertools.islice(found, 1) if file is not None]
+    preview = None if record.picked.is_average else record.preview(record.picked.step)
+    return [preview] if preview else []
 
 
 def _file_size(file: Path) -> str:

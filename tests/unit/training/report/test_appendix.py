@@ -1,0 +1,37 @@
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from retrato.settings import TrainSettings
+from retrato.training.report.appendix import about_scores, how_to_go_on, package_version, used_settings
+from retrato.training.report.record import read_record
+
+
+def test_every_setting_is_listed_with_the_value_that_was_used(finished_run: Callable[..., Path]) -> None:
+    rows = {name: value for name, value, _ in used_settings(read_record(finished_run()))}
+    assert list(rows) == [name.replace("_", " ") for name in TrainSettings.model_fields]
+    assert rows["seed"] == "3"
+    assert rows["steps"] == "20"  # left open, so the plan's
+    assert rows["template"] == "a photo of [name]"
+    assert rows["gradient clip"] == "none"
+
+
+def test_the_scores_are_explained_with_their_limits(finished_run: Callable[..., Path]) -> None:
+    record = read_record(finished_run())
+    assert "the 1 held-out photo," in about_scores(record)
+    unscored = dataclasses.replace(record, picked=dataclasses.replace(record.picked, scores={}))
+    assert "picked by loss alone" in about_scores(unscored)
+
+
+def test_commands_are_quoted_for_the_shell(finished_run: Callable[..., Path]) -> None:
+    record = dataclasses.replace(read_record(finished_run()), file=Path("/home/a b/ana.safetensors"))
+    drawn = how_to_go_on(record, ["it's [ana | fox]"])
+    assert "retrato generate &#x27;it&#x27;&quot;&#x27;&quot;&#x27;s [ana | fox]&#x27; --count 4<" in drawn
+    assert "retrato embeddings show &#x27;/home/a b/ana.safetensors&#x27;" in drawn
+    assert "--model" not in drawn
+    assert "model/mini" in drawn
+
+
+def test_a_package_that_is_not_there_has_no_version() -> None:
+    assert package_version("pillow")
+    assert package_version("no-such-package-at-all") is None

@@ -1,0 +1,28 @@
+import copy
+
+import pytest
+
+from retrato.training.report.markup import Html, joined, tag
+
+
+def test_text_is_escaped_and_markup_is_not() -> None:
+    assert tag("p", "a < b & c", tag("b", "<i>")) == "<p>a &lt; b &amp; c<b>&lt;i&gt;</b></p>"
+
+
+def test_attributes_are_escaped_always_also_markup() -> None:
+    assert tag("i", title=Html('"><script>')) == '<i title="&quot;&gt;&lt;script&gt;"></i>'
+
+
+def test_attribute_names() -> None:
+    assert tag("meta", http_equiv="x", class_="y", alt=None, name="z") == '<meta http-equiv="x" class="y" name="z">'
+
+
+@pytest.mark.parametrize(("parts", "between", "wanted"), [(["<", tag("b")], "&", "&lt;&amp;<b></b>"), ([], ", ", "")])
+def test_joined_escapes_parts_and_what_is_between(parts: list[str], between: str, wanted: str) -> None:
+    found = joined(parts, between)
+    assert found == wanted
+    assert isinstance(copy.copy(found), Html)
+
+
+def test_strings_made_of_markup_are_escaped_again() -> None:
+    assert tag("p", tag("b") + "<") == "<p>&lt;b&gt;&lt;/b&gt;&lt;</p>"
