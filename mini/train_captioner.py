@@ -53,19 +53,25 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("mini/work"))
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    torch.manual_seed(3)
+    torch.manual_seed(options.seed)
     work = options.work
     images = np.load(work / "images.npy", mmap_mode="r")
     facts = [json.loads(line) for line in (work / "examples.jsonl").open()]
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
-    model = make_captioner(len(tokenizer)).train()
-    optimizer = torch.optim.AdamW(model.parameters(), 1.5e-3, betas=(0.9, 0.98), weight_decay=0.05)
-    r, numbers, start = torch.Generator().manual_seed(3), np.random.default_rng(3), time.time()
+    folder = work / "captioner"
+    if folder.exists():  # go on from what there is
+        model = BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).train()
+    else:
+        model = make_captioner(len(tokenizer)).train()
+    optimizer = torch.optim.AdamW(model.parameters(), options.rate, betas=(0.9, 0.98), weight_decay=0.05)
+    r, numbers, start = torch.Generator().manual_seed(options.seed), np.random.default_rng(options.seed), time.time()
     for step in range(options.steps):
         for group in optimizer.param_groups:
-            group["lr"] = 1.5e-3 * min(1, (step + 1) / 200) * (1 - step / options.steps)
+            group["lr"] = options.rate * min(1, (step + 1) / 200) * (1 - step / options.steps)
         chosen = np.sort(numbers.choice(len(images) - 1000, options.batch, replace=False))
         texts = []
         for i in chosen:
@@ -90,7 +96,6 @@ def main() -> None:
         optimizer.step()
         if step % 250 == 249:
             print(f"step {step + 1}, loss {found.loss.item():.3f}, {time.time() - start:.0f} s", flush=True)
-    folder = work / "captioner"
     model.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     for name in ("vocab.json", "merges.txt"):

@@ -2,7 +2,9 @@
 
 python -m mini.train_diffusion --steps 12500 --work mini/work      Ctrl-C or SIGTERM saves; run again to go on
 
-The rate depends on step / steps only: going on with a larger --steps raises it again and is a warm restart.
+The rate depends on step / steps only: going on with a larger --steps raises it again and is a warm restart. Where the saved
+state is lost, `--init src/retrato/model/mini` starts from the shipped weights (put its vae/ and tokenizer/ into the work folder,
+and use `--keep` with mini.tokens and mini.encode).
 """
 
 import argparse
@@ -116,12 +118,17 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--average", type=float, default=0.999, help="share kept by the moving average at each step")
     parser.add_argument("--every", type=float, default=120, help="seconds between reports and saved states")
+    parser.add_argument("--init", type=Path, help="start from this model folder's U-Net and text encoder")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     torch.manual_seed(0)
     latents = np.load(options.work / "latents.npy", mmap_mode="r")
-    vocabulary = len(json.loads((options.work / "tokenizer/vocab.json").read_text()))
-    unet, text = make_unet(channels=latents.shape[1], size=latents.shape[2]), make_text_encoder(vocabulary)
+    if options.init:
+        unet = UNet2DConditionModel.from_pretrained(options.init / "unet", torch_dtype=torch.float32).train()
+        text = CLIPTextModel.from_pretrained(options.init / "text_encoder", dtype=torch.float32).train()
+    else:
+        unet = make_unet(channels=latents.shape[1], size=latents.shape[2])
+        text = make_text_encoder(len(json.loads((options.work / "tokenizer/vocab.json").read_text())))
     unet.to(options.device), text.to(options.device)
     weights = FlatWeights([*unet.parameters(), *text.parameters()], 2 if options.device == "cpu" else 1, options.device)
     if (options.work / "diffusion.pt").exists():

@@ -71,6 +71,6 @@ def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Capt
 
 
 def _tidy(text: str, prompt: str) -> str:
-    """Gives the words without the prompt they began with and without spaces before commas."""
-    words = " ".join(text.split()).replace(" ,", ",")
+    """Gives the words without the prompt they began with, and without the spaces that tokens put around marks."""
+    words = " ".join(text.split()).replace(" ,", ",").replace(" - ", "-")
     return words.removeprefix(prompt).lstrip(" ,")

@@ -94,7 +94,9 @@ def model_folder(source: str | Path) -> Path:
 
 def freeze(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     """Moves `module` and puts it into evaluation mode with no weight taking a gradient."""
-    module.to(device=device, dtype=dtype)
+    if next(module.parameters()).dtype != dtype:  # diffusers warns about a cast even where there is none
+        module.to(dtype=dtype)
+    module.to(device=device)
     module.requires_grad_(False)
     module.eval()
 
