@@ -17,7 +17,7 @@ from retrato.errors import PhotoError
 from retrato.files import write_atomic
 from retrato.generation import Drawn, GeneratedImage, Sampled
 from retrato.model.score import Scorer
-from retrato.photos import read_photo
+from retrato.photos import check_photos, read_photo
 from retrato.settings import GenerateSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training import Finished
@@ -110,7 +110,7 @@ def copy_photos(out: Path) -> tuple[Path, ...]:
 def run_demo(
     out: Path, *, home: Path | None = None, model: str | Path = "mini", quick: bool = False
 ) -> Iterator[object]:
-    """Goes the whole way and says so: the training's events, Sampled and Drawn, and DemoFinished at the end.
+    """Goes the whole way and says so: a PhotoReport, the training's events, Sampled and Drawn, at last DemoFinished.
 
     Photos, pictures and `report.html` go into `out`, the embedding into the library under `home` (as in
     `studio.home_folder`), where an earlier benny is replaced. `quick` makes few steps and few pictures, to see that
@@ -121,6 +121,7 @@ def run_demo(
     copy_photos(out / "photos")
     studio = Studio.open(model, home=home)
     class_word, scorer = class_phrase(studio.components.defaults.class_word), studio.scorer
+    yield check_photos(out / "photos", size=studio.components.defaults.size)
     loaded = time.perf_counter()
     finished = None
     with closing(studio.train(out / "photos", plan.training)) as events:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Column
 
 from retrato.generation import Drawn, Sampled
-from retrato.photos import Refused
+from retrato.photos import PhotoReport, Refused
 from retrato.training import Evaluated, Picked, Prepared, Previewed, Scored, Stepped
 
 Event = TypeVar("Event")
@@ -56,6 +56,8 @@ class _Board:
     def show(self, event: object) -> None:
         """Shows one event; those that say nothing to a person are passed over."""
         match event:
+            case PhotoReport():
+                self._line(f"checked {len(event.photos)} photos: all in all {event.verdict}")
             case Refused():
                 self._line(f"left out: {event.reason}")
             case Prepared():
