@@ -9,13 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 PHOTOS = ("benny-02.png", "benny-05.png", "benny-10.png", "benny-20.png")
-STYLES = (
-    "a-photo-of-*",
-    "*-flat-style-*",
-    "a-portrait-of-realbenny-t2-comic-style-*",
-    "*-pixel-art-style-*",
-    "*-voxel-style-*",
-)
+STYLES = ("a-photo-of-*", "*-flat-style-*", "*-pink-background-comic-style-*", "*-pixel-art-style-*", "*-voxel-style-*")
 SIDE, GAP, INK = 208, 12, "#1d1914"
 
 

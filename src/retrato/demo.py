@@ -72,12 +72,13 @@ class DemoFinished:
     scores: Mapping[str, float]
 
 
+# The scene is said, so that what is left to look at is the person.
 SUBJECTS = (
-    Subject("Photo", "a photo of {}"),
-    Subject("Flat", "a portrait of {}, flat style"),
-    Subject("Comic", "a portrait of {}, comic style"),
-    Subject("Pixel art", "a portrait of {}, pixel art style", pixelated=True),
-    Subject("Voxel", "a portrait of {}, voxel style"),
+    Subject("Photo", "a photo of {}, smiling, green shirt, light blue background"),
+    Subject("Flat", "a portrait of {}, smiling, red shirt, yellow background, flat style"),
+    Subject("Comic", "a portrait of {}, smiling, blue shirt, pink background, comic style"),
+    Subject("Pixel art", "a portrait of {}, purple shirt, green background, pixel art style", pixelated=True),
+    Subject("Voxel", "a portrait of {}, orange shirt, teal background, voxel style"),
 )
 MIXES = (
     Mix("Benny and a panda", "panda", "{}, 3d emoji style"),
