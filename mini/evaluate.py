@@ -170,8 +170,9 @@ def model_card(result: dict) -> str:
     drawings, renders = result["judge on drawings"], result["judge on renders"]
     lines = [
         "# retrato-mini", "",
-        "A small latent diffusion model of illustrated people and emoji, made from nothing by the recipe in `mini/` of retrato's",
-        "repository. It is the embedded default: real enough to learn a person on, small enough for two CPU cores.", "",
+        "A small latent diffusion model of illustrated people and emoji, made by the recipe in `mini/` of retrato's repository; its",
+        "autoencoder went on from that of an earlier experiment of ours (`--init`), everything else began from nothing. It is the embedded",
+        "default: real enough to learn a person on, small enough for two CPU cores.", "",
         f"Measured {datetime.date.today()} by `python -m mini.evaluate --count {result['captions']}`.", "",
         "| what the independent judge reads | on drawings | on renders (ceiling) | bar |", "|---|---|---|---|",
         *(f"| {head.replace('_', ' ')} | {drawings[head]:.3f} | {renders[head]:.3f} | {BARS.get(head, '')} |" for head in HEADS),
@@ -183,9 +184,10 @@ def model_card(result: dict) -> str:
         f"| gate on drawings from full captions | {result['gate on drawings'][1]} (gap {result['gate on drawings'][0]}) | {GATE_BAR} |",
         "", "## What it can draw", "",
         "People (five skin tones, seven kinds of hair in ten colours, beards, moustaches, glasses) as `a photo of ...`, and in `flat style`,",
-        "`comic style`, `pixel art style` and `voxel style`; framings `close-up`, `half body`, `full body`; seven expressions; shirts and",
+        "`comic style`, `pixel art style` and `voxel style`; framings `close-up`, `half body`, `full body`; six expressions; shirts and",
         "backgrounds by colour; about sixty named animals and things in `3d emoji style`, `emoji style` and `flat emoji style`.", "",
         "## What it cannot", "",
+        "Words for hair, beards, glasses, expressions and emoji are not followed reliably yet (table above), faces and emoji are soft.", "",
         "It knows no real people, places or photographs: its \"photos\" are drawings in one consistent hand. Small details (fingers, text,",
         "thin patterns) are soft. Words outside its world mean nothing to it. Use it to learn, to test and to try retrato; bring a Stable",
         "Diffusion model for photographs.", "",
