@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         SettingsError,
         TrainingError,
     )
-    from retrato.settings import GenerateSettings, PhotoSettings, TrainSettings
+    from retrato.settings import GenerateSettings, PhotoSettings, ServerSettings, TrainSettings
     from retrato.studio import Studio
 
     __version__: str
@@ -40,6 +40,7 @@ __all__ = [
     "PhotoSettings",
     "PromptError",
     "RetratoError",
+    "ServerSettings",
     "SettingsError",
     "Studio",
     "TrainSettings",

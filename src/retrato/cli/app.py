@@ -164,7 +164,7 @@ GROUPS = {
     "embeddings": "Lists, shows, converts, removes and blends learned people.",
     "models": "Says what a base model is.",
 }
-_PHOTOS, _PEOPLE, _PICTURES = "Photos", "People", "Pictures and models"
+_PHOTOS, _PEOPLE, _PICTURES, _STUDIO = "Photos", "People", "Pictures and models", "The studio"
 COMMANDS = (
     Entry("demo", "retrato.cli.demo", "demo", "Goes the whole way on bundled photos, and reports.", _PEOPLE),
     Entry("check", "retrato.cli.photos", "check", "Says what is good and bad about a set of photos.", _PHOTOS),
@@ -177,6 +177,7 @@ COMMANDS = (
     Entry("embeddings convert", "retrato.cli.embeddings", "convert", "Writes one in another layout.", _PEOPLE),
     Entry("embeddings remove", "retrato.cli.embeddings", "remove", "Deletes one from the library.", _PEOPLE),
     Entry("embeddings blend", "retrato.cli.embeddings", "blend", "Mixes several into a new one.", _PEOPLE),
+    Entry("serve", "retrato.cli.serve", "serve", "Opens the studio for browsers and programs.", _STUDIO),
     Entry("info", "retrato.cli.info", "info", "Says how a picture was drawn.", _PICTURES),
     Entry("models show", "retrato.cli.models", "show", "Says what a base model is and takes.", _PICTURES),
     Entry("samplers", "retrato.cli.models", "samplers", "Lists the samplers and their noise schedules.", _PICTURES),

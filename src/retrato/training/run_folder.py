@@ -64,6 +64,10 @@ class RunFolder:
         """Gives the file of a candidate; `kind` tells an average from the vectors of the same step."""
         return self.path / "embeddings" / f"{self.name}-{step}{kind}.safetensors"
 
+    def candidates(self) -> list[Path]:
+        """Gives the files of all candidates that are there."""
+        return sorted(self.path.glob("embeddings/*.safetensors"))
+
 
 def choose_run_folder(root: Path, name: str, *, resume: bool = False, today: date | None = None) -> Path:
     """Gives the folder for a run of `name` under `root`, the `textual_inversion` folder; makes nothing.
