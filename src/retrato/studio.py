@@ -197,10 +197,11 @@ class Studio:
                 yield event
 
     def _install(self, picked: Path, settings: TrainSettings) -> Path:
-        """Puts the picked embedding into the library; where that fails, says where it lies instead."""
+        """Puts an embedding into the library under the person's name; where that fails, says where it lies instead."""
         self.library.reload()
         try:
-            return self.library.add(read_embedding(picked), overwrite=settings.overwrite)
+            embedding = dataclasses.replace(read_embedding(picked), name=settings.name)  # candidates are called by step
+            return self.library.add(embedding, overwrite=settings.overwrite)
         except (EmbeddingError, OSError) as error:
             raise TrainingError(f"{picked} is learned but could not go into the library: {error}") from error
 

@@ -178,6 +178,8 @@ COMMANDS = (
     Entry("embeddings remove", "retrato.cli.embeddings", "remove", "Deletes one from the library.", _PEOPLE),
     Entry("embeddings blend", "retrato.cli.embeddings", "blend", "Mixes several into a new one.", _PEOPLE),
     Entry("serve", "retrato.cli.serve", "serve", "Opens the studio for browsers and programs.", _STUDIO),
+    Entry("doctor", "retrato.cli.doctor", "doctor", "Says what is wrong here, and what to do about it.", _STUDIO),
+    Entry("forget", "retrato.cli.forget", "forget", "Removes everything about a person.", _PEOPLE),
     Entry("info", "retrato.cli.info", "info", "Says how a picture was drawn.", _PICTURES),
     Entry("models show", "retrato.cli.models", "show", "Says what a base model is and takes.", _PICTURES),
     Entry("samplers", "retrato.cli.models", "samplers", "Lists the samplers and their noise schedules.", _PICTURES),

@@ -1,6 +1,7 @@
 """A drawing as a job: goes on with the first picture that is not there yet. Knows how to look at one in the making."""
 
 import io
+import re
 import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
@@ -26,39 +27,56 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
     images = [dict(event.data) for event in queue.events(job.id, kinds=("drawn",), limit=settings.count)]
     index = max((image["index"] for image in images), default=-1) + 1
     pace, previewer, started = Pace(), _Previewer(studio, queue, job.id), time.perf_counter()
-    while index < settings.count:
-        first = index
-        events = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(remaining_settings(settings, index)))
+    done, count, can_jump = index, settings.count, can_start_anywhere(settings)
+    while index < count:
+        first = index if can_jump else 0
+        rest = remaining_settings(settings, first) if first else settings
+        events = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest))
         with closing(events):
             for event in events:
-                wish = None
+                count = first + event.count
                 if isinstance(event, Drawn):
                     index = first + event.index + 1
-                    image = {
-                        "index": index - 1,
-                        "file": event.image.save(folder).relative_to(studio.home).as_posix(),
-                        "seed": event.image.seed,
-                        "infotext": event.image.infotext,
-                    }
-                    images.append(image)
-                    yield Said("drawn", image, index / settings.count)
+                    if index > done:
+                        images.append(_filed(studio, event, folder, index - 1))
+                        yield Said("drawn", images[-1], index / count)
                     continue
-                done = first + event.first
-                batch = len(event.latents)
+                at, batch, wish = first + event.first, len(event.latents), None
                 previewer.look(event.latents)
                 if pace.is_due():
-                    said = {"step": event.step, "steps": event.steps, "index": done, "count": settings.count}
-                    progress = (done + batch * event.step / event.steps) / settings.count
-                    wish = yield Said("sampled", said, min(progress, 0.99))
-                if wish == "skip":
-                    index = done + batch
+                    said = {"step": event.step, "steps": event.steps, "index": at, "count": count}
+                    wish = yield Said("sampled", said, min((at + batch * event.step / event.steps) / count, 0.99))
+                if wish == "skip" and can_jump:
+                    index = done = at + batch
                     break
+            else:
+                break
     return {"images": images, "seconds": time.perf_counter() - started}
+
+
+def can_start_anywhere(settings: GenerateSettings) -> bool:
+    """Says whether picture number i follows from seed + i alone, so that a later start can leave the first ones out."""
+    values = settings.model_dump()
+    return (
+        not values.get("variation_strength")
+        and values.get("matrix", "off") == "off"
+        and (values.get("wildcards", "off") == "off" or not re.search(r"[{]|__", settings.prompt))
+    )
 
 
 def remaining_settings(settings: GenerateSettings, index: int) -> GenerateSettings:
     """Gives settings that draw the pictures from number `index` (from 0) on, as `settings` would have."""
     return settings.changed(seed=settings.seed + index, count=settings.count - index)
+
+
+def _filed(studio: Studio, event: Drawn, folder: Path, index: int) -> dict[str, Any]:
+    """Files a picture and gives what there is to say about it."""
+    return {
+        "index": index,
+        "file": event.image.save(folder).relative_to(studio.home).as_posix(),
+        "seed": event.image.seed,
+        "infotext": event.image.infotext,
+    }
 
 
 def job_folder(home: Path, job: str) -> Path:

@@ -17,6 +17,8 @@ def order_drawing(
     """
     if settings.seed == -1:
         settings = settings.changed(seed=secrets.randbelow(2**32 - settings.count))
+    if getattr(settings, "variation_strength", 0) and getattr(settings, "variation_seed", 0) == -1:
+        settings = settings.changed(variation_seed=secrets.randbelow(2**32 - settings.count))
     options = {"model": model, "keep": keep}
     return queue.submit("draw", settings.model_dump(mode="json"), owner=owner, options=options)
 

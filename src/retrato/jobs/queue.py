@@ -212,6 +212,12 @@ class JobQueue:
                 raise QueueError(f"job {job} is running: cancel it first")
             database.execute("DELETE FROM jobs WHERE id = ?", (job,))
 
+    def compact(self) -> None:
+        """Overwrites on the disk what was removed, so that nothing of it can be read there."""
+        with self._lock:
+            self._database.execute("VACUUM")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # --- what the worker does -------------------------------------------------------------------------------------
 
     def recover(self, device: str) -> list[Job]:

@@ -53,7 +53,7 @@ def work(
     except StopIteration as end:
         ended = ("done", end.value)
     except RetratoError as error:
-        ended = ("failed", None, str(error))
+        ended = ("failed", {"input_is_wrong": error.exit_code == 2}, str(error))
     except OSError as error:
         ended = ("failed", None, f"{error.filename or 'a file'}: {error.strerror or error}")
     except Exception as error:

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from retrato.server import problems
-from retrato.server.api import jobs, sdapi
+from retrato.server.api import gallery, jobs, people, sdapi, sdapi_extras, sdapi_lists, sdapi_training
 from retrato.server.doors import Accounts, Doors, accounts_for, own_names
 from retrato.server.service import Service
 from retrato.server.web.landing import landing
+from retrato.server.web.reference import reference
 from retrato.server.worker import Worker
 from retrato.settings import ServerSettings
 from retrato.studio import Studio
@@ -38,8 +39,10 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
     )
     app.state.service = service
     problems.install(app)
-    for routes in (jobs.routes, sdapi.routes, landing):
-        app.include_router(routes(service))
+    for api in (jobs, gallery, people, sdapi, sdapi_lists, sdapi_extras, sdapi_training):
+        app.include_router(api.routes(service))
+    app.include_router(landing(service))
+    app.include_router(reference(app))
     app.add_middleware(
         Doors, accounts=accounts, hosts=own_names(settings), any_address=settings.listen, forms_at=(), policies={}
     )

@@ -4,12 +4,14 @@ import base64
 import binascii
 import hashlib
 import re
+import tempfile
 from pathlib import Path
 
 from PIL import Image
 
 from retrato.errors import PhotoError
 from retrato.files import atomic_path
+from retrato.generation import read_infotext
 from retrato.photos.decode import decode
 
 _DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,")
@@ -56,3 +58,14 @@ def store_upload(home: Path, text: str, name: str = "the picture") -> Path:
 def to_base64(file: Path) -> str:
     """Gives a picture's file, parameters and all, in base64."""
     return base64.b64encode(file.read_bytes()).decode()
+
+
+def stored_text(content: bytes) -> str:
+    """Gives the parameters text that a picture's file carries, empty where it has none; raises PhotoError."""
+    with tempfile.NamedTemporaryFile(prefix="retrato-", suffix=".png") as file:
+        file.write(content)
+        file.flush()
+        try:
+            return read_infotext(file.name) or ""
+        except PhotoError:
+            raise PhotoError("the picture cannot be read: send a PNG, JPEG or WebP file") from None

@@ -3,6 +3,7 @@
 Knows nothing of HTTP.
 """
 
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 from retrato.embeddings import EmbeddingLibrary, check_name
 from retrato.errors import ModelError, UnknownError
 from retrato.files import atomic_path, write_atomic
+from retrato.forget import forget
 from retrato.gallery import Gallery
+from retrato.generation import resolve_settings
 from retrato.jobs import JobQueue
 from retrato.photos.decode import decode
-from retrato.settings import ServerSettings
+from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
 
 
@@ -36,6 +39,7 @@ class Service:
         self.queue = JobQueue(studio.home, longest=settings.queue_length)
         self.gallery = Gallery(studio.home)
         self._first = str(studio.model)
+        self._options = {"send_seed": True}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -78,13 +82,28 @@ class Service:
                 self.studio = self.open(model.source)
         return model
 
+    def picture_file(self, said: str, *, owner: str) -> Path:
+        """Gives the file that `upload:<id>` (see `store_upload`) or `picture:<number>` (the gallery's) stands for.
+
+        Raises UnknownError; a path is no id.
+        """
+        kind, _, name = said.partition(":")
+        if kind == "picture" and name.isdecimal() and len(name) < 19:
+            return self.gallery.file(int(name), owner=owner)
+        file = self.home / "uploads" / f"{name}.png"
+        if kind == "upload" and re.fullmatch("[0-9a-f]{32}", name) and file.is_file():
+            return file
+        raise UnknownError(
+            f"there is no picture {said[:80]!r}: send it to /api/v1/pictures/upload, or name picture:<id>"
+        )
+
     def photo_set(self, name: str, *, owner: str) -> Path:
         """Gives the folder of a set of photos: one that `owner` sent, or one in the folder of `--photos`.
 
         Raises UnknownError; a name never leads out of these folders.
         """
         check_name(name)
-        for root in self._photo_roots(owner):
+        for root in self.photo_roots(owner):
             folder = (root / name).resolve()
             if folder.is_relative_to(root.resolve()) and folder.is_dir():
                 return folder
@@ -93,12 +112,12 @@ class Service:
 
     def photo_sets(self, *, owner: str) -> list[str]:
         """Gives the names of the sets of photos that `owner` may use."""
-        folders = [path for root in self._photo_roots(owner) if root.is_dir() for path in root.iterdir()]
+        folders = [path for root in self.photo_roots(owner) if root.is_dir() for path in root.iterdir()]
         return sorted({path.name for path in folders if path.is_dir() and not path.name.startswith(".")})
 
     def new_photo_set(self, name: str, *, owner: str) -> Path:
         """Gives the folder for a set of photos of `owner`'s own, made so that nobody else on this machine looks in."""
-        folder = self._photo_roots(owner)[0] / check_name(name)
+        folder = self.photo_roots(owner)[0] / check_name(name)
         for made in (self.home / "photos", folder.parent, folder):
             made.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
@@ -116,9 +135,36 @@ class Service:
             write_atomic(target.with_suffix(".txt"), caption.strip() + "\n")
         return target
 
-    def _photo_roots(self, owner: str) -> list[Path]:
+    def photo_roots(self, owner: str) -> list[Path]:
+        """Gives the folders whose sub-folders are sets of photos that `owner` may use; the first is `owner`'s own."""
         own = self.home / "photos" / check_name(owner)
         return [own, *([Path(self.settings.photos).expanduser()] if self.settings.photos else [])]
+
+    def check_drawing(self, settings: GenerateSettings, model: str | None = None) -> None:
+        """Raises what drawing would raise about settings that do not fit the model; its prompts are read later."""
+        if model in (None, self.model):
+            resolve_settings(self.studio.components, settings)
+
+    def forget(self, name: str, *, owner: str | None = None) -> list[str]:
+        """Removes a person and gives what was removed; see `retrato.forget`."""
+        removed = forget(self.home, name, queue=self.queue, gallery=self.gallery, owner=owner)
+        self.people()
+        return removed
+
+    def unload(self) -> None:
+        """Forgets the loaded model; whoever needs it next loads it again."""
+        with self._lock:
+            self.studio = self.open(self.model)
+
+    def options(self) -> dict[str, bool]:
+        """Gives the switches that clients may flip."""
+        with self._lock:
+            return dict(self._options)
+
+    def set_option(self, name: str, value: bool) -> None:
+        """Flips a switch."""
+        with self._lock:
+            self._options[name] = value
 
     def open(self, source: str) -> Studio:
         """Gives a studio on another model, in the same home and on the same device."""

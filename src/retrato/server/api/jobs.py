@@ -9,9 +9,10 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from retrato.errors import UnknownError
+from retrato.errors import SettingsError, UnknownError
 from retrato.jobs import Job, JobEvent, order_captions, order_drawing, order_preparation, order_training
 from retrato.photos import list_photos
+from retrato.prompts.templates import TEMPLATES
 from retrato.server.problems import Problem
 from retrato.server.service import Service
 from retrato.server.waiting import follow
@@ -20,6 +21,9 @@ from retrato.settings import GenerateSettings, PhotoSettings, TrainSettings
 JobId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="what POST /api/v1/jobs gave")]
 SetName = Annotated[str, Field(min_length=1, max_length=64, description="a set of photos, see /api/v1/photos")]
 ModelName = Annotated[str | None, Field(max_length=300, description="a base model, see /api/v1/models")]
+MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
+# Settings that name a picture: over HTTP by an id, never by a path.
+PICTURES = ("init_image", "mask")
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
     for status, text in (
@@ -211,7 +215,7 @@ def routes(service: Service) -> APIRouter:
         """Gives the picture that an event (`drawn`, `previewed`) names."""
         queue.get(job, owner=request.state.user)
         path = _file_of(service.home, queue.event(job, event))
-        return FileResponse(path, media_type="image/png")
+        return FileResponse(path, media_type=MEDIA_TYPES[path.suffix])
 
     return router
 
@@ -221,9 +225,13 @@ def _submit(service: Service, order: DrawOrder | TrainOrder | PrepareOrder | Cap
     model = service.find_model(order.model).source if order.model else service.model
     match order:
         case DrawOrder():
-            return order_drawing(queue, order.settings, owner=owner, model=model)
+            settings = _with_files(service, order.settings, owner)
+            service.check_drawing(settings, model)
+            return order_drawing(queue, settings, owner=owner, model=model)
         case TrainOrder():
             photos = service.photo_set(order.photos, owner=owner)
+            if order.settings.template not in (None, *TEMPLATES):
+                raise SettingsError(f"template is {order.settings.template!r}: name one of {', '.join(TEMPLATES)}")
             service.studio.check_training(photos, order.settings)
             return order_training(queue, photos, order.settings, owner=owner, model=model)
         case PrepareOrder():
@@ -234,6 +242,15 @@ def _submit(service: Service, order: DrawOrder | TrainOrder | PrepareOrder | Cap
             return order_captions(queue, files, owner=owner, model=model)
 
 
+def _with_files(service: Service, settings: GenerateSettings, owner: str) -> GenerateSettings:
+    """Gives the settings with the files that `upload:<id>` and `picture:<id>` stand for; a path is refused."""
+    files: dict[str, str] = {}
+    for name in PICTURES:
+        if said := getattr(settings, name, None):
+            files[name] = str(service.picture_file(said, owner=owner))
+    return settings.changed(**files) if files else settings
+
+
 def _event(event: JobEvent) -> EventSeen:
     return EventSeen(number=event.number, kind=event.kind, at=event.at, data=dict(event.data))
 
@@ -242,6 +259,6 @@ def _file_of(home: Path, event: JobEvent) -> Path:
     """Gives the picture that an event names, if it lies in the home folder; raises UnknownError."""
     named = event.data.get("file")
     path = (home / str(named)).resolve() if named else None
-    if path is None or path.suffix != ".png" or not path.is_relative_to(home.resolve()) or not path.is_file():
+    if path is None or path.suffix not in MEDIA_TYPES or not path.is_relative_to(home.resolve()) or not path.is_file():
         raise UnknownError(f"event {event.number} has no picture (any more): ask for those called drawn or previewed")
     return path

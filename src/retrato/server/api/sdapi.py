@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
+from fastapi.concurrency import run_in_threadpool
 
-from retrato.errors import JobError, PhotoError, QueueError, SettingsError
+from retrato.errors import JobError, PhotoError, QueueError, RetratoError, SettingsError
 from retrato.generation import parse_infotext
 from retrato.jobs import Job, JobQueue, order_drawing
-from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, OVERRIDES, TXT2IMG, Field, fill
+from retrato.sampling.samplers import find_sampler
+from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, OVERRIDES, TXT2IMG, Field, fill, joined_sizes
 from retrato.server.api.sdapi_models import AnyObject, Drawing, Img2Img, Progress, Txt2Img
 from retrato.server.pictures import store_upload, to_base64
 from retrato.server.service import Service
@@ -26,6 +28,9 @@ ANSWERING = (
     *("disable_extra_networks", "latent_mask", "force_task_id"),
 )
 
+# A1111 reads `{a|b}` and `__word__` as they stand.
+PLAIN: Mapping[str, Any] = {"wildcards": "off"}
+
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints that draw."""
@@ -36,7 +41,7 @@ def routes(service: Service) -> APIRouter:
     async def txt2img(body: Annotated[Txt2Img, Body()], request: Request) -> Drawing:
         """Draws what a prompt says."""
         values = body.model_dump(exclude_unset=True)
-        settings = _settings(values, (*BOTH, *TXT2IMG), service)
+        settings = _settings(values, (*BOTH, *TXT2IMG))
         return await _draw(service, values, settings, request.state.user)
 
     @router.post("/img2img")
@@ -46,12 +51,12 @@ def routes(service: Service) -> APIRouter:
         pictures = values.get("init_images") or []
         if not pictures:
             raise PhotoError("init_images is empty: send the picture to draw over in base64")
-        missing = {"init_image", "denoise"} - GenerateSettings.model_fields.keys()
+        missing = {"init_image", "denoising_strength"} - GenerateSettings.model_fields.keys()
         if missing:
             raise SettingsError("retrato cannot draw over a picture (yet): use txt2img")
         if len(pictures) > 1:
             raise SettingsError(f"init_images holds {len(pictures)} pictures: send them one by one")
-        settings = _settings(values, (*BOTH, *IMG2IMG), service)
+        settings = _settings(values, (*BOTH, *IMG2IMG))
         settings["init_image"] = str(store_upload(service.home, pictures[0], "init_images[0]"))
         if values.get("mask"):
             settings["mask"] = str(store_upload(service.home, values["mask"], "mask"))
@@ -79,8 +84,9 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], service: Service) -> dict[str, Any]:
+def _settings(values: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:
     """Gives the settings that a request asks for; raises SettingsError for what nothing here can do."""
+    values = joined_sizes(values)
     known = {field.name for field in fields} | set(ANSWERING)
     unknown = [name for name, value in values.items() if name not in known and value not in (None, "", [], {}, False)]
     if unknown:
@@ -90,10 +96,15 @@ def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], service: Ser
     scripts = [name for name, said in (values.get("alwayson_scripts") or {}).items() if _is_asked(said)]
     if scripts:
         raise SettingsError(f"alwayson_scripts asks for {scripts[0][:60]!r}: there are no scripts here, leave it out")
-    settings = fill(values, fields)
+    settings = fill(
+        values, fields, {name: value for name, value in PLAIN.items() if name in GenerateSettings.model_fields}
+    )
     settings["sampler"] = values.get("sampler_name") or values.get("sampler_index") or "Euler"
     settings["batch_size"] = values.get("batch_size", 1)
     settings["count"] = values.get("batch_size", 1) * values.get("n_iter", 1)
+    takes_eta = getattr(find_sampler(settings["sampler"], settings.get("schedule", "Automatic"))[0], "eta", None)
+    if settings.get("eta") == 1.0 and takes_eta is None:
+        del settings["eta"]  # clients send A1111's default along with samplers that take none
     overrides = dict(values.get("override_settings") or {})
     overrides.pop("sd_model_checkpoint", None)
     return fill(_known_options(overrides), OVERRIDES, settings)
@@ -122,11 +133,13 @@ async def _draw(service: Service, values: Mapping[str, Any], settings: Mapping[s
     checkpoint = (values.get("override_settings") or {}).get("sd_model_checkpoint")
     model = service.find_model(str(checkpoint)).source if checkpoint else service.model
     keep = bool(values.get("save_images", False))
-    job = order_drawing(service.queue, GenerateSettings(**settings), owner=user, model=model, keep=keep)
+    asked = GenerateSettings(**settings)
+    await run_in_threadpool(service.check_drawing, asked, model)
+    job = order_drawing(service.queue, asked, owner=user, model=model, keep=keep)
     try:
         job = await finished(service.queue, job.id)
         if job.state == "failed":
-            raise JobError(job.error or "the job failed")
+            raise failure(job)
         if job.state == "paused":
             raise QueueError(f"job {job.id} was paused: resume it and take its pictures from /api/v1/jobs/{job.id}")
         images = [event.data for event in service.queue.events(job.id, kinds=("drawn",), limit=1000)]
@@ -137,6 +150,12 @@ async def _draw(service: Service, values: Mapping[str, Any], settings: Mapping[s
     finally:
         if not keep and not job.is_open:
             shutil.rmtree(service.home / "jobs" / job.id, ignore_errors=True)
+
+
+def failure(job: Job) -> RetratoError:
+    """Gives the error to raise for a job that failed: the sender's, or ours."""
+    sentence = job.error or f"job {job.id} failed"
+    return SettingsError(sentence) if (job.result or {}).get("input_is_wrong") else JobError(sentence)
 
 
 def _info(service: Service, job: Job, images: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -170,7 +189,7 @@ def _info(service: Service, job: Job, images: list[Mapping[str, Any]]) -> dict[s
         "sd_vae_hash": None,
         "seed_resize_from_w": -1,
         "seed_resize_from_h": -1,
-        "denoising_strength": settings.get("denoise"),
+        "denoising_strength": settings.get("denoising_strength"),
         "extra_generation_params": {},
         "index_of_first_image": 0,
         "infotexts": infotexts,

@@ -53,8 +53,7 @@ BOTH = (
     Field("seed", -1, "seed"),
     Field("subseed", -1, "variation_seed", (-1, 0), only_with="subseed_strength"),
     Field("subseed_strength", 0, "variation_strength", (0,)),
-    Field("seed_resize_from_h", -1, "seed_resize_height", (-1, 0)),
-    Field("seed_resize_from_w", -1, "seed_resize_width", (-1, 0)),
+    Field("seed_resize_from", None, "seed_resize_from"),
     Field("scheduler", None, "schedule", ("",), _scheduler),
     Field("steps", 50, "steps"),
     Field("cfg_scale", 7.0, "guidance_scale"),
@@ -75,12 +74,11 @@ BOTH = (
 )
 TXT2IMG = (
     Field("enable_hr", False, "hires", (False,)),
-    Field("denoising_strength", None, "hires_denoise", only_with="enable_hr"),
+    Field("denoising_strength", None, "denoising_strength", only_with="enable_hr"),
     Field("hr_scale", 2.0, "hires_scale", only_with="enable_hr"),
     Field("hr_upscaler", None, "hires_upscaler", only_with="enable_hr"),
     Field("hr_second_pass_steps", 0, "hires_steps", (0,), only_with="enable_hr"),
-    Field("hr_resize_x", 0, "hires_width", (0,), only_with="enable_hr"),
-    Field("hr_resize_y", 0, "hires_height", (0,), only_with="enable_hr"),
+    Field("hr_resize", None, "hires_resize", only_with="enable_hr"),
     Field("hr_checkpoint_name", None, None, ("", "Use same checkpoint"), only_with="enable_hr"),
     Field("hr_sampler_name", None, "hires_sampler", ("", "Use same sampler"), only_with="enable_hr"),
     Field("hr_scheduler", None, "hires_schedule", ("", "Use same scheduler"), only_with="enable_hr"),
@@ -100,8 +98,12 @@ def _numbered(names: tuple[str, ...]) -> Callable[[Any], Any]:
     return name
 
 
+def _area(full_resolution: Any) -> str:
+    return "only masked" if full_resolution else "whole picture"
+
+
 IMG2IMG = (
-    Field("denoising_strength", 0.75, "denoise"),
+    Field("denoising_strength", 0.75, "denoising_strength"),
     Field("image_cfg_scale", None, None, (0, 1.5)),
     Field("resize_mode", 0, "resize_mode", (0,), _numbered(RESIZE_MODES)),
     Field("initial_noise_multiplier", None, "initial_noise", (1.0,)),
@@ -110,9 +112,14 @@ IMG2IMG = (
     Field("mask_blur_y", 4, None, (4,), only_with="mask"),
     Field("mask_round", True, None, (True,), only_with="mask"),
     Field("inpainting_fill", 0, "masked_content", (), _numbered(FILLS), only_with="mask"),
-    Field("inpaint_full_res", True, "inpaint_only_masked", (), bool, only_with="mask"),
+    Field("inpaint_full_res", True, "inpaint_area", (), _area, only_with="mask"),
     Field("inpaint_full_res_padding", 0, "mask_padding", (), only_with="mask"),
     Field("inpainting_mask_invert", 0, "mask_invert", (0, False), bool, only_with="mask"),
+)
+# Widths and heights that are one setting, `WxH`: A1111's two fields, and the one above that stands for both.
+SIZES = (
+    ("seed_resize_from_w", "seed_resize_from_h", "seed_resize_from"),
+    ("hr_resize_x", "hr_resize_y", "hr_resize"),
 )
 # A1111's options that a request may override, in the same way.
 OVERRIDES = (
@@ -141,6 +148,20 @@ def fill(values: Mapping[str, Any], fields: tuple[Field, ...], settings: Mapping
                 continue  # A1111's own default for something that is not there to be set
             raise SettingsError(f"{field.name} is {_shown(value)}: retrato cannot do that (yet), leave it out")
     return filled
+
+
+def joined_sizes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives A1111's `values` with each pair of `SIZES` as one; raises SettingsError where only one of two is said."""
+    joined = dict(values)
+    for width_name, height_name, name in SIZES:
+        width, height = joined.pop(width_name, 0) or 0, joined.pop(height_name, 0) or 0
+        if not all(isinstance(side, int) for side in (width, height)):
+            raise SettingsError(f"{width_name} and {height_name} are whole numbers: send pixels")
+        if width > 0 and height > 0:
+            joined[name] = f"{width}x{height}"
+        elif width > 0 or height > 0:
+            raise SettingsError(f"of {width_name} and {height_name} only one was sent: send both")
+    return joined
 
 
 def _converted(field: Field, value: Any) -> Any:
