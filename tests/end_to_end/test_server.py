@@ -58,7 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Itera
         yield running
 
 
-def test_a1111s_client_works_unchanged(server: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a1111s_client_works_unchanged(server: Running) -> None:
     api = webuiapi.WebUIApi(port=server.port, sampler="Euler a", steps=2)
     drawn = api.txt2img(prompt="a cat", negative_prompt="a dog", seed=7, width=64, height=64, n_iter=2)
     assert [image.size for image in drawn.images] == [(64, 64)] * 2
@@ -80,8 +80,7 @@ def test_a1111s_client_works_unchanged(server: Running, capsys: pytest.CaptureFi
         *(api.refresh_checkpoints, api.interrupt, api.skip, api.get_artists, api.get_artist_categories),
     ):
         ask()
-    with pytest.raises(RuntimeError, match="there is no model"):
-        api.set_options({"sd_model_checkpoint": "none"})
+    assert "there is no model" in api.set_options({"sd_model_checkpoint": "none"})["detail"]
     with pytest.raises(RuntimeError, match="sampler"):
         api.txt2img(sampler_name="none", width=64, height=64)
     made = api.custom_post("sdapi/v1/create/embedding", {"name": "made-1"}, baseurl=True)

@@ -60,5 +60,5 @@ def keep_learned(studio: Studio, queue: JobQueue, job: Job) -> Mapping[str, Any]
 
 def run_folder(studio: Studio, queue: JobQueue, job: Job) -> Path | None:
     """Gives the folder of the run that a job began, None where it did not begin one."""
-    prepared = queue.events(job.id, kinds=("prepared",))
-    return studio.home / prepared[-1].data["run_folder"] if prepared else None
+    prepared = queue.latest(job.id, ("prepared",))
+    return studio.home / str(prepared.data["run_folder"]) if prepared else None
