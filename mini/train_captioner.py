@@ -21,6 +21,7 @@ from transformers import BlipConfig, BlipForConditionalGeneration, CLIPTokenizer
 from mini.captions import caption
 from mini.people import Identity, Scene
 from mini.train_judge import worn
+from mini.weights import mixed_precision
 
 WIDTH, LENGTH = 128, 48
 
@@ -83,7 +84,7 @@ def main() -> None:
             texts.append(scene_words(scene) if numbers.random() < 0.5 else full)
         tokens = tokenizer(texts, padding=True, truncation=True, max_length=LENGTH, return_tensors="pt")
         wanted = tokens.input_ids.masked_fill(tokens.attention_mask == 0, -100)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision("cpu"):
             found = model(
                 pixel_values=worn(images[chosen], r),
                 input_ids=tokens.input_ids,

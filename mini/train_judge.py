@@ -17,30 +17,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mini.people import BEARD, FRAMINGS, GLASSES, HAIR, HAIR_COLOUR, SKIN, STYLES
-
-HEADS: dict[str, tuple[str, ...]] = {
-    "style": STYLES,
-    "skin": tuple(SKIN),
-    "hair": HAIR,
-    "hair_colour": tuple(HAIR_COLOUR),
-    "beard": BEARD,
-    "glasses": GLASSES,
-    "expression": ("smiling", "laughing", "sad", "surprised", "angry", "winking"),
-    "framing": FRAMINGS,
-}
-UNSEEN = -100
-
-
-def labels(facts: dict) -> dict[str, int]:
-    """Class number per head; UNSEEN where the picture cannot show it (the hair colour of a bald, shaven person)."""
-    values = facts["person"] | facts["scene"]
-    found = {head: classes.index(values[head]) for head, classes in HEADS.items()}
-    if values["hair"] == "bald" and values["beard"] == "none":
-        found["hair_colour"] = UNSEEN
-    if values["glasses"] == "sunglasses" and values["expression"] in ("winking", "laughing"):
-        found["expression"] = UNSEEN
-    return found
+from mini.labels import HEADS, UNSEEN, labels
+from mini.weights import mixed_precision
 
 
 class Judge(nn.Module):
@@ -121,7 +99,7 @@ def main() -> None:
         who = numbers.choice(persons, 12, replace=False)
         pictures = np.concatenate([p * per_person + numbers.choice(per_person, 2, replace=False) for p in who])
         x = worn(np.concatenate([images[np.sort(chosen)], people[pictures]]), r)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision("cpu"):
             features = judge.features(x)
             logits = {head: layer(features[:40]) for head, layer in judge.heads.items()}
             vectors = F.normalize(judge.who(features[40:]).float(), dim=1)

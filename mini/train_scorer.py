@@ -19,8 +19,10 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from mini.labels import HEADS, UNSEEN, labels
 from mini.tokens import LENGTH
-from mini.train_judge import HEADS, UNSEEN, labels, supervised_contrastive, worn
+from mini.train_judge import supervised_contrastive, worn
+from mini.weights import mixed_precision
 
 WIDTH, LAYERS, PATCH, IMAGE = 128, 4, 16, 128
 
@@ -72,7 +74,7 @@ def main() -> None:
         x = worn(np.concatenate([images[chosen], people[pairs]]), r)
         variant = int(torch.randint(0, ids.shape[1], (), generator=r))
         tokens = ids[chosen, variant]
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision("cpu"):
             pooled = clip.vision_model(x).pooler_output
             seen = F.normalize(clip.visual_projection(pooled[: options.batch]).float(), dim=1)
             said = clip.text_model(tokens).pooler_output

@@ -10,10 +10,21 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
 from torch.nn import Parameter
+
+
+def half_is_fast(device: str) -> bool:
+    """True where bfloat16 is computed by the hardware; where it is not, a CPU is fifty times slower with it."""
+    return device != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def mixed_precision(device: str) -> AbstractContextManager[None]:
+    """bfloat16 autocast where it is fast, else plain float32."""
+    return torch.autocast(device, torch.bfloat16) if half_is_fast(device) else nullcontext()
 
 
 class FlatWeights:
