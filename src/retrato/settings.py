@@ -60,12 +60,11 @@ class PhotoSettings(Settings):
     mask: bool = option(False, "write a mask of the subject beside each picture")
 
 
-class TrainSettings(Settings):
-    """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
+class LearnSettings(Settings):
+    """How one person is learned, whatever it is that learns. None means: the recipe's own value."""
 
     name: str = option(..., "the word the embedding answers to, and its file name", min_length=1, max_length=64)
     initializer_text: str = option("person", "the words the vectors start from", flag="--init", max_length=500)
-    vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
     recipe: Literal["retrato", "a1111"] = option("retrato", "complete set of training choices")
     steps: int | None = option(None, "most optimizer steps; training may stop earlier by itself", ge=1, le=1_000_000)
     learning_rate: str | None = option(None, "rate, or a schedule such as `0.005:100, 1e-3:1000, 1e-5`", max_length=500)
@@ -90,6 +89,36 @@ class TrainSettings(Settings):
     seed: int = option(0, "seed of everything random", ge=0, le=2**63 - 1)
 
 
+class TrainSettings(LearnSettings):
+    """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
+
+    vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
+
+
+class HypernetworkSettings(LearnSettings):
+    """How one person is learned by a hypernetwork. None means: the recipe's own value."""
+
+    name: str = option(..., "what the hypernetwork is called, and its file name", min_length=1, max_length=64)
+    initializer_text: str = option(
+        "person", "the word that draws the person while it is on", flag="--subject", max_length=500
+    )
+    sizes: str | None = option(
+        None, "widths of the attention layers to change, such as `768, 320`; all that the model has", max_length=200
+    )
+    layer_structure: str = option(
+        "1, 2, 1", "widths within each network, in multiples of the layer's", flag="--layers", max_length=200
+    )
+    activation: str = option("linear", "activation between layers, by A1111's name, such as relu", max_length=40)
+    weight_init: Literal["Normal", "XavierUniform", "XavierNormal", "KaimingUniform", "KaimingNormal"] = option(
+        "Normal", "how weights start; the normal one changes almost nothing at first"
+    )
+    layer_norm: bool = option(False, "put a layer norm after each layer")
+    activate_output: bool = option(False, "put the activation after the last layer too")
+    dropout: str | None = option(
+        None, "share left out after each layer, such as `0, 0.3, 0`: as many as layers, 0 at both ends", max_length=200
+    )
+
+
 class GenerateSettings(Settings):
     """What to draw. None means: the model's own default (for Stable Diffusion 1.x: 512x512, CFG scale 7)."""
 
@@ -110,6 +139,8 @@ class GenerateSettings(Settings):
     emphasis: Literal["Original", "No norm", "Ignore", "None"] = option(
         "Original", "how (word:1.3) weights are applied"
     )
+    hypernetwork: str | None = option(None, "hypernetwork to apply; the prompt may ask for more", max_length=64)
+    hypernetwork_strength: float = option(1.0, "strength of that hypernetwork; 0 is without it", ge=-10, le=10)
     schedule_rules: Literal["1.6", "2022"] = option("1.6", "meaning of numbers in [from:to:when]")
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 
 import torch
 from PIL import Image
@@ -13,7 +14,10 @@ from retrato.embeddings import Embedding
 from retrato.errors import ModelError, SettingsError
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import format_infotext
+from retrato.generation.networks import hypernet_tag, hypernetworks_of
 from retrato.generation.prompt_plan import plan_prompt
+from retrato.hypernetworks import Hypernetwork
+from retrato.model.attention import with_hypernetworks
 from retrato.model.components import Components
 from retrato.model.latents import decode, pixels_to_images
 from retrato.sampling.denoise import denoise
@@ -43,16 +47,21 @@ class Drawn:
 
 
 def generate(
-    components: Components, settings: GenerateSettings, embeddings: Mapping[str, Embedding]
+    components: Components,
+    settings: GenerateSettings,
+    embeddings: Mapping[str, Embedding],
+    hypernetworks: Mapping[str, Hypernetwork] = MappingProxyType({}),
 ) -> Iterator[Sampled | Drawn]:
     """Draws `settings.count` images, image i from seed + i, and yields each step and each image.
 
-    The images do not depend on `batch_size`. Raises SettingsError, PromptError or EmbeddingError before the first step
-    when something asked for does not exist, ModelError when the model gives no numbers.
+    The images do not depend on `batch_size`. `hypernetworks` are those that the prompt may ask for. Raises
+    SettingsError, PromptError, EmbeddingError or HypernetworkError before the first step when something asked for does
+    not exist or does not fit, ModelError when the model gives no numbers.
     """
     settings = resolve_settings(components, settings)
     sampler, schedule = find_sampler(settings.sampler, settings.schedule)
     plan = plan_prompt(components, settings, embeddings)
+    components = with_hypernetworks(components, hypernetworks_of(settings.prompt, hypernetworks))
     sides = (settings.height or 0, settings.width or 0)
     shape = (components.latent_channels, *(side // components.vae_scale for side in sides))
     for first in range(0, settings.count, settings.batch_size):
@@ -73,7 +82,11 @@ def resolve_settings(components: Components, settings: GenerateSettings) -> Gene
     """
     sampler, schedule = find_sampler(settings.sampler, settings.schedule)
     guidance = components.defaults.guidance_scale if settings.guidance_scale is None else settings.guidance_scale
+    wanted = settings.hypernetwork
     resolved = settings.changed(
+        # A1111 too writes the chosen hypernetwork into the prompt, where pictures and other programs keep it.
+        prompt=settings.prompt + (hypernet_tag(wanted, settings.hypernetwork_strength) if wanted else ""),
+        hypernetwork=None,
         sampler=sampler.name,
         schedule=schedule,
         guidance_scale=guidance,

@@ -7,7 +7,8 @@ from itertools import chain
 import torch
 
 from retrato.embeddings import Embedding
-from retrato.errors import EmbeddingError, PromptError
+from retrato.errors import EmbeddingError
+from retrato.generation.networks import refuse_others
 from retrato.model.components import Components
 from retrato.model.text import Conditioning, encode, token_chunks
 from retrato.prompts import extract_tags, prompt_schedule, split_and
@@ -44,13 +45,11 @@ class PromptPlan:
 def plan_prompt(components: Components, settings: GenerateSettings, embeddings: Mapping[str, Embedding]) -> PromptPlan:
     """Reads and encodes `settings`' prompts, in which the names of `embeddings` stand for their vectors.
 
-    Raises PromptError for tags of networks, which cannot be applied, and EmbeddingError for an embedding in the prompt
+    Raises PromptError for tags of networks that cannot be applied, and EmbeddingError for an embedding in the prompt
     that was made for another model.
     """
     text, tags = extract_tags(settings.prompt)
-    if tags:
-        written = ", ".join(f"<{tag.kind}:{':'.join(tag.positional)}>" for tag in tags[:5])
-        raise PromptError(f"the prompt asks for {written}: retrato draws with embeddings only, take the tags out")
+    refuse_others(tags)
     parts = tuple(
         (_encode_schedule(components, part, settings, embeddings), weight) for part, weight in split_and(text)
     )
