@@ -15,7 +15,14 @@ from pydantic.fields import FieldInfo
 from rich.text import Text
 
 from retrato.cli.app import COMMANDS
-from retrato.settings import GenerateSettings, HypernetworkSettings, PhotoSettings, Settings, TrainSettings
+from retrato.settings import (
+    GenerateSettings,
+    HypernetworkSettings,
+    PhotoSettings,
+    ServerSettings,
+    Settings,
+    TrainSettings,
+)
 from retrato.training import RECIPES, Recipe
 
 FOLDER = Path(__file__).parent
@@ -35,11 +42,12 @@ goes to stderr. `RETRATO_HOME` names the folder where embeddings, runs and pictu
 def settings_page() -> str:
     """Gives docs/settings.md: a table for each kind of settings, and one of the recipes."""
     parts = ["# Settings", NOTE, SETTINGS_INTRODUCTION]
-    kinds = (
+    kinds: tuple[tuple[type[Settings], str], ...] = (
         (PhotoSettings, "prepare"),
         (TrainSettings, "train"),
         (HypernetworkSettings, "hypernetworks train"),
         (GenerateSettings, "generate"),
+        (ServerSettings, "serve"),
     )
     for kind, command in kinds:
         anchor = f"retrato-{command.replace(' ', '-')}"

@@ -202,3 +202,21 @@ class GenerateSettings(Settings):
         if self.seed + self.count > 2**63 - 1:
             raise ValueError(f"seed {self.seed} with {self.count} images goes beyond 2**63 - 1")
         return self
+
+
+class ServerSettings(Settings):
+    """Who may come in to the studio in the browser and how much they may ask for at once."""
+
+    host: str = option("127.0.0.1", "address to listen at; another one than this machine's own needs --listen")
+    port: int = option(7860, "port to listen at; 0 takes any free one", ge=0, le=65535)
+    listen: bool = option(False, "let other machines in; they must say who they are")
+    auth: str | None = option(
+        None, "who may come in, as USER:PASSWORD, several with commas between; RETRATO_AUTH keeps it off the screen"
+    )
+    allow_host: str | None = option(
+        None, "further names that this server is called by, with commas between", max_length=2000
+    )
+    photos: str | None = option(None, "a folder whose folders of photos may be learned from", max_length=4000)
+    queue_length: int = option(1000, "jobs that may wait", ge=1, le=100_000)
+    job_hours: float = option(24.0, "longest time for one job, in hours; then it is paused", gt=0, le=1000)
+    megabytes: int = option(64, "largest request, in megabytes", ge=1, le=1024)

@@ -6,6 +6,7 @@ Knows how the layers below fit together; knows nothing of the screen.
 import dataclasses
 import logging
 import os
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from datetime import date
@@ -14,16 +15,18 @@ from pathlib import Path
 from typing import Self, cast
 
 import platformdirs
+from torch import Tensor
 
-from retrato.embeddings import Embedding, EmbeddingLibrary
+from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding
 from retrato.errors import EmbeddingError, HypernetworkError, SettingsError, TrainingError
 from retrato.generation import Drawn, GeneratedImage, Sampled, generate
 from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.load import model_folder
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
-from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings
+from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder, train
+from retrato.training.checkpoint import load_checkpoint
 from retrato.training.learnable import read_artefact
 from retrato.training.prepare import check_free_word, check_settings_name
 from retrato.training.report import write_report
@@ -49,6 +52,7 @@ class Studio:
         self.home = home
         self.device = device
         self.dtype = dtype
+        self._loading = threading.RLock()
 
     @classmethod
     def open(
@@ -67,9 +71,14 @@ class Studio:
         model_folder(model)
         return cls(model, home_folder(home), device=device, dtype=dtype)
 
-    @cached_property
+    @property
     def components(self) -> Components:
-        """The frozen model; raises ModelError or SettingsError."""
+        """The frozen model, loaded once, whichever thread asks first; raises ModelError or SettingsError."""
+        with self._loading:
+            return self._components
+
+    @cached_property
+    def _components(self) -> Components:
         return load_components(self.model, device=self.device, dtype=self.dtype)
 
     @cached_property
@@ -82,9 +91,14 @@ class Studio:
         """The captioner that came with the model, None where it brings none."""
         return load_captioner(self.model, device=self.device) if self._brings("captioner") else None
 
-    @cached_property
+    @property
     def library(self) -> EmbeddingLibrary:
         """The people that this model can draw; what had to be skipped is logged with the reason."""
+        with self._loading:
+            return self._library
+
+    @cached_property
+    def _library(self) -> EmbeddingLibrary:
         library = EmbeddingLibrary(self.home / "embeddings", self.components.token_widths)
         _announce(library)
         return library
@@ -112,14 +126,41 @@ class Studio:
         `textual_inversion`; `resume` goes on with an interrupted one. To stop, close the generator: what was learned so
         far is on disk then.
         """
-        check_settings_name(settings)
-        list_photos(photos)
-        self._check_free(settings)
-        check_free_word(self.components, settings)
+        self.check_training(photos, settings)
         usable, refused = read_photos(photos, shorter_side=self.components.defaults.size)
         require_trainable(usable, refused)
         run_folder = self._run_folder(settings, out, resume)
         return self._train(usable, refused, settings, run_folder, resume)
+
+    def check_training(self, photos: Path | str, settings: LearnSettings) -> None:
+        """Raises what `train` would raise about the name and the folder; photos are not read yet, so this is quick."""
+        check_settings_name(settings)
+        list_photos(photos)
+        self._check_free(settings)
+        check_free_word(self.components, settings)
+
+    def keep_latest(self, run_folder: Path, settings: TrainSettings) -> tuple[Path, int] | None:
+        """Installs what an interrupted run learned last and gives the file and the step, None where there is nothing.
+
+        Raises TrainingError where the library does not take it.
+        """
+        folder = RunFolder(run_folder, settings.name)
+        found = load_checkpoint(folder.checkpoints)
+        if found is None:
+            return None
+        step = found.state.step
+        if self.has_from(run_folder, settings.name):
+            settings = settings.changed(overwrite=True)
+        return self._install(folder.candidate(step), settings), step
+
+    def has_from(self, run_folder: Path, name: str) -> bool:
+        """Says whether what the library calls `name` came from the run in `run_folder`."""
+        self.library.reload()
+        if name not in self.library:
+            return False
+        vectors = self.library[name].vectors
+        files = [RunFolder(run_folder, name).picked, *RunFolder(run_folder, name).candidates()]
+        return any(_same(vectors, read_embedding(file).vectors) for file in files if file.is_file())
 
     def draw(self, settings: GenerateSettings) -> Iterator[GeneratedImage]:
         """Draws the pictures that `settings` ask for, one by one; see `draw_events`."""
@@ -165,12 +206,12 @@ class Studio:
                 yield event
 
     def _install(self, picked: Path, settings: LearnSettings) -> Path:
-        """Puts the picked one into the library; where that fails, says where it lies instead."""
+        """Puts what was learned into the library under its name; where that fails, says where it lies instead."""
         self.library.reload()
         try:
             learned = read_artefact(picked, type(settings))
-            if isinstance(learned, Embedding):
-                return self.library.add(learned, overwrite=settings.overwrite)
+            if isinstance(learned, Embedding):  # candidates are called by step
+                return self.library.add(dataclasses.replace(learned, name=settings.name), overwrite=settings.overwrite)
             return self.hypernetworks.add(learned, overwrite=settings.overwrite)
         except (EmbeddingError, HypernetworkError, OSError) as error:
             raise TrainingError(f"{picked} is learned but could not go into the library: {error}") from error
@@ -226,6 +267,12 @@ def _write_report(run_folder: Path) -> None:
         write_report(run_folder)
     except OSError as error:
         logger.warning("%s has no report, it could not be written: %s", run_folder, error.strerror or error)
+
+
+def _same(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
+    return len(some) == len(others) and all(
+        one.shape == other.shape and bool((one == other).all()) for one, other in zip(some, others, strict=True)
+    )
 
 
 def _announce(library: EmbeddingLibrary) -> None:
