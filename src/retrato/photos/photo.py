@@ -15,7 +15,22 @@ from retrato.errors import PhotoError
 from retrato.photos.decode import MAX_BYTES, decode
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".hif",
+    )
 )
 MAX_CAPTION_BYTES = 16_000
 SMALLEST_SIDE = 32  # pixels; below, there is no face to learn
@@ -75,7 +90,7 @@ def list_photos(folder: Path | str) -> list[Path]:
 def read_photo(path: Path | str, *, shorter_side: int | None = None) -> Photo:
     """Gives one photo; with `shorter_side`, reduced to that many pixels on its shorter side, never enlarged.
 
-    Reads JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP of at most 50 MB and 64 megapixels, at least 32 pixels on each side.
+    Reads JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF and BMP of at most 50 MB and 64 megapixels, 32 pixels or more a side.
     Raises PhotoError with one sentence that names the file and says why it cannot be used.
     """
     path = Path(path)
