@@ -54,10 +54,22 @@ class PhotoSettings(Settings):
     crop: Literal["face", "focal", "center", "none"] = option(
         "center", "what to crop around: the face, what draws the eye, the centre, or nothing"
     )
+    face_share: float = option(
+        0.0, "with crop face: cut closer, until the face has that part of the height; 0 cuts no closer", ge=0, le=0.9
+    )
+    shape: Literal["square", "bucket", "keep"] = option(
+        "square", "square copies, the nearest of a grid of sizes with about as many pixels, or each photo's own shape"
+    )
     caption: Literal["blip", "filename", "none"] = option("none", "where captions come from")
+    existing_caption: Literal["ignore", "copy", "prepend", "append"] = option(
+        "copy", "what becomes of a .txt beside a photo: nothing, the caption, or put before or after the new one"
+    )
+    framing_words: bool = option(True, "begin captions by blip with how much of the person shows: close-up photo of")
+    caption_in: Literal["txt", "name"] = option("txt", "write captions beside the copies, or as their names")
     flip: bool = option(False, "add mirrored copies (a face is not symmetrical: rarely a good idea)")
     split: bool = option(False, "cut pictures much longer than wide into several")
-    mask: bool = option(False, "write a mask of the subject beside each picture")
+    mask: bool = option(False, "write a mask of the subject beside each picture, which training then goes by")
+    mask_folder: str | None = option(None, "folder of masks with the photos' names, white where the subject is")
 
 
 class LearnSettings(Settings):
