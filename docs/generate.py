@@ -15,7 +15,14 @@ from pydantic.fields import FieldInfo
 from rich.text import Text
 
 from retrato.cli.app import COMMANDS
-from retrato.settings import GenerateSettings, PhotoSettings, ServerSettings, Settings, TrainSettings
+from retrato.settings import (
+    GenerateSettings,
+    HypernetworkSettings,
+    PhotoSettings,
+    ServerSettings,
+    Settings,
+    TrainSettings,
+)
 from retrato.training import RECIPES, Recipe
 
 FOLDER = Path(__file__).parent
@@ -38,11 +45,13 @@ def settings_page() -> str:
     kinds: tuple[tuple[type[Settings], str], ...] = (
         (PhotoSettings, "prepare"),
         (TrainSettings, "train"),
+        (HypernetworkSettings, "hypernetworks train"),
         (GenerateSettings, "generate"),
         (ServerSettings, "serve"),
     )
     for kind, command in kinds:
-        introduction = f"{kind.__doc__} The options are those of [`retrato {command}`](cli.md#retrato-{command})."
+        anchor = f"retrato-{command.replace(' ', '-')}"
+        introduction = f"{kind.__doc__} The options are those of [`retrato {command}`](cli.md#{anchor})."
         parts += [f"## {kind.__name__}", introduction, _settings_table(kind, command)]
     parts += ["## Recipes", "What a recipe says where the settings say nothing; see [training](training.md)."]
     return "\n\n".join([*parts, _recipe_table()]) + "\n"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from retrato.embeddings import Embedding
     from retrato.errors import (
         EmbeddingError,
+        HypernetworkError,
         JobError,
         ModelError,
         PhotoError,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         SettingsError,
         TrainingError,
     )
-    from retrato.settings import GenerateSettings, PhotoSettings, ServerSettings, TrainSettings
+    from retrato.settings import GenerateSettings, HypernetworkSettings, PhotoSettings, ServerSettings, TrainSettings
     from retrato.studio import Studio
 
     __version__: str
@@ -34,6 +35,8 @@ __all__ = [
     "Embedding",
     "EmbeddingError",
     "GenerateSettings",
+    "HypernetworkError",
+    "HypernetworkSettings",
     "JobError",
     "ModelError",
     "PhotoError",

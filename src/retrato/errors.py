@@ -5,6 +5,7 @@ RetratoError
 ├── PromptError      a prompt, a template file or a style file cannot be read
 ├── PhotoError       a picture, or a set of pictures, cannot be used for training
 ├── EmbeddingError   an embedding file is broken, hostile, taken, unknown or made for another model
+├── HypernetworkError  the same of a hypernetwork
 ├── ModelError       a base model, a scorer or a captioner cannot be loaded or does not fit
 ├── TrainingError    training had to stop; what was learned so far is on disk
 ├── JobError         a queued job failed
@@ -38,6 +39,10 @@ class PhotoError(RetratoError):
 
 class EmbeddingError(RetratoError):
     """Raised when an embedding file is broken, hostile, taken, unknown or made for another model."""
+
+
+class HypernetworkError(RetratoError):
+    """Raised when a hypernetwork or its file is broken, hostile, taken, unknown or made for another model."""
 
 
 class ModelError(RetratoError):
