@@ -1,0 +1,39 @@
+"""The page in its frame: language by the browser, nothing from elsewhere, no telemetry."""
+
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+
+
+@pytest.mark.parametrize(("accepted", "place"), [("pt-BR", "/pt-br/"), ("en", "/en/"), ("fr", "/en/")])
+def test_the_front_door_leads_to_the_browsers_language(client: TestClient, accepted: str, place: str) -> None:
+    answer = client.get("/", headers={"accept-language": accepted}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, place)
+
+
+@pytest.mark.parametrize(("place", "word"), [("/en/", "More options"), ("/pt-br/", "Mais op")])
+def test_each_page_speaks_its_language(client: TestClient, place: str, word: str) -> None:
+    answer = client.get(place)
+    assert answer.status_code == 200
+    assert word in answer.text
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert re.findall(r'<(?:script|link)[^>]+(?:src|href)="https?://', answer.text) == []
+
+
+def test_nothing_is_told_to_anybody(client: TestClient) -> None:
+    config = client.get("/en/config").json()
+    assert config["analytics_enabled"] is False
+    assert config["footer_links"] == []
+
+
+def test_uploads_come_from_this_page_only(client: TestClient) -> None:
+    files = {"files": ("a.png", b"x", "image/png")}
+    address = "/en/gradio_api/upload"
+    assert client.post(address, files=files).status_code == 415
+    assert client.post(address, files=files, headers={"origin": "http://evil.example"}).status_code == 403
+    assert client.post(address, files=files, headers={"origin": "http://127.0.0.1:7860"}).status_code == 200
+
+
+def test_the_script_is_ours(client: TestClient) -> None:
+    assert client.get("/studio.js").headers["content-type"].startswith("text/javascript")
