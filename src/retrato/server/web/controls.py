@@ -68,7 +68,7 @@ def _bounds(metadata: Iterable[object]) -> Mapping[str, float]:
     }
 
 
-def _number(annotation: type, default: float, bounds: Mapping[str, float], look: dict[str, Any]) -> Any:
+def _number(annotation: Any, default: float, bounds: Mapping[str, float], look: dict[str, Any]) -> Any:
     step = bounds.get("multiple_of", 1 if annotation is int else 0.01)
     if "le" in bounds and (bounds["le"] - bounds["ge"]) / step <= WIDEST_SLIDER:
         value = look.pop("value", default)
