@@ -172,6 +172,8 @@ COMMANDS = (
     Entry("prepare", "retrato.cli.photos", "prepare", "Writes upright, square, captioned copies of photos.", _PHOTOS),
     Entry("caption", "retrato.cli.photos", "caption", "Says in words what is on photos.", _PHOTOS),
     Entry("train", "retrato.cli.train", "train", "Learns a person and picks the best checkpoint.", _PEOPLE),
+    Entry("train-many", "retrato.cli.train_many", "train_many", "Learns many people at once.", _PEOPLE),
+    Entry("score", "retrato.cli.score", "score", "Says how good it is, on photos it never saw.", _PEOPLE),
     Entry("generate", "retrato.cli.generate", "generate", "Draws what a prompt says.", _PICTURES),
     Entry("embeddings list", "retrato.cli.embeddings", "list_all", "Lists the people in the library.", _PEOPLE),
     Entry("embeddings show", "retrato.cli.embeddings", "show", "Says what is in an embedding.", _PEOPLE),

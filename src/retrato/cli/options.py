@@ -5,8 +5,9 @@ A setting is defined once, in `retrato.settings`; its flag, help, bounds and def
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -24,18 +25,24 @@ PhotoFolder = Annotated[Path, typer.Argument(help="the folder of photos", metava
 
 
 def from_settings(
-    kind: type[Settings], *, arguments: tuple[str, ...] = ()
+    kind: type[Settings],
+    *,
+    arguments: tuple[str, ...] = (),
+    defaults: Mapping[str, object] = MappingProxyType({}),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a decorator that replaces a command's parameter `settings` by one option for each field of `kind`.
 
-    Fields in `arguments` become positional. The command itself is called with the settings, validated.
+    Fields in `arguments` become positional; `defaults` are the command's own. The command itself is called with the
+    settings, validated.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         parameters: list[inspect.Parameter] = []
         for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
             if name == "settings":
-                parameters += [_parameter(*field, field[0] in arguments) for field in kind.model_fields.items()]
+                parameters += [
+                    _parameter(*field, field[0] in arguments, defaults) for field in kind.model_fields.items()
+                ]
             else:
                 parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
@@ -58,7 +65,7 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _parameter(name: str, field: FieldInfo, is_argument: bool) -> inspect.Parameter:
+def _parameter(name: str, field: FieldInfo, is_argument: bool, defaults: Mapping[str, object]) -> inspect.Parameter:
     """Gives the command-line parameter for a settings field."""
     help_text = escape(f"{field.description}{_bounds(field)}")
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
@@ -67,7 +74,7 @@ def _parameter(name: str, field: FieldInfo, is_argument: bool) -> inspect.Parame
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if field.is_required() else field.default,
+        default=defaults.get(name, inspect.Parameter.empty if field.is_required() else field.default),
         annotation=Annotated[field.annotation, how],
     )
 

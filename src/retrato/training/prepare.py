@@ -164,10 +164,15 @@ def prepare(
     )
 
 
+def photo_hash(photo: Photo) -> str:
+    """Gives what tells a photo's pixels from any others."""
+    return hashlib.sha256(photo.image.tobytes()).hexdigest()
+
+
 def _facts(components: Components, photos: Sequence[Photo], settings: LearnSettings) -> dict[str, Any]:
     """Gives what a resumed run must have in common with its beginning; the number of steps may be raised."""
     return {
         "model": components.hash,
-        "photos": {photo.path.name: hashlib.sha256(photo.image.tobytes()).hexdigest() for photo in photos},
+        "photos": {photo.path.name: photo_hash(photo) for photo in photos},
         "settings": settings.model_dump(exclude={"steps", "overwrite"}),
     }
