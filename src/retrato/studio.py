@@ -27,7 +27,7 @@ from retrato.training import Failed, Finished, Of, Picked, TrainingEvent, choose
 from retrato.training.answer import Answer, Lesson, answered
 from retrato.training.learnable import Artefact, read_artefact
 from retrato.training.people import people_in
-from retrato.training.prepare import check_free_word, check_settings_name, photo_hash
+from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
 from retrato.training.report import write_report
 from retrato.training.run_folder import RunFolder, has_run, kind_of, seen_photos
 from retrato.training.train import lesson
@@ -204,7 +204,7 @@ class Studio:
         list_photos(photos)
         self._check_free(settings)
         check_free_word(self.components, settings)
-        usable, refused = read_photos(photos, shorter_side=self.components.defaults.size)
+        usable, refused = read_photos(photos, shorter_side=max(training_size(self.components, settings)))
         require_trainable(usable, refused)
         run_folder = self._run_folder(settings, out, resume)
         return self._lesson(usable, refused, settings, run_folder, resume)

@@ -154,9 +154,19 @@ def _losses(
         torch.cat([piece.batch.noise for piece in pieces]),
         torch.cat([piece.batch.timesteps for piece in pieces]),
         tuple(text for piece in pieces for text in piece.batch.texts),
+        _masks([piece.batch for piece in pieces]),
     )
     autocast = any(wanted[piece.whose].autocast for piece in pieces)
     return losses(components, first.diffusion, batch, conditioning, autocast)
+
+
+def _masks(batches: Sequence[Batch]) -> Tensor | None:
+    """Gives the masks of all examples; those of a person without any are 1."""
+    if all(batch.masks is None for batch in batches):
+        return None
+    return torch.cat(
+        [torch.ones_like(batch.latents[:, :1]) if batch.masks is None else batch.masks for batch in batches]
+    )
 
 
 def _passes(components: Components, wanted: Sequence[Wanted], at_once: int) -> Iterable[list[_Piece]]:
@@ -172,8 +182,7 @@ def _passes(components: Components, wanted: Sequence[Wanted], at_once: int) -> I
             weights = one.run.diffusion.weights(part.timesteps, plan.weighting) / plan.samples_per_step
             for start in range(0, len(chunks), at_once):
                 few = slice(start, start + at_once)
-                examples = Batch(part.latents[few], part.noise[few], part.timesteps[few], part.texts[few])
-                piece = _Piece(whose, examples, chunks[few], weights[few])
+                piece = _Piece(whose, part.part(few), chunks[few], weights[few])
                 alike.setdefault((longest, *part.latents.shape[1:]), []).append(piece)
     for pieces in alike.values():
         one_pass: list[_Piece] = []

@@ -1,6 +1,7 @@
 """Where the files of a run lie: `textual_inversion/<date>/<name>/` as in A1111, and that only one run writes there.
 
     embeddings/<name>-<step>.safetensors    candidates; hypernetworks/ where those are learned
+    image_embeddings/<name>-<step>.png      previews as picture cards, where they are asked for
     images/<name>-<step>.png                previews, and the pictures candidates were compared by
     textual_inversion_loss.csv              one row per step; hypernetwork_loss.csv
     settings-<date and time>.json           everything the run was started with

@@ -36,7 +36,7 @@ from retrato.training.optimizer import (
     skip,
 )
 from retrato.training.pick import Choice, choose
-from retrato.training.prepare import Run, check_inputs, prepare
+from retrato.training.prepare import Run, check_inputs, prepare, settings_facts
 from retrato.training.run_folder import RunFolder, kind_of, locked, open_loss_log
 from retrato.training.summary import write_settings, write_summary
 from retrato.training.verdict import PICKED_WITH
@@ -126,9 +126,11 @@ def _found_state(run: Run, resume: bool) -> State:
         return first_state(run.learnable.start)
     if not resume:
         raise SettingsError(f"{run.folder.path} already holds a run: resume it, or give another folder")
-    for name, now in run.facts["settings"].items():
-        # A setting that is younger than the run was left at its default then.
-        before = found.facts["settings"].get(name, type(run.settings).model_fields[name].default)
+    # A setting that is younger than the run was left at its default then; others may have been written differently.
+    kind, written = type(run.settings), found.facts["settings"]
+    started_with = settings_facts(kind(**{name: value for name, value in written.items() if name in kind.model_fields}))
+    for name, now in settings_facts(run.settings).items():
+        before = started_with.get(name)
         if before != now:
             raise SettingsError(f"{name} is {now!r}, but the run to resume was started with {before!r}: use that again")
     if found.facts["model"] != run.facts["model"]:

@@ -1,13 +1,16 @@
+import dataclasses
 import errno
 import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError, PhotoError, SettingsError, TrainingError
@@ -451,3 +454,27 @@ def test_a_template_for_a_hypernetwork_need_not_name_it(run_training: Start, tmp
     template = tmp_path / "hypernetwork.txt"
     template.write_text("a photo of a [filewords]\n")
     assert isinstance(list(run_training(HYPERNETWORK.changed(template=str(template), steps=1)))[-1], Finished)
+
+
+def test_learns_from_pictures_of_another_shape_with_masks_and_makes_cards(
+    tiny_components: Components, photos: list[Photo], quick: TrainSettings, tmp_path: Path
+) -> None:
+    faces = [dataclasses.replace(photo, mask=Image.linear_gradient("L").resize((64, 64))) for photo in photos]
+    settings = quick.changed(width=64, height=80, use_mask=True, preview_every=3, preview_cards=True, steps=3)
+    finished = list(train(tiny_components, faces, settings, run_folder=tmp_path / "run"))[-1]
+    assert isinstance(finished, Finished)
+    card = read_embedding(tmp_path / "run" / "image_embeddings" / "ana-t1-3.png")
+    assert torch.equal(card.vectors[0], read_embedding(tmp_path / "run/embeddings/ana-t1-3.safetensors").vectors[0])
+    with pytest.raises(SettingsError, match=r"width is 70: tiny.* learns from multiples of 8"):
+        next(train(tiny_components, faces, settings.changed(width=70), run_folder=tmp_path / "other"))
+
+
+def test_a_run_folder_that_vanishes_on_the_way_is_made_anew(
+    run_training: Start, quick: TrainSettings, tmp_path: Path
+) -> None:
+    events = run_training(quick)
+    next(event for event in events if isinstance(event, Saved))
+    shutil.rmtree(tmp_path / "run")
+    finished = list(events)[-1]
+    assert isinstance(finished, Finished)
+    assert read_embedding(finished.file).step == finished.picked_step
