@@ -80,9 +80,9 @@ class Bench:
     def person(self, found: Found, number: int, word: str, tag: str) -> list[Image.Image]:
         """Draws a person in all styles and notes how they are recognised; gives the first picture of each style."""
         row = []
-        texts = [prompt.format("a person") for prompts in PROMPTS.values() for prompt in prompts]
-        for style, prompts in PROMPTS.items():
-            for place, prompt in enumerate(prompts):
+        texts = [prompt.format("a person") for style in STYLES for prompt in PROMPTS[style]]
+        for style in STYLES:
+            for place, prompt in enumerate(PROMPTS[style]):
                 pictures = self.draw(prompt.format(word) + tag)
                 found.hits[style] += recognised(self.judge, pictures, self.shelves[style], number)
                 text = prompt.format("a person")
