@@ -19,7 +19,8 @@ from retrato.embeddings import EmbeddingLibrary, check_name, read_embedding
 from retrato.errors import EmbeddingError, SettingsError, TrainingError
 from retrato.generation import Drawn, GeneratedImage, Sampled, generate
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
-from retrato.model.load import model_folder
+from retrato.model.catalogue import find_model
+from retrato.model.load import model_path
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
 from retrato.settings import GenerateSettings, TrainSettings
 from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder, train
@@ -42,11 +43,22 @@ class Studio:
     disturb one another.
     """
 
-    def __init__(self, model: str | Path, home: Path, *, device: str = "auto", dtype: str = "auto") -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        home: Path,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        family: str = "auto",
+        vae: str | Path | None = None,
+    ) -> None:
         self.model = model
         self.home = home
         self.device = device
         self.dtype = dtype
+        self.family = family
+        self.vae = vae
 
     @classmethod
     def open(
@@ -56,19 +68,24 @@ class Studio:
         home: Path | str | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        family: str = "auto",
+        vae: str | Path | None = None,
     ) -> Self:
-        """Gives a studio on `model` (`mini`, or a folder) that keeps its things under `home` (see `home_folder`).
+        """Gives a studio on `model` that keeps its things under `home` (see `home_folder`).
 
-        `device` and `dtype` are as in `retrato.model.device.choose_device`. Raises ModelError for a model that is not
-        there.
+        `model` is `mini`, a folder in diffusers layout, a checkpoint file, or the name of either in the home folder's
+        `models`. `device`, `dtype`, `family` and `vae` are as in `retrato.model.load_components`. Raises ModelError for
+        a model that is not there.
         """
-        model_folder(model)
-        return cls(model, home_folder(home), device=device, dtype=dtype)
+        folder = home_folder(home)
+        found = find_model(model, folder / "models")
+        model_path(found)
+        return cls(found, folder, device=device, dtype=dtype, family=family, vae=vae)
 
     @cached_property
     def components(self) -> Components:
         """The frozen model; raises ModelError or SettingsError."""
-        return load_components(self.model, device=self.device, dtype=self.dtype)
+        return load_components(self.model, device=self.device, dtype=self.dtype, family=self.family, vae=self.vae)
 
     @cached_property
     def scorer(self) -> Scorer | None:
@@ -193,7 +210,7 @@ class Studio:
         return folder
 
     def _brings(self, part: str) -> bool:
-        return (model_folder(self.model) / part).is_dir()
+        return (model_path(self.model) / part).is_dir()
 
 
 def _write_report(run_folder: Path) -> None:

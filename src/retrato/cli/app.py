@@ -162,7 +162,7 @@ def _show(version_wanted: bool) -> None:
 HELP = "Learns a person from about twenty photos and draws them in anything a prompt can say."
 GROUPS = {
     "embeddings": "Lists, shows, converts, removes and blends learned people.",
-    "models": "Says what a base model is.",
+    "models": "Lists, examines and fetches base models.",
 }
 _PHOTOS, _PEOPLE, _PICTURES = "Photos", "People", "Pictures and models"
 COMMANDS = (
@@ -178,6 +178,10 @@ COMMANDS = (
     Entry("embeddings remove", "retrato.cli.embeddings", "remove", "Deletes one from the library.", _PEOPLE),
     Entry("embeddings blend", "retrato.cli.embeddings", "blend", "Mixes several into a new one.", _PEOPLE),
     Entry("info", "retrato.cli.info", "info", "Says how a picture was drawn.", _PICTURES),
+    Entry("models list", "retrato.cli.models", "list_all", "Lists the base models on this machine.", _PICTURES),
     Entry("models show", "retrato.cli.models", "show", "Says what a base model is and takes.", _PICTURES),
+    Entry("models check", "retrato.cli.models", "check", "Reads every weight: can it be used?", _PICTURES),
+    Entry("models fetch", "retrato.cli.models", "fetch", "Downloads one from the Hugging Face hub.", _PICTURES),
+    Entry("doctor", "retrato.cli.doctor", "doctor", "Says what is wrong here, and how to mend it.", _PICTURES),
     Entry("samplers", "retrato.cli.models", "samplers", "Lists the samplers and their noise schedules.", _PICTURES),
 )

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from retrato.cli.options import Device, Dtype, Json, Model, from_settings, parse_size
+from retrato.cli.options import Device, Dtype, Family, Json, Model, Vae, from_settings, parse_size
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
@@ -30,6 +30,8 @@ def generate(
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
     json: Json = False,
 ) -> None:
     """Draws, files each picture as soon as it is done, and says where it is."""
@@ -38,7 +40,7 @@ def generate(
         settings = _with_size(settings, size)
     started = time.perf_counter()
     images: list[dict[str, object]] = []
-    studio = Studio.open(model, device=device, dtype=dtype)
+    studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
     folder = _folder(out or studio.outputs)
     try:
         drawing = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(settings))

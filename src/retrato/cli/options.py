@@ -17,8 +17,15 @@ from retrato.errors import SettingsError
 from retrato.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, everything else to stderr")]
-Model = Annotated[str, typer.Option("--model", help="the frozen base model: mini, or a folder in diffusers layout")]
-Device = Annotated[str, typer.Option("--device", help="where to compute: auto, cpu, cuda, cuda:1 or mps")]
+Model = Annotated[
+    str, typer.Option("--model", help="the frozen base model: mini, a name, a diffusers folder, .safetensors or .ckpt")
+]
+Family = Annotated[
+    str,
+    typer.Option("--family", help="what a checkpoint file is, if it does not say: sd1, sd2, xl, sd2-v, ..."),
+]
+Vae = Annotated[Path | None, typer.Option("--vae", help="another VAE for the model: a file, or a diffusers folder")]
+Device = Annotated[str, typer.Option("--device", help="where to compute: auto, cpu, cuda, cuda:1, mps or xpu")]
 Dtype = Annotated[str, typer.Option("--dtype", help="number format of the U-Net: auto, float32, bfloat16 or float16")]
 PhotoFolder = Annotated[Path, typer.Argument(help="the folder of photos", metavar="PHOTOS", show_default=False)]
 

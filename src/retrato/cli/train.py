@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from retrato.cli.options import Device, Dtype, Json, Model, PhotoFolder, from_settings
+from retrato.cli.options import Device, Dtype, Family, Json, Model, PhotoFolder, Vae, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
@@ -28,6 +28,8 @@ def train(
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
     json: Json = False,
 ) -> None:
     """Learns the person, shows how it goes, and says what came out."""
@@ -35,7 +37,7 @@ def train(
     refused: list[Refused] = []
     step, run_folder, reason, finished = 0, None, "", None
     try:
-        studio = Studio.open(model, device=device, dtype=dtype)
+        studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
         with closing(watch(studio.train(photos, settings, out=out, resume=resume), screen.notes)) as events:
             for event in events:
                 match event:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from retrato.errors import ModelError
 from retrato.model.device import choose_device
-from retrato.model.load import model_folder
+from retrato.model.load import model_path
 from retrato.model.quiet import import_quietly
 from retrato.model.vision import Tower, read_tower
 
@@ -56,7 +56,7 @@ class Captioner:
 
 def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Captioner:
     """Gives the captioner that lies in the model folder `source`; raises ModelError when there is none."""
-    folder = model_folder(source) / "captioner"
+    folder = model_path(source) / "captioner"
     if not folder.is_dir():
         raise ModelError(f"{folder.parent} has no captioner folder: write captions into .txt files beside the photos")
     chosen = choose_device(device).device
