@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from benchmarks.ldm_file import ldm_tensors
+from retrato.embeddings import read_embedding
 from retrato.errors import ModelError
 from retrato.generation import Drawn, generate
 from retrato.model import Components, load_components
@@ -68,12 +69,22 @@ def test_folder_and_file_draw_the_same_picture(
 def test_each_family_learns_and_draws_a_person(family: str, family_folder: Folder, tmp_path: Path) -> None:
     components = load_components(family_folder(family))
     components = dataclasses.replace(components, defaults=dataclasses.replace(components.defaults, size=64))
-    photos = [Photo(Path(f"{shade}.png"), Image.new("RGB", (64, 64), (shade, 90, 20))) for shade in (30, 90, 200)]
-    settings = TrainSettings(name="benny-1", steps=2, batch_size=1, preview_every=0, caption="none", held_out=1)
-    *_, finished = train(components, photos, settings, run_folder=tmp_path / "run")
+    photos = [
+        Photo(Path(f"{shade}.png"), Image.new("RGB", (64, 64), (shade, 90, 20)), (64, 64))
+        for shade in (9, 60, 130, 200)
+    ]
+    training = TrainSettings(name="benny-1", steps=2, batch_size=1, preview_every=0, caption="none", held_out=1)
+    *_, finished = train(components, photos, training, run_folder=tmp_path / "run")
     assert isinstance(finished, Finished)
-    assert finished.dim == components.token_widths
     assert finished.steps_run == 2
+    learned = read_embedding(finished.file)
+    assert learned.dims == components.token_widths
+    settings = GenerateSettings(prompt="benny-1, red", seed=1, steps=1, width=64, height=64)
+    with_person, without = (
+        next(each.image.image for each in generate(components, settings, known) if isinstance(each, Drawn))
+        for known in ({"benny-1": learned}, {})
+    )
+    assert with_person.tobytes() != without.tobytes()
 
 
 def test_xls_pooled_text_is_the_second_encoders_projection(family_folder: Folder) -> None:
