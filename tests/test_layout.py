@@ -15,8 +15,13 @@ UNIT = ROOT / "tests" / "unit"
 # Modules without a test file of their own name, and the tests that run them.
 TESTED_WITH = {
     "cli": "end_to_end/test_cli.py",
+    "database.py": "unit/jobs/test_queue.py",
     "demo.py": "end_to_end/test_cli.py",
     "generation/prompt_plan.py": "unit/generation/test_generate.py",
+    "jobs/captioning.py": "unit/server/api/test_sdapi.py",
+    "jobs/drawing.py": "unit/jobs/test_work.py",
+    "jobs/orders.py": "unit/jobs/test_work.py",
+    "jobs/said.py": "unit/jobs/test_work.py",
     "model/components.py": "unit/model/test_load.py",
     "model/device.py": "unit/model/test_load.py",
     "model/families/configs.py": "unit/model/test_single_file.py",
@@ -27,6 +32,8 @@ TESTED_WITH = {
     "model/quiet.py": "unit/model/test_load.py",
     "model/weights.py": "unit/model/test_single_file.py",
     "model/vision.py": "unit/model/test_score.py",
+    "sampling/course.py": "unit/sampling/test_denoise.py",
+    "server": "unit/server",
     "training/candidates.py": "unit/training/test_train.py",
     "training/drawing.py": "unit/training/test_pick.py",
     "training/events.py": "unit/training/test_train.py",

@@ -27,6 +27,9 @@ Family = Annotated[
 Vae = Annotated[Path | None, typer.Option("--vae", help="another VAE for the model: a file, or a diffusers folder")]
 Device = Annotated[str, typer.Option("--device", help="where to compute: auto, cpu, cuda, cuda:1, mps or xpu")]
 Dtype = Annotated[str, typer.Option("--dtype", help="number format of the U-Net: auto, float32, bfloat16 or float16")]
+Processes = Annotated[
+    int, typer.Option("--processes", min=0, max=64, help="photos worked on at once; 0: as many as there are cores")
+]
 PhotoFolder = Annotated[Path, typer.Argument(help="the folder of photos", metavar="PHOTOS", show_default=False)]
 
 

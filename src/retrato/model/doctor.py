@@ -5,6 +5,7 @@ Knows nothing of the screen. Nothing is changed and nothing is looked up on the 
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import shutil
@@ -18,11 +19,12 @@ from pathlib import Path
 
 import torch
 
-from retrato.errors import ModelError
+from retrato.errors import ModelError, SettingsError
 from retrato.model.device import choose_device, cpu_multiplies
 from retrato.model.folder import read_index
 from retrato.model.load import EMBEDDED
 from retrato.model.memory import GIB, available_memory
+from retrato.model.quiet import import_quietly
 
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY = 2 * GIB  # the embedded model takes 0.7 in training
@@ -42,13 +44,26 @@ class Check:
     fix: str = ""
 
 
-def examine(home: Path) -> Iterator[Check]:
-    """Gives the checks one by one; `home` is the folder where retrato keeps its things. Never raises."""
-    for check in (_python, _torch, _gpu, _device, _bfloat16, _packages, _torchvision, _memory, _embedded):
-        yield _safely(check)
-    yield _safely(lambda: _home(home))
-    yield _safely(lambda: _disk(home))
-    yield _safely(_offline)
+def examine(home: Path, device: str = "auto", dtype: str = "auto") -> Iterator[Check]:
+    """Gives the checks one by one; `home` is the folder where retrato keeps its things. Never raises.
+
+    `device` and `dtype` are what is asked for, as in `choose_device`.
+    """
+    checks: dict[str, Callable[[], Check]] = {
+        "machine": _machine,
+        "torch": _torch,
+        "gpu": _gpu,
+        "device": lambda: _device(device, dtype),
+        "cpu": _cpu,
+        "libraries": _libraries,
+        "torchvision": _torchvision,
+        "memory": _memory,
+        "embedded model": _embedded,
+        "home folder": lambda: _home(home),
+        "network": _network,
+    }
+    for name, check in checks.items():
+        yield _safely(name, check)
 
 
 def gpus_in_machine(devices: Path = Path("/sys/bus/pci/devices"), nvidia_smi: str = "nvidia-smi") -> list[str]:
@@ -83,20 +98,20 @@ def driver_cuda(nvidia_smi: str = "nvidia-smi") -> tuple[int, int] | None:
     return (int(number[0]), int(number[1])) if len(number) == 2 and all(part.isdecimal() for part in number) else None
 
 
-def _safely(check: Callable[[], Check]) -> Check:
+def _safely(name: str, check: Callable[[], Check]) -> Check:
     """A broken machine must not break the examination of it."""
     try:
         return check()
     except Exception as error:
-        name = getattr(check, "__name__", "check").strip("_").replace("<lambda>", "home")
-        return Check(name, False, f"could not be looked at: {type(error).__name__}: {str(error)[:200]}")
+        found = f"could not be looked at: {type(error).__name__}: {str(error)[:200]}"
+        return Check(name, False, found, _install_again("torch") if name in ("gpu", "device", "cpu") else "")
 
 
-def _python() -> Check:
+def _machine() -> Check:
     found = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     is_64_bit = sys.maxsize > 2**32
     return Check(
-        "python",
+        "machine",
         sys.version_info >= LEAST_PYTHON and is_64_bit,
         found if is_64_bit else f"{found}, 32 bits",
         "" if is_64_bit and sys.version_info >= LEAST_PYTHON else "install a 64-bit Python 3.11 or newer",
@@ -191,12 +206,17 @@ def _install(wheel: str) -> str:
     return f"{sys.executable} -m pip install --force-reinstall torch=={wanted} --index-url {WHEELS}/{wheel}"
 
 
-def _device() -> Check:
-    choice = choose_device()
+def _device(device: str, dtype: str) -> Check:
+    try:
+        choice = choose_device(device, dtype)
+    except SettingsError as error:
+        return Check("device", False, str(error), "leave --device out, or name one that is there")
+    if choice.warning:
+        return Check("device", True, f"{choice.device}, {dtype}: {choice.reason}", choice.warning)
     return Check("device", True, f"{choice.device}, {str(choice.dtype).removeprefix('torch.')}: {choice.reason}")
 
 
-def _bfloat16() -> Check:
+def _cpu() -> Check:
     name = torch.cpu.get_capabilities().get("cpu_name", platform.processor() or "CPU")
     cores = f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads for torch"
     if cpu_multiplies(torch.bfloat16):
@@ -204,19 +224,25 @@ def _bfloat16() -> Check:
     return Check("cpu", True, f"{cores}; no instructions for bfloat16, so float32")
 
 
-def _packages() -> Check:
+def _libraries() -> Check:
+    """Imports each one: installed but broken is a frequent fault."""
     old = []
+    import_quietly()
     for name, floor in FLOORS.items():
         try:
+            importlib.import_module(name)
             found = version(name)
         except PackageNotFoundError:
             old.append(f"{name} is missing")
             continue
+        except (ImportError, OSError) as error:
+            old.append(f"{name} cannot be loaded ({str(error).splitlines()[0][:120]})")
+            continue
         if tuple(int(part) for part in found.split(".")[:2] if part.isdecimal()) < floor:
             old.append(f"{name} {found} is older than {'.'.join(map(str, floor))}")
     if old:
-        return Check("packages", False, ", ".join(old), f"{sys.executable} -m pip install --upgrade retrato")
-    return Check("packages", True, ", ".join(f"{name} {version(name)}" for name in FLOORS))
+        return Check("libraries", False, ", ".join(old), f"{sys.executable} -m pip install --upgrade retrato")
+    return Check("libraries", True, ", ".join(f"{name} {version(name)}" for name in FLOORS))
 
 
 def _torchvision() -> Check:
@@ -248,17 +274,19 @@ def _embedded() -> Check:
     try:
         read_index(EMBEDDED)
     except ModelError as error:
-        return Check("embedded model", False, str(error), _reinstall())
+        return Check("embedded model", False, str(error), _install_again("retrato"))
     lost = [part for part in ("unet", "vae", "text_encoder") if not any((EMBEDDED / part).glob("*.safetensors"))]
     small = [path.name for path in EMBEDDED.rglob("*.safetensors") if path.stat().st_size < 1000]
     if lost or small:
-        return Check("embedded model", False, f"without the weights of {', '.join(lost + small)}", _reinstall())
+        return Check(
+            "embedded model", False, f"without the weights of {', '.join(lost + small)}", _install_again("retrato")
+        )
     size = sum(path.stat().st_size for path in EMBEDDED.rglob("*.safetensors"))
     return Check("embedded model", True, f"complete, {size / 1e6:.0f} MB of weights")
 
 
-def _reinstall() -> str:
-    return f"{sys.executable} -m pip install --force-reinstall --no-deps retrato"
+def _install_again(package: str) -> str:
+    return f"{sys.executable} -m pip install --force-reinstall --no-deps {package}"
 
 
 def _home(home: Path) -> Check:
@@ -268,20 +296,16 @@ def _home(home: Path) -> Check:
             pass
     except OSError as error:
         fix = "export RETRATO_HOME=a-folder-of-yours"
-        return Check("home", False, f"{home} cannot be written to ({error.strerror or error})", fix)
-    return Check("home", True, str(home))
-
-
-def _disk(home: Path) -> Check:
-    nearest = next(each for each in (home, *home.parents) if each.exists())
+        return Check("home folder", False, f"{home} cannot be written to ({error.strerror or error})", fix)
     free = shutil.disk_usage(nearest).free
-    found = f"{free / GIB:.1f} GiB free where {home} is"
+    found = f"{home}, {free / GIB:.1f} GiB free"
     if free < LEAST_DISK:
-        return Check("disk", False, found, "export RETRATO_HOME=a-folder-on-another-disk")
-    return Check("disk", True, found)
+        fix = "export RETRATO_HOME=a-folder-on-another-disk"
+        return Check("home folder", False, f"{found}, {LEAST_DISK // GIB} are needed", fix)
+    return Check("home folder", True, found)
 
 
-def _offline() -> Check:
+def _network() -> Check:
     if os.environ.get("HF_HUB_OFFLINE", "1").lower() in ("1", "true", "yes", "on"):
         return Check("network", True, "not used")
     return Check("network", True, "HF_HUB_OFFLINE is off: libraries may look models up")

@@ -51,14 +51,20 @@ def read_folder(folder: Path) -> Parts:
     return Parts(text_encoders, tokenizers, unet, vae, scheduler_config, zeros)
 
 
-def read_index(folder: Path) -> dict[str, Any]:
-    """Gives what model_index.json says, after looking for code and checking each class it names; raises ModelError."""
+def refuse_code(folder: Path) -> None:
+    """Raises ModelError where anything below `folder` is a program: a model is numbers."""
     code = next(folder.rglob("*.py"), None)
     if code is not None:
         raise ModelError(
             f"{folder} holds code ({code.relative_to(folder)}), a model folder must not: "
             "delete it if you do not need it, or get the model elsewhere"
         )
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """Gives what model_index.json says, after checking each class it names; raises ModelError."""
+    if not (folder / "model_index.json").is_file():
+        raise ModelError(f"{folder} has no model_index.json: give a folder in diffusers layout, or a checkpoint file")
     index = read_json(folder / "model_index.json")
     if not isinstance(index.get("_class_name"), str):
         raise ModelError(f"{folder}/model_index.json names no pipeline class: it is not a Stable Diffusion folder")

@@ -14,7 +14,7 @@ from retrato.errors import ModelError
 from retrato.model.components import Components, ModelDefaults, Parts
 from retrato.model.device import choose_device
 from retrato.model.families import FAMILIES
-from retrato.model.folder import read_folder, read_index, read_json
+from retrato.model.folder import read_folder, read_json, refuse_code
 from retrato.model.hashes import model_hash
 from retrato.model.inpainting import fill_missing_channels
 from retrato.model.memory import save_memory
@@ -71,7 +71,7 @@ def load_components(
 
 
 def model_path(source: str | Path) -> Path:
-    """Gives the folder or file that `source` names, checked to exist and, if a folder, to be a model without code.
+    """Gives the folder or file that `source` names, checked to exist and, if a folder, to hold no code.
 
     Raises ModelError.
     """
@@ -80,9 +80,7 @@ def model_path(source: str | Path) -> Path:
         return path
     if not path.is_dir():
         raise ModelError(f"{path} is not on this machine: {ACCEPTED}")
-    if not (path / "model_index.json").is_file():
-        raise ModelError(f"{path} is a folder without model_index.json: {ACCEPTED}")
-    read_index(path)
+    refuse_code(path)
     return path
 
 
