@@ -17,6 +17,7 @@ TESTED_WITH = {
     "cli": "end_to_end/test_cli.py",
     "demo.py": "end_to_end/test_cli.py",
     "generation/prompt_plan.py": "unit/generation/test_generate.py",
+    "generation/sign.py": "unit/generation/test_generate.py",
     "model/components.py": "unit/model/test_load.py",
     "model/device.py": "unit/model/test_load.py",
     "model/quiet.py": "unit/model/test_load.py",

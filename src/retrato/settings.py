@@ -42,7 +42,13 @@ def _sentence(detail: Any) -> str:
         return f"there is no setting called {name}"
     if not detail["loc"]:
         return message
-    return f"{name} is {detail.get('input')!r}: {message[0].lower()}{message[1:]}"
+    return f"{name} is {_shown(detail.get('input'))}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(value: object) -> str:
+    """Gives the value as Python writes it, a long one cut: nobody needs to read 100 kB in an error."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:50]}… ({len(text)} characters)"
 
 
 class PhotoSettings(Settings):
@@ -111,6 +117,14 @@ class GenerateSettings(Settings):
         "Original", "how (word:1.3) weights are applied"
     )
     schedule_rules: Literal["1.6", "2022"] = option("1.6", "meaning of numbers in [from:to:when]")
+    styles: tuple[str, ...] = option((), "names from styles.csv whose words are added to the prompts", flag="--style")
+    matrix: Literal["off", "prompt", "negative"] = option(
+        "off", "draw a prompt with | once for each combination of its parts: the prompt's, or the negative prompt's"
+    )
+    wildcards: Literal["random", "all", "off"] = option(
+        "random", "what {a|b} and __name__ become: one of their words, each of them, or plain text"
+    )
+    picture_format: Literal["png", "jpg", "webp"] = option("png", "file format of the pictures", flag="--format")
 
     @model_validator(mode="after")
     def _seeds_fit(self) -> Self:

@@ -17,10 +17,21 @@ import platformdirs
 
 from retrato.embeddings import EmbeddingLibrary, check_name, read_embedding
 from retrato.errors import EmbeddingError, SettingsError, TrainingError
-from retrato.generation import Drawn, GeneratedImage, Sampled, generate
+from retrato.generation import (
+    Drawn,
+    GeneratedImage,
+    Recalled,
+    Sampled,
+    check_prompts,
+    generate,
+    name_warnings,
+    recall_picture,
+    vary,
+)
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.load import model_folder
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
+from retrato.prompts import StyleFile, WildcardFolder
 from retrato.settings import GenerateSettings, TrainSettings
 from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder, train
 from retrato.training.prepare import refuse_ordinary_word
@@ -84,8 +95,18 @@ class Studio:
     def library(self) -> EmbeddingLibrary:
         """The people that this model can draw; what had to be skipped is logged with the reason."""
         library = EmbeddingLibrary(self.home / "embeddings", self.components.token_widths)
-        _announce(library)
+        _announce(library, self.components)
         return library
+
+    @property
+    def styles(self) -> StyleFile:
+        """The styles in the home folder's `styles.csv`, which may not be there."""
+        return StyleFile(self.home / "styles.csv")
+
+    @property
+    def wildcards(self) -> WildcardFolder:
+        """The word lists in the home folder's `wildcards`, which may not be there."""
+        return WildcardFolder(self.home / "wildcards")
 
     @property
     def outputs(self) -> Path:
@@ -120,11 +141,63 @@ class Studio:
     def draw_events(self, settings: GenerateSettings) -> Iterator[Sampled | Drawn]:
         """Draws and says so step by step; the library's names may stand anywhere in the prompts.
 
-        Raises SettingsError, PromptError, EmbeddingError or ModelError when the first event is asked for.
+        Styles, matrix and wildcards are worked out first: what comes of them is drawn one after the other, counted as
+        one run. What may surprise in a prompt is logged. Raises SettingsError, PromptError, EmbeddingError or
+        ModelError when the first event is asked for.
         """
         if self.library.reload():
-            _announce(self.library)
-        return generate(self.components, settings, self.library.embeddings)
+            _announce(self.library, self.components)
+        variants = vary(settings, styles=self.styles, wildcards=self.wildcards)
+        for warning in check_prompts(variants, self.library.names):
+            logger.warning(warning)
+        total = sum(variant.count for variant in variants)
+        done = 0
+        for variant in variants:
+            for event in generate(self.components, variant, self.library.embeddings):
+                if isinstance(event, Drawn):
+                    yield dataclasses.replace(event, index=done + event.index, count=total)
+                else:
+                    yield dataclasses.replace(event, first=done + event.first, count=total)
+            done += variant.count
+
+    def recall(self, picture: Path | str) -> Recalled:
+        """Gives what a picture says about how it was drawn, and logs what keeps it from being drawn again exactly.
+
+        Raises PhotoError for a picture that says nothing.
+        """
+        recalled = recall_picture(picture)
+        for note in (*recalled.notes, *self._missing(recalled)):
+            logger.warning("%s: %s", Path(picture).name, note)
+        return recalled
+
+    def draw_again(self, recalled: Recalled, **changes: object) -> Iterator[Sampled | Drawn]:
+        """Draws a recalled picture again, to the bit: with those that were drawn together with it, which are not shown.
+
+        To the bit holds for the same model, embeddings, machine and number of threads. `changes` to the settings must
+        not concern what is drawn. Raises what `draw_events` does.
+        """
+        for event in self.draw_events(recalled.batch_settings.changed(**changes)):
+            if isinstance(event, Drawn):
+                if event.index == recalled.place:
+                    yield dataclasses.replace(event, index=0, count=1)
+            else:
+                yield event
+
+    def _missing(self, recalled: Recalled) -> Iterator[str]:
+        """Yields a sentence for each thing that a picture was drawn with and that is another one here."""
+        if recalled.model_hash and recalled.model_hash != self.components.hash:
+            yield (
+                f"it was drawn by the model {recalled.model_hash}, this is {self.components.hash} "
+                f"({self.components.name}): expect another picture"
+            )
+        for name, file_hash in (recalled.embedding_hashes or {}).items():
+            if name not in self.library:
+                yield f"the embedding {name} is not in {self.library.folder}: its name is drawn as plain words"
+            elif self.library[name].file_hash != file_hash:
+                yield (
+                    f"the embedding {name} has changed since ({file_hash} then, {self.library[name].file_hash} now): "
+                    "expect another picture"
+                )
 
     def _train(
         self,
@@ -204,9 +277,9 @@ def _write_report(run_folder: Path) -> None:
         logger.warning("%s has no report, it could not be written: %s", run_folder, error.strerror or error)
 
 
-def _announce(library: EmbeddingLibrary) -> None:
+def _announce(library: EmbeddingLibrary, components: Components) -> None:
     """Logs what was loaded in A1111's words, and a warning for each file that was skipped or may surprise."""
     loaded, *warnings = library.summary().split("\n")
     logger.info(loaded)
-    for warning in warnings:
+    for warning in (*warnings, *name_warnings(components, library.names)):
         logger.warning(warning)

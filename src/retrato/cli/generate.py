@@ -1,7 +1,7 @@
 """`retrato generate`: draws. Knows the screen; how pictures are made is the studio's business."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, cast
@@ -13,14 +13,19 @@ from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
 from retrato.errors import SettingsError
-from retrato.generation import Drawn, Sampled
+from retrato.generation import Drawn, Sampled, recall_picture
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
 
-@from_settings(GenerateSettings, arguments=("prompt",))
+@from_settings(GenerateSettings, arguments=("prompt",), base=("source", lambda path: recall_picture(path).values))
 def generate(
     settings: GenerateSettings,
+    given: frozenset[str],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="PICTURE", help="draw this picture again; what else is given changes it"),
+    ] = None,
     size: Annotated[
         str | None, typer.Option("--size", metavar="WxH", help="width and height in pixels, such as 512x768")
     ] = None,
@@ -35,13 +40,14 @@ def generate(
     """Draws, files each picture as soon as it is done, and says where it is."""
     screen = Screen(json)
     if size is not None:
-        settings = _with_size(settings, size)
+        settings, given = _with_size(settings, size, given), given | {"width", "height"}
     started = time.perf_counter()
     images: list[dict[str, object]] = []
     studio = Studio.open(model, device=device, dtype=dtype)
     folder = _folder(out or studio.outputs)
+    events = _again(studio, source, settings, given) if source else studio.draw_events(settings)
     try:
-        drawing = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(settings))
+        drawing = cast("Generator[Sampled | Drawn, None, None]", events)
         with closing(watch(drawing, screen.notes)) as events:
             for event in events:
                 if isinstance(event, Drawn):
@@ -53,8 +59,20 @@ def generate(
     screen.finish({"images": images, "seconds": time.perf_counter() - started})
 
 
-def _with_size(settings: GenerateSettings, size: str) -> GenerateSettings:
-    if settings.width or settings.height:
+def _again(
+    studio: Studio, source: Path, settings: GenerateSettings, given: frozenset[str]
+) -> Iterator[Sampled | Drawn]:
+    """Gives the events that draw the picture `source` again, exactly where nothing else is `given`."""
+    recalled = studio.recall(source)
+    if given <= {"picture_format"}:
+        return studio.draw_again(recalled, picture_format=settings.picture_format)
+    if given & {"prompt", "negative_prompt", "styles"} and "wildcards" not in given:
+        settings = settings.changed(wildcards="random")  # words that are new are read as new ones
+    return studio.draw_events(settings)
+
+
+def _with_size(settings: GenerateSettings, size: str, given: frozenset[str]) -> GenerateSettings:
+    if given & {"width", "height"}:
         raise SettingsError("--size was given together with --width or --height: give one or the other")
     width, height = parse_size(size)
     return settings.changed(width=width, height=height)

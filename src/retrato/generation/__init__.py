@@ -4,14 +4,23 @@ from retrato.generation.generate import Drawn, Sampled, generate, resolve_settin
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import format_infotext, parse_infotext
 from retrato.generation.picture_text import read_infotext
+from retrato.generation.prompt_check import check_prompts, name_warnings
+from retrato.generation.recall import Recalled, recall, recall_picture
+from retrato.generation.variants import vary
 
 __all__ = [
     "Drawn",
     "GeneratedImage",
+    "Recalled",
     "Sampled",
+    "check_prompts",
     "format_infotext",
     "generate",
+    "name_warnings",
     "parse_infotext",
     "read_infotext",
+    "recall",
+    "recall_picture",
     "resolve_settings",
+    "vary",
 ]

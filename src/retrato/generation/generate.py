@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 import torch
 from PIL import Image
@@ -12,8 +11,8 @@ from torch import Tensor
 from retrato.embeddings import Embedding
 from retrato.errors import ModelError, SettingsError
 from retrato.generation.image import GeneratedImage
-from retrato.generation.infotext import format_infotext
 from retrato.generation.prompt_plan import plan_prompt
+from retrato.generation.sign import batch_facts, facts_of, sign
 from retrato.model.components import Components
 from retrato.model.latents import decode, pixels_to_images
 from retrato.sampling.denoise import denoise
@@ -62,8 +61,9 @@ def generate(
         for done in denoise(components, scheduler, latents, generators, plan.guidance_at, steps=settings.steps):
             latents = done.latents
             yield Sampled(done.step, done.steps, first, settings.count, latents)
-        for index, image in enumerate(_images(components, latents), start=first):
-            yield Drawn(_signed(components, settings, image, settings.seed + index), index, settings.count)
+        for place, image in enumerate(_images(components, latents)):
+            facts = facts_of(plan, embeddings) | batch_facts(place, len(seeds))
+            yield Drawn(sign(components, settings, image, seeds[place], facts), first + place, settings.count)
 
 
 def resolve_settings(components: Components, settings: GenerateSettings) -> GenerateSettings:
@@ -95,19 +95,3 @@ def _images(components: Components, latents: Tensor) -> list[Image.Image]:
             "or a lower CFG scale"
         )
     return pixels_to_images(decode(components, latents))
-
-
-def _signed(components: Components, settings: GenerateSettings, image: Image.Image, seed: int) -> GeneratedImage:
-    """Joins a picture with the settings that draw it alone."""
-    own = settings.changed(seed=seed, count=1)
-    infotext = format_infotext(
-        own, model=components.name, model_hash=components.hash, version=_program(), fields={"RNG": "CPU"}
-    )
-    return GeneratedImage(image, seed, infotext, own)
-
-
-def _program() -> str:
-    try:
-        return f"retrato {version('retrato')}"
-    except PackageNotFoundError:
-        return "retrato"

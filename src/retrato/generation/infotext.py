@@ -8,10 +8,42 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from retrato.errors import PromptError
 from retrato.prompts import parse_attention
 from retrato.settings import GenerateSettings
+
+
+@dataclass(frozen=True, slots=True)
+class InfotextField:
+    """What A1111 calls a setting: `fields` of GenerateSettings, two of them for a `WxH`.
+
+    One that has its default is written only if it is `always` written. `words` are values that A1111 calls otherwise.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    always: bool = False
+    words: Mapping[object, str] = field(default_factory=dict)
+
+    def written(self, settings: GenerateSettings) -> str | None:
+        """Gives the text of `settings`' value, None where nothing is to be written."""
+        values = [getattr(settings, name) for name in self.fields]
+        defaults = [GenerateSettings.model_fields[name].default for name in self.fields]
+        if any(value is None for value in values) or (values == defaults and not self.always):
+            return None
+        return "x".join(self.words.get(value) or _plain(value) for value in values)
+
+    def read(self, fields: Mapping[str, str]) -> dict[str, Any]:
+        """Gives the settings that infotext's `fields` say, as texts; empty if they say nothing."""
+        keys = [self.name] if len(self.fields) == 1 else [f"{self.name}-1", f"{self.name}-2"]
+        if not all(key in fields for key in keys):
+            return {}
+        meant: dict[str, object] = {text: value for value, text in self.words.items()}
+        return {name: meant.get(fields[key], fields[key]) for name, key in zip(self.fields, keys, strict=True)}
+
 
 # The order in which A1111 writes its fields; any other field comes after them, `Version` and `User` last.
 FIELD_ORDER = (
@@ -48,6 +80,7 @@ READ_DEFAULTS: Mapping[str, str] = {
 }
 
 _NEGATIVE = "Negative prompt:"
+_OLD_TIMELINES = "Old prompt editing timelines"
 _KEY = re.compile(r"[\w \-/]+")
 _SPACE = re.compile(r"\s*")
 _QUOTED = re.compile(r'"(?:\\.|[^\\"])++"')
@@ -67,23 +100,10 @@ def format_infotext(
 
     `fields` adds or replaces fields by A1111's names; one that is None is left out.
     """
-    said: dict[str, object] = {
-        "Steps": settings.steps,
-        "Sampler": settings.sampler,
-        "Schedule type": settings.schedule,
-        "CFG scale": None if settings.guidance_scale is None else f"{settings.guidance_scale:.15g}",
-        "Seed": settings.seed,
-        "Size": f"{settings.width}x{settings.height}" if settings.width and settings.height else None,
-        "Model hash": model_hash,
-        "Model": model,
-        "Clip skip": settings.clip_skip if settings.clip_skip > 1 else None,
-        "Version": version,
-    }
-    if settings.emphasis != "Original":
-        said["Emphasis"] = settings.emphasis
-    if settings.schedule_rules == "2022" and "[" in settings.prompt:
-        said["Old prompt editing timelines"] = True
-    said |= fields or {}
+    said: dict[str, object] = {each.name: each.written(settings) for each in FIELDS}
+    if "[" not in settings.prompt:
+        del said[_OLD_TIMELINES]
+    said |= {"Model hash": model_hash, "Model": model, "Version": version, **(fields or {})}
     further = [key for key in said if key not in FIELD_ORDER and key not in LAST_FIELDS]
     order = [key for key in (*FIELD_ORDER, *further, *LAST_FIELDS) if said.get(key) is not None]
     line = ", ".join(key if key == said[key] else f"{key}: {_quote(said[key])}" for key in order)
@@ -97,6 +117,20 @@ def parse_infotext(text: str) -> dict[str, str]:
     `NxM` values become `<key>-1` and `<key>-2`. The last line holds the fields only if it has at least three of them;
     else it belongs to the prompt.
     """
+    fields = written_fields(text)
+    if "Hypernet" in fields:
+        fields["Prompt"] += f"<hypernet:{fields['Hypernet']}:{fields.get('Hypernet strength', '1.0')}>"
+    _resolve_old_hires(fields)
+    if _uses_emphasis(fields["Prompt"]) or _uses_emphasis(fields["Negative prompt"]):
+        fields.setdefault("Emphasis", "Original")
+    for key, value in READ_DEFAULTS.items():
+        fields.setdefault(key, value)
+    _mark_old_behaviour(fields)
+    return fields
+
+
+def written_fields(text: str) -> dict[str, str]:
+    """Gives what a parameters text says and nothing else; see `parse_infotext`."""
     *lines, last = text.strip().split("\n")
     pairs = _pairs(last)
     if len(pairs) < 3:
@@ -109,15 +143,11 @@ def parse_infotext(text: str) -> dict[str, str]:
         size = _SIZE.fullmatch(value)
         fields |= {f"{key}-1": size[1], f"{key}-2": size[2]} if size else {key: value}
     fields["Prompt"], fields["Negative prompt"] = _prompts(lines)
-    if "Hypernet" in fields:
-        fields["Prompt"] += f"<hypernet:{fields['Hypernet']}:{fields.get('Hypernet strength', '1.0')}>"
-    _resolve_old_hires(fields)
-    if _uses_emphasis(fields["Prompt"]) or _uses_emphasis(fields["Negative prompt"]):
-        fields.setdefault("Emphasis", "Original")
-    for key, value in READ_DEFAULTS.items():
-        fields.setdefault(key, value)
-    _mark_old_behaviour(fields)
     return fields
+
+
+def _plain(value: object) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _quote(value: object) -> str:
@@ -204,3 +234,17 @@ def _mark_old_behaviour(fields: dict[str, str]) -> None:
         fields["Downcast alphas_cumprod"] = "True"
     if version < (1, 8, 0, 0) and fields.get("Refiner"):
         fields["Refiner switch by sampling steps"] = "True"
+
+
+# Add a row, and a setting is written into pictures and read from them.
+FIELDS = (
+    InfotextField("Steps", ("steps",), always=True),
+    InfotextField("Sampler", ("sampler",), always=True),
+    InfotextField("Schedule type", ("schedule",), always=True),
+    InfotextField("CFG scale", ("guidance_scale",), always=True),
+    InfotextField("Seed", ("seed",), always=True),
+    InfotextField("Size", ("width", "height"), always=True),
+    InfotextField("Clip skip", ("clip_skip",)),
+    InfotextField("Emphasis", ("emphasis",)),
+    InfotextField(_OLD_TIMELINES, ("schedule_rules",), words={"2022": "True"}),
+)
