@@ -22,6 +22,7 @@ TESTED_WITH = {
     "model/device.py": "unit/model/test_load.py",
     "model/quiet.py": "unit/model/test_load.py",
     "model/vision.py": "unit/model/test_score.py",
+    "sampling/course.py": "unit/sampling/test_denoise.py",
     "training/candidates.py": "unit/training/test_train.py",
     "training/drawing.py": "unit/training/test_pick.py",
     "training/events.py": "unit/training/test_train.py",

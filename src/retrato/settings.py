@@ -125,6 +125,60 @@ class GenerateSettings(Settings):
         "random", "what {a|b} and __name__ become: one of their words, each of them, or plain text"
     )
     picture_format: Literal["png", "jpg", "webp"] = option("png", "file format of the pictures", flag="--format")
+    eta: float | None = option(None, "fresh noise at each step: 0 is none; by default the sampler's own", ge=0, le=1)
+    guidance_rescale: float = option(0.0, "how much of the contrast that the CFG scale adds is taken back", ge=0, le=1)
+    guidance_min_sigma: float = option(
+        0.0, "noise level below which the negative prompt has no say: faster", flag="--ngms", ge=0, le=100
+    )
+    fast: bool = option(False, "DPM++ 2M Karras, at most 12 steps, no negative prompt below noise level 1")
+    variation_seed: int = option(-1, "seed of the noise that is mixed in; -1 draws one", ge=-1, le=2**63 - 1)
+    variation_strength: float = option(0.0, "how much of that noise: 0 is none, 1 nothing else", ge=0, le=1)
+    seed_resize_from: str | None = option(
+        None, "WxH: the composition that the seed has at this size", pattern=r"^\d{2,4}x\d{2,4}$"
+    )
+    tiling: bool = option(False, "draw a picture whose edges continue each other")
+    restore_faces: bool = option(False, "mend faces with a model for it: not available, see docs/drawing.md")
+    init_image: str | None = option(None, "picture file to start from", max_length=4096)
+    denoising_strength: float | None = option(
+        None,
+        "how much of it is drawn anew, 0 to 1; by default 0.75, for the second pass of --hires 0.7",
+        flag="--denoise",
+        ge=0,
+        le=1,
+    )
+    resize_mode: Literal["just resize", "crop and resize", "resize and fill", "latent upscale"] = option(
+        "just resize", "how the picture to start from gets its size"
+    )
+    mask: str | None = option(None, "picture file that is white where to repaint", max_length=4096)
+    mask_blur: int = option(4, "softness of the mask's edge in pixels", ge=0, le=64)
+    mask_invert: bool = option(False, "repaint what is black in the mask")
+    masked_content: Literal["fill", "original", "latent noise", "latent nothing"] = option(
+        "original", "what repainting starts from"
+    )
+    inpaint_area: Literal["whole picture", "only masked"] = option(
+        "whole picture", "what is drawn: all, or the masked part at full size"
+    )
+    mask_padding: int = option(32, "pixels around the masked part that are drawn with it", ge=0, le=256)
+    hires: bool = option(False, "draw small, enlarge, and draw the details in a second pass")
+    hires_scale: float = option(2.0, "how much larger", ge=1, le=4)
+    hires_resize: str | None = option(None, "WxH instead of a scale", pattern=r"^\d{2,4}x\d{2,4}$")
+    hires_steps: int = option(0, "steps of the second pass; 0 for as many as the first", ge=0, le=150)
+    hires_upscaler: str = option("Latent", "how it is enlarged, by A1111's name")
+    hires_sampler: str | None = option(None, "sampler of the second pass, if another one")
+    hires_prompt: str | None = option(None, "prompt of the second pass, if another one", max_length=16000)
+    hires_negative_prompt: str | None = option(
+        None, "what to avoid in the second pass, if something else", flag="--hires-negative", max_length=16000
+    )
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if self.hires and self.init_image:
+            raise ValueError("hires and init_image were given together: hires is for pictures that start from nothing")
+        if self.mask and not self.init_image:
+            raise ValueError(f"mask is {self.mask!r}, but there is no picture to repaint: give it with --init-image")
+        if self.variation_seed + self.count > 2**63 - 1:
+            raise ValueError(f"variation_seed {self.variation_seed} with {self.count} images goes beyond 2**63 - 1")
+        return self
 
     @model_validator(mode="after")
     def _seeds_fit(self) -> Self:

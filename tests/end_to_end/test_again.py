@@ -43,6 +43,37 @@ def test_every_sampler(studio: Studio, tmp_path: Path, sampler: str) -> None:
     assert not np.array_equal(pixels(files[0]), pixels(files[1]))
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"hires": True, "hires_scale": 1.5, "denoising_strength": 0.6},
+        {"variation_seed": 3, "variation_strength": 0.4, "tiling": True, "seed_resize_from": "64x128"},
+        {"init_image": "photo.png", "denoising_strength": 0.5},
+        {"init_image": "photo.png", "mask": "mask.png", "inpaint_area": "only masked", "mask_padding": 8},
+    ],
+)
+def test_every_way_of_drawing(
+    studio: Studio, tmp_path: Path, values: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.linear_gradient("L").convert("RGB").resize((64, 64)).save("photo.png")
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (16, 16, 40, 40))
+    mask.save("mask.png")
+    settings = GenerateSettings(prompt="a cat", steps=3, seed=7, count=2, **values)
+    files = [image.save("out") for image in studio.draw(settings)]
+    pictures = {name: values[name] for name in ("init_image", "mask") if name in values}
+    again = ["generate", "--from", str(files[1]), "--out", "again"]
+    if pictures:
+        assert main(again) == 2
+    for name, value in pictures.items():
+        again += [f"--{name.replace('_', '-')}", str(value)]
+    assert main(again) == 0
+    (file,) = Path("again").iterdir()
+    assert np.array_equal(pixels(file), pixels(files[1]))
+    assert read_infotext(file) == read_infotext(files[1])
+
+
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
 def test_on_the_command_line(studio: Studio, tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]) -> None:
     drawn = ["generate", "a {cat|dog} in a hat", "--steps", "2", "--seed", "3", "--count", "2", "--format", ending]

@@ -17,6 +17,9 @@ from retrato.generation import Drawn, Sampled, recall_picture
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
+# Options beside --from that do not change what is drawn: how it is filed, and what no picture can say about itself.
+_SAME_PICTURE = frozenset({"picture_format", "init_image", "mask"})
+
 
 @from_settings(GenerateSettings, arguments=("prompt",), base=("source", lambda path: recall_picture(path).values))
 def generate(
@@ -64,8 +67,12 @@ def _again(
 ) -> Iterator[Sampled | Drawn]:
     """Gives the events that draw the picture `source` again, exactly where nothing else is `given`."""
     recalled = studio.recall(source)
-    if given <= {"picture_format"}:
-        return studio.draw_again(recalled, picture_format=settings.picture_format)
+    if recalled.begins_with_picture and not settings.init_image:
+        raise SettingsError(
+            f"{source} was drawn from another picture: give that one with --init-image, and its mask with --mask"
+        )
+    if given <= _SAME_PICTURE:
+        return studio.draw_again(recalled, **{name: getattr(settings, name) for name in _SAME_PICTURE})
     if given & {"prompt", "negative_prompt", "styles"} and "wildcards" not in given:
         settings = settings.changed(wildcards="random")  # words that are new are read as new ones
     return studio.draw_events(settings)

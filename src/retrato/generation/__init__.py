@@ -1,11 +1,13 @@
 """Settings to pictures that carry their settings. Knows nothing of training."""
 
-from retrato.generation.generate import Drawn, Sampled, generate, resolve_settings
+from retrato.generation.generate import Drawn, Sampled, generate
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import format_infotext, parse_infotext
 from retrato.generation.picture_text import read_infotext
+from retrato.generation.preview import preview_images
 from retrato.generation.prompt_check import check_prompts, name_warnings
 from retrato.generation.recall import Recalled, recall, recall_picture
+from retrato.generation.resolve import resolve_settings
 from retrato.generation.variants import vary
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "generate",
     "name_warnings",
     "parse_infotext",
+    "preview_images",
     "read_infotext",
     "recall",
     "recall_picture",

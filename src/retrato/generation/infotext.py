@@ -7,9 +7,9 @@ proportion to the length and raises nothing, whatever the text. Knows nothing of
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from retrato.errors import PromptError
 from retrato.prompts import parse_attention
@@ -20,16 +20,20 @@ from retrato.settings import GenerateSettings
 class InfotextField:
     """What A1111 calls a setting: `fields` of GenerateSettings, two of them for a `WxH`.
 
-    One that has its default is written only if it is `always` written. `words` are values that A1111 calls otherwise.
+    It is written where `when` says so, and one that has its default only if it is `always` written. `words` are values
+    that A1111 calls otherwise.
     """
 
     name: str
     fields: tuple[str, ...]
     always: bool = False
     words: Mapping[object, str] = field(default_factory=dict)
+    when: Callable[[GenerateSettings], object] = lambda settings: True
 
     def written(self, settings: GenerateSettings) -> str | None:
         """Gives the text of `settings`' value, None where nothing is to be written."""
+        if not self.when(settings):
+            return None
         values = [getattr(settings, name) for name in self.fields]
         defaults = [GenerateSettings.model_fields[name].default for name in self.fields]
         if any(value is None for value in values) or (values == defaults and not self.always):
@@ -38,11 +42,12 @@ class InfotextField:
 
     def read(self, fields: Mapping[str, str]) -> dict[str, Any]:
         """Gives the settings that infotext's `fields` say, as texts; empty if they say nothing."""
-        keys = [self.name] if len(self.fields) == 1 else [f"{self.name}-1", f"{self.name}-2"]
-        if not all(key in fields for key in keys):
-            return {}
+        pair = [fields[key] for key in (f"{self.name}-1", f"{self.name}-2") if key in fields]
+        texts = [fields[self.name]] if self.name in fields else pair if len(pair) == 2 else []
+        if texts and len(texts) != len(self.fields):
+            texts = ["x".join(texts)] if len(self.fields) == 1 else []
         meant: dict[str, object] = {text: value for value, text in self.words.items()}
-        return {name: meant.get(fields[key], fields[key]) for name, key in zip(self.fields, keys, strict=True)}
+        return dict(zip(self.fields, (meant.get(text, text) for text in texts), strict=False))
 
 
 # The order in which A1111 writes its fields; any other field comes after them, `Version` and `User` last.
@@ -100,9 +105,9 @@ def format_infotext(
 
     `fields` adds or replaces fields by A1111's names; one that is None is left out.
     """
-    said: dict[str, object] = {each.name: each.written(settings) for each in FIELDS}
-    if "[" not in settings.prompt:
-        del said[_OLD_TIMELINES]
+    said: dict[str, object] = {each.name: text for each in FIELDS if (text := each.written(settings)) is not None}
+    if settings.guidance_min_sigma:
+        said["NGMS all steps"] = True
     said |= {"Model hash": model_hash, "Model": model, "Version": version, **(fields or {})}
     further = [key for key in said if key not in FIELD_ORDER and key not in LAST_FIELDS]
     order = [key for key in (*FIELD_ORDER, *further, *LAST_FIELDS) if said.get(key) is not None]
@@ -236,6 +241,17 @@ def _mark_old_behaviour(fields: dict[str, str]) -> None:
         fields["Refiner switch by sampling steps"] = "True"
 
 
+def _repaints_a_part(settings: GenerateSettings) -> bool:
+    return bool(settings.mask) and settings.inpaint_area == "only masked"
+
+
+def _capitalized(name: str) -> dict[object, str]:
+    """Gives A1111's words for the values of a setting that it writes with a capital."""
+    return {value: value.capitalize() for value in get_args(GenerateSettings.model_fields[name].annotation)}
+
+
+_MASK_MODES: Mapping[object, str] = {False: "Inpaint masked", True: "Inpaint not masked"}
+
 # Add a row, and a setting is written into pictures and read from them.
 FIELDS = (
     InfotextField("Steps", ("steps",), always=True),
@@ -246,5 +262,26 @@ FIELDS = (
     InfotextField("Size", ("width", "height"), always=True),
     InfotextField("Clip skip", ("clip_skip",)),
     InfotextField("Emphasis", ("emphasis",)),
-    InfotextField(_OLD_TIMELINES, ("schedule_rules",), words={"2022": "True"}),
+    InfotextField(_OLD_TIMELINES, ("schedule_rules",), words={"2022": "True"}, when=lambda of: "[" in of.prompt),
+    InfotextField("Eta", ("eta",)),
+    InfotextField("CFG Rescale", ("guidance_rescale",)),
+    InfotextField("NGMS", ("guidance_min_sigma",)),
+    InfotextField("Variation seed", ("variation_seed",), when=lambda of: of.variation_strength),
+    InfotextField("Variation seed strength", ("variation_strength",)),
+    InfotextField("Seed resize from", ("seed_resize_from",)),
+    InfotextField("Tiling", ("tiling",)),
+    InfotextField("Denoising strength", ("denoising_strength",), when=lambda of: of.init_image or of.hires),
+    InfotextField("Resize mode", ("resize_mode",), when=lambda of: of.init_image, words=_capitalized("resize_mode")),
+    InfotextField("Mask blur", ("mask_blur",), always=True, when=lambda of: of.mask),
+    InfotextField("Mask mode", ("mask_invert",), when=lambda of: of.mask, words=_MASK_MODES),
+    InfotextField("Masked content", ("masked_content",), when=lambda of: of.mask),
+    InfotextField("Inpaint area", ("inpaint_area",), when=lambda of: of.mask, words=_capitalized("inpaint_area")),
+    InfotextField("Masked area padding", ("mask_padding",), always=True, when=_repaints_a_part),
+    InfotextField("Hires upscale", ("hires_scale",), always=True, when=lambda of: of.hires and not of.hires_resize),
+    InfotextField("Hires resize", ("hires_resize",), when=lambda of: of.hires),
+    InfotextField("Hires steps", ("hires_steps",), when=lambda of: of.hires),
+    InfotextField("Hires upscaler", ("hires_upscaler",), always=True, when=lambda of: of.hires),
+    InfotextField("Hires sampler", ("hires_sampler",), when=lambda of: of.hires),
+    InfotextField("Hires prompt", ("hires_prompt",), when=lambda of: of.hires),
+    InfotextField("Hires negative prompt", ("hires_negative_prompt",), when=lambda of: of.hires),
 )

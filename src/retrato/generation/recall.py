@@ -19,7 +19,15 @@ _FACTS = frozenset(
     {
         *("Prompt", "Negative prompt", "Model", "Model hash", "Version", "User", "RNG", "TI hashes", "Batch size"),
         *("Batch pos", "Template", "Negative Template", "Hashes", "Hypernet", "Hypernet strength", "Hypernet hash"),
-        *("Hypernet hashes", "Lora hashes", "VAE", "VAE hash", "Downcast alphas_cumprod", "Pad conds v0"),
+        *(
+            "NGMS all steps",
+            "Hypernet hashes",
+            "Lora hashes",
+            "VAE",
+            "VAE hash",
+            "Downcast alphas_cumprod",
+            "Pad conds v0",
+        ),
     }
 )
 # What `parse_infotext` works out from other fields.
@@ -32,12 +40,14 @@ class Recalled:
     """What a picture says about how it was drawn.
 
     `values` are GenerateSettings' fields that it names, not yet validated; `place` its place among `together` pictures
-    drawn at once; `model_hash` and `embedding_hashes` what it was drawn with; `notes` say what cannot be done again.
+    drawn at once; `begins_with_picture` that it was drawn from another picture, which it cannot name; `model_hash` and
+    `embedding_hashes` what it was drawn with; `notes` what cannot be done again.
     """
 
     values: Mapping[str, Any]
     place: int = 0
     together: int = 1
+    begins_with_picture: bool = False
     model_hash: str | None = None
     embedding_hashes: Mapping[str, str] | None = None
     notes: tuple[str, ...] = ()
@@ -51,9 +61,11 @@ class Recalled:
     def batch_settings(self) -> GenerateSettings:
         """The settings that draw all pictures of its batch, among them this one to the bit."""
         settings = self.settings
-        if settings.seed < self.place:  # no picture of ours says that
+        counted = "variation_seed" if settings.variation_strength else "seed"
+        first = getattr(settings, counted) - self.place
+        if first < 0:  # no picture of ours says that
             return settings
-        return settings.changed(seed=settings.seed - self.place, count=self.together, batch_size=self.together)
+        return settings.changed(**{counted: first}, count=self.together, batch_size=self.together)
 
 
 def settings_from(values: Mapping[str, Any]) -> GenerateSettings:
@@ -88,6 +100,8 @@ def recall(infotext: str) -> Recalled:
     said = written | {key: fields[key] for key in _WORKED_OUT if fields.get(key) != READ_DEFAULTS.get(key)}
     for each in FIELDS:
         values |= each.read(said)
+    values["hires"] = any(key.startswith("Hires ") for key in said)
+    begins_with_picture = "Denoising strength" in written and not values["hires"]
     notes = []
     if _is_of_2022(written) and "[" in values["prompt"] and "schedule_rules" not in values:
         values["schedule_rules"] = "2022"
@@ -99,7 +113,7 @@ def recall(infotext: str) -> Recalled:
         notes.append("another program drew it, whose noise is another one: expect a similar picture, not the same")
     place, together = _batch(written)
     hashes = _named_hashes(written.get("TI hashes", ""))
-    return Recalled(values, place, together, written.get("Model hash"), hashes, tuple(notes))
+    return Recalled(values, place, together, begins_with_picture, written.get("Model hash"), hashes, tuple(notes))
 
 
 def _keys(name: str) -> tuple[str, ...]:

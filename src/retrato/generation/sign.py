@@ -1,6 +1,6 @@
 """Signs pictures: writes down all that is needed to draw one again. Knows nothing of how it was drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from PIL import Image
@@ -16,23 +16,18 @@ PROGRAM = "retrato"
 
 
 def sign(
-    components: Components,
-    settings: GenerateSettings,
-    image: Image.Image,
-    seed: int,
-    facts: Mapping[str, object],
+    components: Components, own: GenerateSettings, image: Image.Image, facts: Mapping[str, object]
 ) -> GeneratedImage:
-    """Joins a picture with the settings that draw it alone, and a parameters text that says them and `facts`."""
-    own = settings.changed(seed=seed, count=1)
+    """Joins a picture with its `own` settings, which draw it alone, and a text that says them and `facts`."""
     infotext = format_infotext(
         own, model=components.name, model_hash=components.hash, version=_program(), fields={"RNG": "CPU", **facts}
     )
-    return GeneratedImage(image, seed, infotext, own)
+    return GeneratedImage(image, own.seed, infotext, own)
 
 
-def facts_of(plan: PromptPlan, embeddings: Mapping[str, Embedding]) -> dict[str, object]:
+def facts_of(plans: Iterable[PromptPlan], embeddings: Mapping[str, Embedding]) -> dict[str, object]:
     """Gives which files the embeddings in the prompts were read from, as A1111 writes it: `TI hashes`."""
-    hashes = {name: embeddings[name].file_hash for name in plan.embedding_names}
+    hashes = {name: embeddings[name].file_hash for plan in plans for name in plan.embedding_names}
     said = ", ".join(f"{name}: {file_hash}" for name, file_hash in hashes.items() if file_hash)
     return {"TI hashes": said} if said else {}
 

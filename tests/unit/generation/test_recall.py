@@ -16,6 +16,7 @@ ARTICLE = (
 # Settings that are no part of a picture: how many, how they are drawn and filed, and what became of the words before.
 NOT_WRITTEN = {
     *("prompt", "negative_prompt", "count", "batch_size", "styles", "matrix", "wildcards", "picture_format"),
+    *("fast", "restore_faces", "init_image", "mask", "hires"),
 }
 
 
@@ -36,6 +37,40 @@ def test_what_is_written_comes_back() -> None:
     assert recalled.settings == settings
     assert (recalled.model_hash, recalled.embedding_hashes) == ("0123456789", {"a": "1", "b": "2"})
     assert recalled.notes == ()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"variation_seed": 7, "variation_strength": 0.25, "seed_resize_from": "64x96", "tiling": True},
+        {"hires": True, "hires_steps": 5, "denoising_strength": 0.5, "hires_prompt": "a, b", "hires_scale": 1.5},
+        {"hires": True, "hires_resize": "96x64", "denoising_strength": 0.5, "hires_sampler": "Euler"},
+        {"eta": 0.0, "guidance_rescale": 0.7, "guidance_min_sigma": 1.0},
+    ],
+)
+def test_each_way_of_drawing_comes_back(values: dict[str, object]) -> None:
+    settings = GenerateSettings(prompt="a", seed=9, width=64, height=64, guidance_scale=3.0, wildcards="off", **values)
+    recalled = recall(format_infotext(settings, version="retrato 1"))
+    assert recalled.settings == settings
+    assert recalled.notes == ()
+    assert not recalled.begins_with_picture
+
+
+def test_a_picture_drawn_from_another_says_so() -> None:
+    told = GenerateSettings(
+        prompt="a", seed=9, init_image="a.png", mask="b.png", mask_invert=True, denoising_strength=0.4,
+        inpaint_area="only masked", mask_padding=8,
+    )  # fmt: skip
+    recalled = recall(format_infotext(told, version="retrato 1"))
+    assert recalled.begins_with_picture
+    drawn = recalled.settings.changed(init_image="a.png", mask="b.png")
+    assert (drawn.mask_invert, drawn.inpaint_area, drawn.mask_padding) == (True, "only masked", 8)
+
+
+def test_a_batch_with_variations_counts_their_seeds() -> None:
+    told = GenerateSettings(prompt="a", seed=9, variation_seed=7, variation_strength=0.5)
+    text = format_infotext(told, version="retrato 1", fields={"Batch size": 3, "Batch pos": 2})
+    assert (recall(text).batch_settings.seed, recall(text).batch_settings.variation_seed) == (9, 5)
 
 
 def test_the_line_of_2022() -> None:
