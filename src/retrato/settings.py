@@ -60,18 +60,29 @@ class PhotoSettings(Settings):
     crop: Literal["face", "focal", "center", "none"] = option(
         "center", "what to crop around: the face, what draws the eye, the centre, or nothing"
     )
+    face_share: float = option(
+        0.0, "with crop face: cut closer, until the face has that part of the height; 0 cuts no closer", ge=0, le=0.9
+    )
+    shape: Literal["square", "bucket", "keep"] = option(
+        "square", "square copies, the nearest of a grid of sizes with about as many pixels, or each photo's own shape"
+    )
     caption: Literal["blip", "filename", "none"] = option("none", "where captions come from")
+    existing_caption: Literal["ignore", "copy", "prepend", "append"] = option(
+        "copy", "what becomes of a .txt beside a photo: nothing, the caption, or put before or after the new one"
+    )
+    framing_words: bool = option(True, "begin captions by blip with how much of the person shows: close-up photo of")
+    caption_in: Literal["txt", "name"] = option("txt", "write captions beside the copies, or as their names")
     flip: bool = option(False, "add mirrored copies (a face is not symmetrical: rarely a good idea)")
     split: bool = option(False, "cut pictures much longer than wide into several")
-    mask: bool = option(False, "write a mask of the subject beside each picture")
+    mask: bool = option(False, "write a mask of the subject beside each picture, which training then goes by")
+    mask_folder: str | None = option(None, "folder of masks with the photos' names, white where the subject is")
 
 
-class TrainSettings(Settings):
-    """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
+class LearnSettings(Settings):
+    """How one person is learned, whatever it is that learns. None means: the recipe's own value."""
 
     name: str = option(..., "the word the embedding answers to, and its file name", min_length=1, max_length=64)
     initializer_text: str = option("person", "the words the vectors start from", flag="--init", max_length=500)
-    vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
     recipe: Literal["retrato", "a1111"] = option("retrato", "complete set of training choices")
     steps: int | None = option(None, "most optimizer steps; training may stop earlier by itself", ge=1, le=1_000_000)
     learning_rate: str | None = option(None, "rate, or a schedule such as `0.005:100, 1e-3:1000, 1e-5`", max_length=500)
@@ -96,6 +107,36 @@ class TrainSettings(Settings):
     seed: int = option(0, "seed of everything random", ge=0, le=2**63 - 1)
 
 
+class TrainSettings(LearnSettings):
+    """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
+
+    vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
+
+
+class HypernetworkSettings(LearnSettings):
+    """How one person is learned by a hypernetwork. None means: the recipe's own value."""
+
+    name: str = option(..., "what the hypernetwork is called, and its file name", min_length=1, max_length=64)
+    initializer_text: str = option(
+        "person", "the word that draws the person while it is on", flag="--subject", max_length=500
+    )
+    sizes: str | None = option(
+        None, "widths of the attention layers to change, such as `768, 320`; all that the model has", max_length=200
+    )
+    layer_structure: str = option(
+        "1, 2, 1", "widths within each network, in multiples of the layer's", flag="--layers", max_length=200
+    )
+    activation: str = option("linear", "activation between layers, by A1111's name, such as relu", max_length=40)
+    weight_init: Literal["Normal", "XavierUniform", "XavierNormal", "KaimingUniform", "KaimingNormal"] = option(
+        "Normal", "how weights start; the normal one changes almost nothing at first"
+    )
+    layer_norm: bool = option(False, "put a layer norm after each layer")
+    activate_output: bool = option(False, "put the activation after the last layer too")
+    dropout: str | None = option(
+        None, "share left out after each layer, such as `0, 0.3, 0`: as many as layers, 0 at both ends", max_length=200
+    )
+
+
 class GenerateSettings(Settings):
     """What to draw. None means: the model's own default (for Stable Diffusion 1.x: 512x512, CFG scale 7)."""
 
@@ -116,6 +157,8 @@ class GenerateSettings(Settings):
     emphasis: Literal["Original", "No norm", "Ignore", "None"] = option(
         "Original", "how (word:1.3) weights are applied"
     )
+    hypernetwork: str | None = option(None, "hypernetwork to apply; the prompt may ask for more", max_length=64)
+    hypernetwork_strength: float = option(1.0, "strength of that hypernetwork; 0 is without it", ge=-10, le=10)
     schedule_rules: Literal["1.6", "2022"] = option("1.6", "meaning of numbers in [from:to:when]")
     styles: tuple[str, ...] = option((), "names from styles.csv whose words are added to the prompts", flag="--style")
     matrix: Literal["off", "prompt", "negative"] = option(
@@ -185,3 +228,21 @@ class GenerateSettings(Settings):
         if self.seed + self.count > 2**63 - 1:
             raise ValueError(f"seed {self.seed} with {self.count} images goes beyond 2**63 - 1")
         return self
+
+
+class ServerSettings(Settings):
+    """Who may come in to the studio in the browser and how much they may ask for at once."""
+
+    host: str = option("127.0.0.1", "address to listen at; another one than this machine's own needs --listen")
+    port: int = option(7860, "port to listen at; 0 takes any free one", ge=0, le=65535)
+    listen: bool = option(False, "let other machines in; they must say who they are")
+    auth: str | None = option(
+        None, "who may come in, as USER:PASSWORD, several with commas between; RETRATO_AUTH keeps it off the screen"
+    )
+    allow_host: str | None = option(
+        None, "further names that this server is called by, with commas between", max_length=2000
+    )
+    photos: str | None = option(None, "a folder whose folders of photos may be learned from", max_length=4000)
+    queue_length: int = option(1000, "jobs that may wait", ge=1, le=100_000)
+    job_hours: float = option(24.0, "longest time for one job, in hours; then it is paused", gt=0, le=1000)
+    megabytes: int = option(64, "largest request, in megabytes", ge=1, le=1024)

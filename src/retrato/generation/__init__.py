@@ -3,6 +3,7 @@
 from retrato.generation.generate import Drawn, Sampled, generate
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import format_infotext, parse_infotext
+from retrato.generation.networks import hypernet_tag
 from retrato.generation.picture_text import read_infotext
 from retrato.generation.preview import preview_images
 from retrato.generation.prompt_check import check_prompts, name_warnings
@@ -18,6 +19,7 @@ __all__ = [
     "check_prompts",
     "format_infotext",
     "generate",
+    "hypernet_tag",
     "name_warnings",
     "parse_infotext",
     "preview_images",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -13,10 +14,13 @@ from retrato.embeddings import Embedding
 from retrato.errors import ModelError
 from retrato.generation.canvas import Canvas, make_canvas, read_source
 from retrato.generation.image import GeneratedImage
+from retrato.generation.networks import hypernetworks_of, require
 from retrato.generation.prompt_plan import PromptPlan, plan_prompt
 from retrato.generation.resolve import hires_size, resolve_settings, steps_that_run
 from retrato.generation.sign import batch_facts, facts_of, sign
 from retrato.generation.upscale import upscale, upscale_latents
+from retrato.hypernetworks import Hypernetwork
+from retrato.model.attention import with_hypernetworks
 from retrato.model.components import Components
 from retrato.model.latents import decode, encode_pixels, image_to_pixels, pixels_to_images
 from retrato.model.tiling import wrapping_around
@@ -56,6 +60,7 @@ def generate(
     components: Components,
     settings: GenerateSettings,
     embeddings: Mapping[str, Embedding],
+    hypernetworks: Mapping[str, Hypernetwork] = MappingProxyType({}),
     *,
     init_image: Image.Image | None = None,
     mask: Image.Image | None = None,
@@ -63,11 +68,14 @@ def generate(
     """Draws `settings.count` images, image i from seed + i, and yields each step and each image.
 
     `init_image` and `mask` take the place of the files that the settings may name. The images do not depend on
-    `batch_size`. Raises SettingsError, PromptError, PhotoError or EmbeddingError before the first step when something
-    asked for does not exist, ModelError when the model gives no numbers.
+    `batch_size`. `hypernetworks` are those that the prompt may ask for. Raises SettingsError, PromptError, PhotoError,
+    EmbeddingError or HypernetworkError before the first step when something asked for does not exist or does not fit,
+    ModelError when the model gives no numbers.
     """
+    require(settings.hypernetwork, hypernetworks)
     source = read_source(settings, init_image, mask)
     settings = resolve_settings(components, settings, source)
+    components = with_hypernetworks(components, hypernetworks_of(settings.prompt, hypernetworks))
     drawing = _Drawing(components, settings, plan_prompt(components, settings, embeddings))
     canvas = make_canvas(source, settings) if source else None
     second = _second_pass(components, settings, embeddings) if settings.hires else None

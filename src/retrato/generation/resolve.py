@@ -5,6 +5,7 @@ import secrets
 
 from retrato.errors import SettingsError
 from retrato.generation.canvas import Source
+from retrato.generation.networks import hypernet_tag
 from retrato.generation.upscale import find_upscaler
 from retrato.model.components import Components
 from retrato.sampling.samplers import find_sampler
@@ -43,7 +44,11 @@ def resolve_settings(
             f"eta is {settings.eta:g}, but {sampler.name} takes none: leave it out, or choose DDIM or Euler a"
         )
     width, height = _size(components, settings, source)
+    wanted = settings.hypernetwork
     resolved = settings.changed(
+        # A1111 too writes the chosen hypernetwork into the prompt, where pictures and other programs keep it.
+        prompt=settings.prompt + (hypernet_tag(wanted, settings.hypernetwork_strength) if wanted else ""),
+        hypernetwork=None,
         sampler=sampler.name,
         schedule=schedule,
         guidance_scale=components.defaults.guidance_scale

@@ -112,7 +112,7 @@ def _in_tags(prompt: str, networks: Mapping[str, Collection[str]]) -> Iterator[P
             yield PromptWarning(
                 tag.position, f"<{tag.kind}:{name}> does nothing: retrato knows no such tags (it knows {known})"
             )
-        elif name not in networks[tag.kind]:
+        elif name.casefold() not in {known.casefold() for known in networks[tag.kind]}:
             near = get_close_matches(name[:_LONGEST_NAME], networks[tag.kind], n=3)
             advice = f"did you mean {' or '.join(near)}?" if near else "look into the library"
             yield PromptWarning(tag.position, f"<{tag.kind}:{name}> does nothing, there is none of that name: {advice}")

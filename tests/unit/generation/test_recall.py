@@ -17,6 +17,7 @@ ARTICLE = (
 NOT_WRITTEN = {
     *("prompt", "negative_prompt", "count", "batch_size", "styles", "matrix", "wildcards", "picture_format"),
     *("fast", "restore_faces", "init_image", "mask", "hires"),
+    *("hypernetwork", "hypernetwork_strength"),  # they become a tag of the prompt
 }
 
 
