@@ -17,7 +17,7 @@ import platformdirs
 
 from retrato.embeddings import EmbeddingLibrary, check_name, read_embedding
 from retrato.errors import EmbeddingError, SettingsError, TrainingError
-from retrato.generation import Drawn, GeneratedImage, Sampled, generate
+from retrato.generation import Axis, Cell, Drawn, GeneratedImage, Sampled, draw_grid, generate
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.load import model_folder
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
@@ -125,6 +125,12 @@ class Studio:
         if self.library.reload():
             _announce(self.library)
         return generate(self.components, settings, self.library.embeddings)
+
+    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis]) -> Iterator[Sampled | Cell]:
+        """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`."""
+        if self.library.reload():
+            _announce(self.library)
+        return draw_grid(self.components, settings, axes, self.library.embeddings)
 
     def _train(
         self,
