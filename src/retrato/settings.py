@@ -224,6 +224,13 @@ class GenerateSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _fits_the_format(self) -> Self:
+        length = len(self.prompt) + len(self.negative_prompt) + len(self.hires_prompt or "")
+        if self.picture_format == "jpg" and length > 30_000:
+            raise ValueError(f"the prompts have {length} characters and a JPEG carries 30000: use --format png")
+        return self
+
+    @model_validator(mode="after")
     def _seeds_fit(self) -> Self:
         if self.seed + self.count > 2**63 - 1:
             raise ValueError(f"seed {self.seed} with {self.count} images goes beyond 2**63 - 1")

@@ -20,11 +20,14 @@ from torch import Tensor
 from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding
 from retrato.errors import EmbeddingError, HypernetworkError, SettingsError, TrainingError
 from retrato.generation import (
+    Axis,
+    Cell,
     Drawn,
     GeneratedImage,
     Recalled,
     Sampled,
     check_prompts,
+    draw_grid,
     generate,
     name_warnings,
     recall_picture,
@@ -247,6 +250,18 @@ class Studio:
                     f"the embedding {name} has changed since ({file_hash} then, {self.library[name].file_hash} now): "
                     "expect another picture"
                 )
+
+    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis]) -> Iterator[Sampled | Cell]:
+        """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`.
+
+        Wildcards are chosen once for the whole sheet.
+        """
+        if self.library.reload():
+            _announce(self.library, self.components)
+        own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
+        if more:
+            raise SettingsError("a sheet has one prompt: leave out --matrix and --wildcards all, or make an axis of it")
+        return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks)
 
     def _train(
         self,

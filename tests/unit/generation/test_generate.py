@@ -244,7 +244,7 @@ def test_a_picture_to_start_from_may_be_a_file_and_runs_as_many_steps_as_in_a111
     events = list(generate(tiny_components, asked, {}))
     assert [event.step for event in events if isinstance(event, Sampled)] == [1, 2, 3, 4, 5]
     one, other = (event for event in events if isinstance(event, Drawn))
-    assert one.image.image.size == (72, 56)  # about the format of the start, about the area of the model
+    assert one.image.image.size == (72, 64)  # about the format of the start, about the area of the model
     assert differ(one, other) > 1
     assert parse_infotext(one.image.infotext)["Denoising strength"] == "0.5"
     (again,) = [e for e in generate(tiny_components, other.image.settings, {}) if isinstance(e, Drawn)]
