@@ -19,12 +19,26 @@ from torch import Tensor
 
 from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding
 from retrato.errors import EmbeddingError, HypernetworkError, SettingsError, TrainingError
-from retrato.generation import Drawn, GeneratedImage, Sampled, generate
+from retrato.generation import (
+    Axis,
+    Cell,
+    Drawn,
+    GeneratedImage,
+    Recalled,
+    Sampled,
+    check_prompts,
+    draw_grid,
+    generate,
+    name_warnings,
+    recall_picture,
+    vary,
+)
 from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.catalogue import find_model
 from retrato.model.load import model_path
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
+from retrato.prompts import StyleFile, WildcardFolder
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder, train
 from retrato.training.checkpoint import load_checkpoint
@@ -117,13 +131,23 @@ class Studio:
     @cached_property
     def _library(self) -> EmbeddingLibrary:
         library = EmbeddingLibrary(self.home / "embeddings", self.components.token_widths)
-        _announce(library)
+        _announce(library, self.components)
         return library
 
     @cached_property
     def hypernetworks(self) -> HypernetworkLibrary:
         """The hypernetworks that prompts may ask for; whether one fits the model is seen when it is asked for."""
         return HypernetworkLibrary(self.home / "hypernetworks")
+
+    @property
+    def styles(self) -> StyleFile:
+        """The styles in the home folder's `styles.csv`, which may not be there."""
+        return StyleFile(self.home / "styles.csv")
+
+    @property
+    def wildcards(self) -> WildcardFolder:
+        """The word lists in the home folder's `wildcards`, which may not be there."""
+        return WildcardFolder(self.home / "wildcards")
 
     @property
     def outputs(self) -> Path:
@@ -186,12 +210,75 @@ class Studio:
     def draw_events(self, settings: GenerateSettings) -> Iterator[Sampled | Drawn]:
         """Draws and says so step by step; the library's names may stand anywhere in the prompts.
 
-        Raises SettingsError, PromptError, EmbeddingError, HypernetworkError or ModelError when the first event is asked
-        for.
+        Styles, matrix and wildcards are worked out first: what comes of them is drawn one after the other, counted as
+        one run. What may surprise in a prompt is logged. Raises SettingsError, PromptError, EmbeddingError,
+        HypernetworkError or ModelError when the first event is asked for.
         """
         if self.library.reload():
-            _announce(self.library)
-        return generate(self.components, settings, self.library.embeddings, self.hypernetworks)
+            _announce(self.library, self.components)
+        variants = vary(settings, styles=self.styles, wildcards=self.wildcards)
+        for warning in check_prompts(variants, self.library.names, {"hypernet": self.hypernetworks.names}):
+            logger.warning(warning)
+        total = sum(variant.count for variant in variants)
+        done = 0
+        for variant in variants:
+            for event in generate(self.components, variant, self.library.embeddings, self.hypernetworks):
+                if isinstance(event, Drawn):
+                    yield dataclasses.replace(event, index=done + event.index, count=total)
+                else:
+                    yield dataclasses.replace(event, first=done + event.first, count=total)
+            done += variant.count
+
+    def recall(self, picture: Path | str) -> Recalled:
+        """Gives what a picture says about how it was drawn, and logs what keeps it from being drawn again exactly.
+
+        Raises PhotoError for a picture that says nothing.
+        """
+        recalled = recall_picture(picture)
+        for note in (*recalled.notes, *self._missing(recalled)):
+            logger.warning("%s: %s", Path(picture).name, note)
+        return recalled
+
+    def draw_again(self, recalled: Recalled, **changes: object) -> Iterator[Sampled | Drawn]:
+        """Draws a recalled picture again, to the bit: with those that were drawn together with it, which are not shown.
+
+        To the bit holds for the same model, embeddings, machine and number of threads. `changes` to the settings must
+        not concern what is drawn. Raises what `draw_events` does.
+        """
+        for event in self.draw_events(recalled.batch_settings.changed(**changes)):
+            if isinstance(event, Drawn):
+                if event.index == recalled.place:
+                    yield dataclasses.replace(event, index=0, count=1)
+            else:
+                yield event
+
+    def _missing(self, recalled: Recalled) -> Iterator[str]:
+        """Yields a sentence for each thing that a picture was drawn with and that is another one here."""
+        if recalled.model_hash and recalled.model_hash != self.components.hash:
+            yield (
+                f"it was drawn by the model {recalled.model_hash}, this is {self.components.hash} "
+                f"({self.components.name}): expect another picture"
+            )
+        for name, file_hash in (recalled.embedding_hashes or {}).items():
+            if name not in self.library:
+                yield f"the embedding {name} is not in {self.library.folder}: its name is drawn as plain words"
+            elif self.library[name].file_hash != file_hash:
+                yield (
+                    f"the embedding {name} has changed since ({file_hash} then, {self.library[name].file_hash} now): "
+                    "expect another picture"
+                )
+
+    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis]) -> Iterator[Sampled | Cell]:
+        """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`.
+
+        Wildcards are chosen once for the whole sheet.
+        """
+        if self.library.reload():
+            _announce(self.library, self.components)
+        own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
+        if more:
+            raise SettingsError("a sheet has one prompt: leave out --matrix and --wildcards all, or make an axis of it")
+        return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks)
 
     def _train(
         self,
@@ -292,9 +379,9 @@ def _same(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
     )
 
 
-def _announce(library: EmbeddingLibrary) -> None:
+def _announce(library: EmbeddingLibrary, components: Components) -> None:
     """Logs what was loaded in A1111's words, and a warning for each file that was skipped or may surprise."""
     loaded, *warnings = library.summary().split("\n")
     logger.info(loaded)
-    for warning in warnings:
+    for warning in (*warnings, *name_warnings(components, library.names)):
         logger.warning(warning)
