@@ -17,7 +17,7 @@ from typing import Self, cast
 import platformdirs
 from torch import Tensor
 
-from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding
+from retrato.embeddings import Embedding, EmbeddingLibrary
 from retrato.errors import EmbeddingError, HypernetworkError, SettingsError, TrainingError
 from retrato.generation import (
     Axis,
@@ -39,10 +39,10 @@ from retrato.model.catalogue import find_model
 from retrato.model.load import model_path
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
 from retrato.prompts import StyleFile, WildcardFolder
-from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
+from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings
 from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder, train
 from retrato.training.checkpoint import load_checkpoint
-from retrato.training.learnable import read_artefact
+from retrato.training.learnable import Artefact, read_artefact
 from retrato.training.prepare import check_free_word, check_settings_name
 from retrato.training.report import write_report
 from retrato.training.run_folder import RunFolder, kind_of
@@ -180,28 +180,30 @@ class Studio:
         self._check_free(settings)
         check_free_word(self.components, settings)
 
-    def keep_latest(self, run_folder: Path, settings: TrainSettings) -> tuple[Path, int] | None:
+    def keep_latest(self, run_folder: Path, settings: LearnSettings) -> tuple[Path, int] | None:
         """Installs what an interrupted run learned last and gives the file and the step, None where there is nothing.
 
         Raises TrainingError where the library does not take it.
         """
-        folder = RunFolder(run_folder, settings.name)
+        folder = RunFolder(run_folder, settings.name, kind_of(settings))
         found = load_checkpoint(folder.checkpoints)
         if found is None:
             return None
         step = found.state.step
-        if self.has_from(run_folder, settings.name):
+        if self.has_from(run_folder, settings):
             settings = settings.changed(overwrite=True)
         return self._install(folder.candidate(step), settings), step
 
-    def has_from(self, run_folder: Path, name: str) -> bool:
-        """Says whether what the library calls `name` came from the run in `run_folder`."""
+    def has_from(self, run_folder: Path, settings: LearnSettings) -> bool:
+        """Says whether what the library has under the settings' name came from the run in `run_folder`."""
         self.library.reload()
-        if name not in self.library:
+        library = self.hypernetworks if isinstance(settings, HypernetworkSettings) else self.library
+        if settings.name not in library:
             return False
-        vectors = self.library[name].vectors
-        files = [RunFolder(run_folder, name).picked, *RunFolder(run_folder, name).candidates()]
-        return any(_same(vectors, read_embedding(file).vectors) for file in files if file.is_file())
+        numbers = _numbers(library[settings.name])
+        folder = RunFolder(run_folder, settings.name, kind_of(settings))
+        files = [file for file in (folder.picked, *folder.candidates()) if file.is_file()]
+        return any(_same(numbers, _numbers(read_artefact(file, type(settings)))) for file in files)
 
     def draw(self, settings: GenerateSettings) -> Iterator[GeneratedImage]:
         """Draws the pictures that `settings` ask for, one by one; see `draw_events`."""
@@ -314,8 +316,9 @@ class Studio:
         self.library.reload()
         try:
             learned = read_artefact(picked, type(settings))
-            if isinstance(learned, Embedding):  # candidates are called by step
-                return self.library.add(dataclasses.replace(learned, name=settings.name), overwrite=settings.overwrite)
+            learned = dataclasses.replace(learned, name=settings.name)  # candidates are called by step
+            if isinstance(learned, Embedding):
+                return self.library.add(learned, overwrite=settings.overwrite)
             return self.hypernetworks.add(learned, overwrite=settings.overwrite)
         except (EmbeddingError, HypernetworkError, OSError) as error:
             raise TrainingError(f"{picked} is learned but could not go into the library: {error}") from error
@@ -371,6 +374,10 @@ def _write_report(run_folder: Path) -> None:
         write_report(run_folder)
     except OSError as error:
         logger.warning("%s has no report, it could not be written: %s", run_folder, error.strerror or error)
+
+
+def _numbers(learned: Artefact) -> tuple[Tensor, ...]:
+    return learned.vectors if isinstance(learned, Embedding) else learned.parameters
 
 
 def _same(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
