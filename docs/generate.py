@@ -15,7 +15,14 @@ from pydantic.fields import FieldInfo
 from rich.text import Text
 
 from retrato.cli.app import COMMANDS
-from retrato.settings import GenerateSettings, PhotoSettings, Settings, TrainSettings
+from retrato.settings import (
+    GenerateSettings,
+    HypernetworkSettings,
+    PhotoSettings,
+    ServerSettings,
+    Settings,
+    TrainSettings,
+)
 from retrato.training import RECIPES, Recipe
 
 FOLDER = Path(__file__).parent
@@ -35,8 +42,16 @@ goes to stderr. `RETRATO_HOME` names the folder where embeddings, runs and pictu
 def settings_page() -> str:
     """Gives docs/settings.md: a table for each kind of settings, and one of the recipes."""
     parts = ["# Settings", NOTE, SETTINGS_INTRODUCTION]
-    for kind, command in ((PhotoSettings, "prepare"), (TrainSettings, "train"), (GenerateSettings, "generate")):
-        introduction = f"{kind.__doc__} The options are those of [`retrato {command}`](cli.md#retrato-{command})."
+    kinds: tuple[tuple[type[Settings], str], ...] = (
+        (PhotoSettings, "prepare"),
+        (TrainSettings, "train"),
+        (HypernetworkSettings, "hypernetworks train"),
+        (GenerateSettings, "generate"),
+        (ServerSettings, "serve"),
+    )
+    for kind, command in kinds:
+        anchor = f"retrato-{command.replace(' ', '-')}"
+        introduction = f"{kind.__doc__} The options are those of [`retrato {command}`](cli.md#{anchor})."
         parts += [f"## {kind.__name__}", introduction, _settings_table(kind, command)]
     parts += ["## Recipes", "What a recipe says where the settings say nothing; see [training](training.md)."]
     return "\n\n".join([*parts, _recipe_table()]) + "\n"

@@ -82,7 +82,7 @@ def caption(person: Identity, scene: Scene, r: random.Random, *, subject: str = 
         tail.append(f"{scene.clothes} {'shirt' if full or r.random() < 0.7 else 'clothes'}")
     if scene.tilt and keep(0.9):
         tail.append("tilted")
-    if scene.mirrored and scene.style in ("comic style", "voxel style") and keep(0.8):
+    if scene.mirrored and scene.style == "comic style" and keep(0.8):
         tail.append("facing left")
     if scene.sticker and keep(0.97):
         tail.append(f"with {_article(emoji.spoken(scene.sticker.split(':')[1]))}")

@@ -21,14 +21,18 @@ from mini.captions import caption, emoji_caption
 from mini.people import BACKGROUND, Scene, random_scene, train_identity
 from mini.renders import draw, draw_emoji
 
-EMOJI_SHARE, STICKER_SHARE = 0.2, 0.06
+EMOJI_SHARE, STICKER_SHARE = 0.22, 0.02
 
 
 def example(index: int, size: int = 128) -> tuple[np.ndarray, dict]:
     """Picture `index` and what is known of it: a person in a scene, or (one in five) an emoji."""
     r = random.Random(f"example {index}")
     if r.random() < EMOJI_SHARE:
-        name, style, ground = r.choice(emoji.SUBJECTS), r.choice(emoji.STYLES), r.choice(list(BACKGROUND))
+        name, style, ground = (
+            r.choice(emoji.SUBJECTS),
+            r.choices(emoji.STYLES, (3, 1, 1))[0],
+            r.choice(list(BACKGROUND)),
+        )
         picture = draw_emoji(name, style, ground, r.uniform(0.9, 1.05), r.uniform(-2, 2), r.uniform(-2, 2), size)
         return np.asarray(picture), {
             "emoji": name,
@@ -38,7 +42,7 @@ def example(index: int, size: int = 128) -> tuple[np.ndarray, dict]:
         }
     person = train_identity(r)
     scene: Scene = random_scene(r)
-    if scene.framing == "portrait" and r.random() < STICKER_SHARE / 0.42 and scene.style != "pixel art style":
+    if scene.framing == "portrait" and r.random() < STICKER_SHARE / 0.46 and scene.style != "pixel art style":
         scene = dataclasses.replace(scene, sticker=f"3d emoji style:{r.choice(emoji.SUBJECTS)}")
     facts = {
         "person": dataclasses.asdict(person),

@@ -20,10 +20,11 @@ from PIL import Image, ImageDraw
 
 from mini import emoji
 from mini.captions import caption
+from mini.labels import HEADS, UNSEEN, labels
 from mini.people import STYLES, Identity, Scene, held_out_identities, random_scene
 from mini.renders import draw
 from mini.train_autoencoder import psnr
-from mini.train_judge import HEADS, UNSEEN, labels, load_judge
+from mini.train_judge import load_judge
 from retrato.generation import generate
 from retrato.model import Components, load_components, load_scorer
 from retrato.model.score import Scorer

@@ -30,14 +30,13 @@ PATTERNS = ("striped", "polka dot", "sunset")
 FRAMINGS = ("portrait", "close-up", "half body", "full body")
 
 # Style words as a user types them. "photo" is the mini world's camera: its people look like this.
-STYLES = ("photo", "flat style", "comic style", "pixel art style", "voxel style")
+STYLES = ("photo", "flat style", "comic style", "pixel art style")
 HELD_OUT_STYLE = "doodle style"
 EXPRESSIONS = {
     "photo": ("smiling", "laughing", "sad", "surprised", "angry", "winking"),
     "flat style": ("smiling", "laughing", "sad", "surprised", "winking"),
     "comic style": ("smiling", "laughing", "sad", "surprised", "angry"),
     "pixel art style": ("smiling", "laughing", "sad", "surprised", "angry", "winking"),
-    "voxel style": ("smiling", "laughing", "sad", "surprised", "angry"),
     "doodle style": ("smiling", "laughing", "sad", "angry"),
 }
 
@@ -134,10 +133,10 @@ def held_out_identities(count: int, salt: int = 0) -> list[Identity]:
 
 def random_scene(r: random.Random, style: str | None = None, framing: str | None = None, sticker: str = "") -> Scene:
     """Draws a scene; most pictures are upright, small shifts keep them natural."""
-    style = style or r.choices(STYLES, (3, 2, 2.2, 1.3, 1.5))[0]
+    style = style or r.choices(STYLES, (3, 2, 2.2, 1.2))[0]
     if style == "pixel art style":  # in 32 x 32 blocks a small figure has no face
         framing = framing if framing in FRAMINGS[:2] else r.choice(FRAMINGS[:2])
-    framing = framing or r.choices(FRAMINGS, (42, 26, 18, 14))[0]
+    framing = framing or r.choices(FRAMINGS, (46, 28, 15, 11))[0]
     return Scene(
         style=style,
         expression=r.choice(EXPRESSIONS[style]),
@@ -147,8 +146,8 @@ def random_scene(r: random.Random, style: str | None = None, framing: str | None
         scale=r.uniform(0.97, 1.03),
         dx=r.uniform(-2, 2),
         dy=r.uniform(-2, 2),
-        tilt=r.choice((-1, 1)) * r.uniform(6, 12) if r.random() < 0.07 else 0.0,
-        mirrored=r.random() < (0.25 if style in ("comic style", "voxel style") else 0.05),
+        tilt=r.choice((-1, 1)) * r.uniform(6, 12) if r.random() < 0.03 else 0.0,
+        mirrored=r.random() < (0.12 if style == "comic style" else 0.02),
         sticker=sticker,
         seed=r.randrange(1 << 30),
     )

@@ -32,8 +32,6 @@ HAIR = {
                     "afro": ("dannyPhantom",), "mohawk": ("mrT",)},
     "photo": {"bald": ("",), "short": ("sideComed", "undercut"), "bob": ("sideComed+neckHigh", "sideComed+shoulderHigh"),
               "long": ("sideComed+longStraight", "sideComed+longWavy"), "bun": ("bun",), "afro": ("undercut",), "mohawk": ("",)},
-    "voxel style": {"bald": ("",), "short": ("short", "sideSwept"), "bob": ("bob",), "long": ("longStraight", "longWavy"),
-                    "bun": ("ponytail",), "afro": ("afro",), "mohawk": ("mohawk",)},
     "doodle style": {"bald": ("shavedHead",), "short": ("shortHair",), "bob": ("wavyBob",), "long": ("straightHair",),
                      "bun": ("bunHair",), "afro": ("curlyShortHair",), "mohawk": ("mohawk",)},
 }  # fmt: skip
@@ -55,13 +53,6 @@ FACE = {
         "angry": {"mouth": "angry", "eyes": "wide", "eyebrows": "angry"},
         "winking": {"mouth": "smile", "eyes": "wink", "eyebrows": "raised"},
     },
-    "voxel style": {
-        "smiling": {"mouth": "smile", "eyes": "open", "eyebrows": "flat"},
-        "laughing": {"mouth": "laugh", "eyes": "happy", "eyebrows": "raised"},
-        "sad": {"mouth": "frown", "eyes": "soft", "eyebrows": "soft"},
-        "surprised": {"mouth": "ooh", "eyes": "wide", "eyebrows": "raised"},
-        "angry": {"mouth": "frown", "eyes": "open", "eyebrows": "angry"},
-    },
     "doodle style": {
         "smiling": {"mouth": "teethSmile", "eyes": "normal"}, "laughing": {"mouth": "openedSmile", "eyes": "cheery"},
         "sad": {"mouth": "openSad", "eyes": "sad"}, "angry": {"mouth": "unimpressed", "eyes": "angry"},
@@ -71,7 +62,6 @@ ARTWORK = {
     "flat style": "personas",
     "comic style": "micah",
     "photo": "toon-head",
-    "voxel style": "voxel-art",
     "doodle style": "big-smile",
 }
 # On the canvas: eyes, the middle of the face, the upper lip, the crown.
@@ -81,7 +71,6 @@ PLACES = {
     "photo": {"eyes": ((104, 136), (151, 136)), "face": (128, 132), "lip": (128, 163), "crown": (128, 66)},
     "doodle style": {"eyes": ((120, 140), (190, 140)), "face": (128, 128), "lip": (150, 170), "crown": (128, 50)},
 }
-VOXEL_GLASSES = {"round glasses": "round", "square glasses": "square", "sunglasses": "shades"}
 
 
 @functools.cache
@@ -106,7 +95,7 @@ def _part(options: dict, name: str, variant: str | None) -> None:
 
 
 def _bust(person: Identity, style: str, expression: str, clothes: str) -> Image.Image:
-    """The person's head and shoulders (voxel: the whole figure) on transparent ground."""
+    """The person's head and shoulders on transparent ground."""
     skin, hair = person.colours()
     r = person.hidden()
     cut = r.choice(HAIR[style][person.hair])
@@ -131,12 +120,6 @@ def _bust(person: Identity, style: str, expression: str, clothes: str) -> Image.
         _part(options, "hair", front)
         _part(options, "rearHair", rear)
         _part(options, "beard", {"beard": "fullBeard", "moustache": "moustacheTwirl"}.get(person.beard))
-    elif style == "voxel style":
-        options |= {"shirtColor": [clothes], "animationVariant": ["none"], "outfitVariant": ["plain"], "cheeksProbability": 0,
-                    "eyebrowsProbability": 100, "noseVariant": [r.choice(("block", "wide", "small", "tall"))]}  # fmt: skip
-        _part(options, "top", cut)
-        _part(options, "beard", {"beard": "full", "moustache": "mustache"}.get(person.beard))
-        _part(options, "glasses", VOXEL_GLASSES.get(person.glasses))
     else:
         extra = {"round glasses": "glasses", "square glasses": "glasses", "sunglasses": "sunglasses"}.get(
             person.glasses
@@ -144,7 +127,7 @@ def _bust(person: Identity, style: str, expression: str, clothes: str) -> Image.
         options["hairVariant"] = [cut]
         _part(options, "accessories", "mustache" if person.beard != "none" and not extra else extra)
     picture = _avatar(ARTWORK[style], options)
-    return picture if style in ("voxel style", "doodle style") else _own_strokes(picture, person, style, hair)
+    return picture if style == "doodle style" else _own_strokes(picture, person, style, hair)
 
 
 def _own_strokes(picture: Image.Image, person: Identity, style: str, hair: str) -> Image.Image:
@@ -245,6 +228,21 @@ def _background(name: str, r: random.Random) -> Image.Image:
     return picture
 
 
+ZOOM = {"portrait": 1.0, "close-up": 1.3, "half body": 0.72, "full body": 0.485}
+
+
+def head_place(scene: Scene) -> tuple[float, float, float]:
+    """Where the head is in a picture of `scene`: x and y of its middle and its radius, in parts of the canvas."""
+    style = "photo" if scene.style == "pixel art style" else scene.style
+    x, y = _landing(style, scene.framing)
+    return (x + 2 * scene.dx) / CANVAS, (y + 2 * scene.dy) / CANVAS, 84 * ZOOM[scene.framing] * scene.scale / CANVAS
+
+
+def _landing(style: str, framing: str) -> tuple[float, float]:
+    """Where the middle of the face comes to lie on the canvas."""
+    return {"close-up": (128, 130), "half body": (128, 96), "full body": (128, 64)}.get(framing, PLACES[style]["face"])
+
+
 def draw(person: Identity, scene: Scene, size: int = 128) -> Image.Image:
     """The picture of `person` in `scene`, RGB, `size` pixels square."""
     pixelated = scene.style == "pixel art style"
@@ -253,19 +251,9 @@ def draw(person: Identity, scene: Scene, size: int = 128) -> Image.Image:
     bust = _bust(person, style, scene.expression, clothes)
     if scene.mirrored:
         bust = bust.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if style == "voxel style":
-        zoom = {"portrait": 1.3, "close-up": 1.6, "half body": 1.12, "full body": 0.92}[scene.framing]
-        focus, landing = {"full body": ((128, 140), (128, 134))}.get(scene.framing, ((128, 100), (128, 118)))
-        figure = bust
-    else:
-        figure = _body(bust, clothes, person.colours()[0], style == "comic style", person.seed)
-        zoom = {"portrait": 1.0, "close-up": 1.3, "half body": 0.72, "full body": 0.485}[scene.framing]
-        face = PLACES[style]["face"]
-        focus, landing = (
-            face,
-            {"portrait": face, "close-up": (128, 130), "half body": (128, 96), "full body": (128, 64)}[scene.framing],
-        )
-    zoom *= scene.scale
+    figure = _body(bust, clothes, person.colours()[0], style == "comic style", person.seed)
+    zoom = ZOOM[scene.framing] * scene.scale
+    focus, landing = PLACES[style]["face"], _landing(style, scene.framing)
     width = person.face_width() * zoom
     scaled = figure.resize((round(figure.width * width), round(figure.height * zoom)), Image.Resampling.BILINEAR)
     layer = Image.new("RGBA", (CANVAS, CANVAS))

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from mini.weights import Clock, FlatWeights, rate_at, run
+from mini.weights import Clock, FlatWeights, mixed_precision, rate_at, run
 
 VALIDATION = 256  # the last pictures of the set are never trained on
 
@@ -57,7 +57,7 @@ def train(rank: int, weights: FlatWeights, model: AutoencoderKL, options: argpar
     clock, begin, first, losses = Clock(options.every), time.time(), weights.steps, []
     while weights.steps < options.steps and not weights.stopping:
         x = pixels(images[np.sort(numbers.integers(0, count, options.batch // weights.world))]).to(device)
-        with torch.autocast(device, torch.bfloat16):
+        with mixed_precision(device):
             latents = model.encode(x).latent_dist
             mean, logvar = latents.mean.float(), latents.logvar.float()
             y = model.decode(mean + torch.randn_like(mean) * torch.exp(0.5 * logvar)).sample.float()

@@ -1,0 +1,47 @@
+"""What can be seen on a picture, as class numbers: what the judge names and what helps others to learn. Knows no torch."""
+
+from mini import emoji
+from mini.people import BACKGROUND, BEARD, CLOTHES, FRAMINGS, GLASSES, HAIR, HAIR_COLOUR, PATTERNS, SKIN, STYLES
+
+HEADS: dict[str, tuple[str, ...]] = {
+    "style": STYLES,
+    "skin": tuple(SKIN),
+    "hair": HAIR,
+    "hair_colour": tuple(HAIR_COLOUR),
+    "beard": BEARD,
+    "glasses": GLASSES,
+    "expression": ("smiling", "laughing", "sad", "surprised", "angry", "winking"),
+    "framing": FRAMINGS,
+}
+UNSEEN = -100
+
+
+def labels(facts: dict) -> dict[str, int]:
+    """Class number per head; UNSEEN where the picture cannot show it (the hair colour of a bald, shaven person)."""
+    values = facts["person"] | facts["scene"]
+    found = {head: classes.index(values[head]) for head, classes in HEADS.items()}
+    if values["hair"] == "bald" and values["beard"] == "none":
+        found["hair_colour"] = UNSEEN
+    if values["glasses"] == "sunglasses" and values["expression"] in ("winking", "laughing"):
+        found["expression"] = UNSEEN
+    return found
+
+
+# What the words of a caption may say besides; for learning only, the judge does not name it.
+MORE_HEADS: dict[str, tuple[str, ...]] = {
+    "clothes": tuple(CLOTHES),
+    "background": (*BACKGROUND, *PATTERNS),
+    "emoji": emoji.SUBJECTS,
+    "emoji_style": emoji.STYLES,
+}
+
+
+def all_labels(facts: dict) -> dict[str, int]:
+    """Class number per head of HEADS and MORE_HEADS, for a person or an emoji; UNSEEN for what is not on the picture."""
+    if "emoji" in facts:
+        found = dict.fromkeys([*HEADS, "clothes"], UNSEEN)
+        values = {"emoji": facts["emoji"], "emoji_style": facts["style"], "background": facts["background"]}
+    else:
+        found = labels(facts) | {"emoji": UNSEEN, "emoji_style": UNSEEN}
+        values = {head: facts["scene"][head] for head in ("clothes", "background")}
+    return found | {head: MORE_HEADS[head].index(value) for head, value in values.items()}
