@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         SettingsError,
         TrainingError,
     )
-    from retrato.settings import GenerateSettings, HypernetworkSettings, PhotoSettings, TrainSettings
+    from retrato.settings import GenerateSettings, HypernetworkSettings, PhotoSettings, ServerSettings, TrainSettings
     from retrato.studio import Studio
 
     __version__: str
@@ -43,6 +43,7 @@ __all__ = [
     "PhotoSettings",
     "PromptError",
     "RetratoError",
+    "ServerSettings",
     "SettingsError",
     "Studio",
     "TrainSettings",

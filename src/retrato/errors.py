@@ -8,7 +8,9 @@ RetratoError
 ├── HypernetworkError  the same of a hypernetwork
 ├── ModelError       a base model, a scorer or a captioner cannot be loaded or does not fit
 ├── TrainingError    training had to stop; what was learned so far is on disk
-└── JobError         a queued job failed
+├── JobError         a queued job failed
+├── QueueError       the queue cannot do that: it is full, or the job is in another state
+└── UnknownError     a job, a picture or a set of photos is asked for that is not there
 
 A message is one sentence for the person at the keyboard: what was found, what was wanted, what to do.
 """
@@ -57,3 +59,11 @@ class JobError(RetratoError):
     """Raised when a queued job failed."""
 
     exit_code = 1
+
+
+class QueueError(RetratoError):
+    """Raised when the queue cannot do what was asked: it is full, or the job is in another state."""
+
+
+class UnknownError(RetratoError):
+    """Raised when a job, a picture or a set of photos is asked for that is not there."""

@@ -42,7 +42,13 @@ def _sentence(detail: Any) -> str:
         return f"there is no setting called {name}"
     if not detail["loc"]:
         return message
-    return f"{name} is {detail.get('input')!r}: {message[0].lower()}{message[1:]}"
+    return f"{name} is {_shown(detail.get('input'))}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(value: object) -> str:
+    """Gives the value as Python writes it, a long one cut: nobody needs to read 100 kB in an error."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:50]}… ({len(text)} characters)"
 
 
 class PhotoSettings(Settings):
@@ -54,10 +60,22 @@ class PhotoSettings(Settings):
     crop: Literal["face", "focal", "center", "none"] = option(
         "center", "what to crop around: the face, what draws the eye, the centre, or nothing"
     )
+    face_share: float = option(
+        0.0, "with crop face: cut closer, until the face has that part of the height; 0 cuts no closer", ge=0, le=0.9
+    )
+    shape: Literal["square", "bucket", "keep"] = option(
+        "square", "square copies, the nearest of a grid of sizes with about as many pixels, or each photo's own shape"
+    )
     caption: Literal["blip", "filename", "none"] = option("none", "where captions come from")
+    existing_caption: Literal["ignore", "copy", "prepend", "append"] = option(
+        "copy", "what becomes of a .txt beside a photo: nothing, the caption, or put before or after the new one"
+    )
+    framing_words: bool = option(True, "begin captions by blip with how much of the person shows: close-up photo of")
+    caption_in: Literal["txt", "name"] = option("txt", "write captions beside the copies, or as their names")
     flip: bool = option(False, "add mirrored copies (a face is not symmetrical: rarely a good idea)")
     split: bool = option(False, "cut pictures much longer than wide into several")
-    mask: bool = option(False, "write a mask of the subject beside each picture")
+    mask: bool = option(False, "write a mask of the subject beside each picture, which training then goes by")
+    mask_folder: str | None = option(None, "folder of masks with the photos' names, white where the subject is")
 
 
 class LearnSettings(Settings):
@@ -154,6 +172,14 @@ class GenerateSettings(Settings):
     hypernetwork: str | None = option(None, "hypernetwork to apply; the prompt may ask for more", max_length=64)
     hypernetwork_strength: float = option(1.0, "strength of that hypernetwork; 0 is without it", ge=-10, le=10)
     schedule_rules: Literal["1.6", "2022"] = option("1.6", "meaning of numbers in [from:to:when]")
+    styles: tuple[str, ...] = option((), "names from styles.csv whose words are added to the prompts", flag="--style")
+    matrix: Literal["off", "prompt", "negative"] = option(
+        "off", "draw a prompt with | once for each combination of its parts: the prompt's, or the negative prompt's"
+    )
+    wildcards: Literal["random", "all", "off"] = option(
+        "random", "what {a|b} and __name__ become: one of their words, each of them, or plain text"
+    )
+    picture_format: Literal["png", "jpg", "webp"] = option("png", "file format of the pictures", flag="--format")
     eta: float | None = option(None, "fresh noise at each step: 0 is none; by default the sampler's own", ge=0, le=1)
     guidance_rescale: float = option(0.0, "how much of the contrast that the CFG scale adds is taken back", ge=0, le=1)
     guidance_min_sigma: float = option(
@@ -210,7 +236,32 @@ class GenerateSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _fits_the_format(self) -> Self:
+        length = len(self.prompt) + len(self.negative_prompt) + len(self.hires_prompt or "")
+        if self.picture_format == "jpg" and length > 30_000:
+            raise ValueError(f"the prompts have {length} characters and a JPEG carries 30000: use --format png")
+        return self
+
+    @model_validator(mode="after")
     def _seeds_fit(self) -> Self:
         if self.seed + self.count > 2**63 - 1:
             raise ValueError(f"seed {self.seed} with {self.count} images goes beyond 2**63 - 1")
         return self
+
+
+class ServerSettings(Settings):
+    """Who may come in to the studio in the browser and how much they may ask for at once."""
+
+    host: str = option("127.0.0.1", "address to listen at; another one than this machine's own needs --listen")
+    port: int = option(7860, "port to listen at; 0 takes any free one", ge=0, le=65535)
+    listen: bool = option(False, "let other machines in; they must say who they are")
+    auth: str | None = option(
+        None, "who may come in, as USER:PASSWORD, several with commas between; RETRATO_AUTH keeps it off the screen"
+    )
+    allow_host: str | None = option(
+        None, "further names that this server is called by, with commas between", max_length=2000
+    )
+    photos: str | None = option(None, "a folder whose folders of photos may be learned from", max_length=4000)
+    queue_length: int = option(1000, "jobs that may wait", ge=1, le=100_000)
+    job_hours: float = option(24.0, "longest time for one job, in hours; then it is paused", gt=0, le=1000)
+    megabytes: int = option(64, "largest request, in megabytes", ge=1, le=1024)

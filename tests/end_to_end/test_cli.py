@@ -107,7 +107,9 @@ def test_train_then_generate_then_look(train: Run, retrato: Run, home: Path, tin
     assert info["parameters"]["Prompt"] == "a photo of ana-t1"
     assert info["parameters"]["Seed"] == "5"
 
-    shown = retrato("embeddings", "show", "ana-t1", "--json").json
+    shown = retrato("embeddings", "show", "ana-t1", "--model", tiny_folder, "--json").json
+    assert len(shown["nearest_words"][0]) == 2
+    assert {"text", "cosine"} == set(shown["nearest_words"][0][0][0])
     assert (shown["name"], shown["vectors"], shown["dim"], shown["format"]) == ("ana-t1", 2, 32, "safetensors")
     assert shown["base_model"] == tiny_folder.name
     assert len(shown["norms"]) == 2
@@ -169,7 +171,7 @@ def test_the_unexpected_is_one_line_with_a_way_to_the_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr(commands, "check_photos", broken)
+    monkeypatch.setattr(commands, "checking", broken)
     ran = retrato("check", photos, "--size", 64)
     assert ran.code == 1
     assert ran.err == "error: unexpected ZeroDivisionError: by zero; run with RETRATO_DEBUG=1 for the traceback\n"
@@ -351,6 +353,27 @@ def test_prepare_writes_copies_and_names_what_it_refused(retrato: Run, photos: P
     assert size_of(ran.json["images"][0]["file"]) == (64, 64)
 
 
+def test_check_writes_a_contact_sheet(retrato: Run, photos: Path, tmp_path: Path) -> None:
+    (photos / "<b>.png").write_text("no")
+    for name in ("sheet.png", "sheet.html"):
+        assert retrato("check", photos, "--size", 64, "--no-faces", "--sheet", tmp_path / name).code == 0
+    assert size_of(str(tmp_path / "sheet.png"))[0] > 500
+    page = (tmp_path / "sheet.html").read_text()
+    assert page.count("data:image/jpeg") == 6
+    assert "<b>" not in page
+    assert "exists" in retrato("check", photos, "--sheet", tmp_path / "sheet.png", "--json").json["error"]
+    assert "name a .png or a .html" in retrato("check", photos, "--sheet", tmp_path / "a.pdf", "--json").json["error"]
+
+
+def test_prepare_goes_on_where_it_was(retrato: Run, photos: Path, tmp_path: Path) -> None:
+    preparing = ("prepare", photos, tmp_path / "out", "--size", 64, "--processes", 1)
+    assert retrato(*preparing).code == 0
+    shutil.copy(photos / "00.png", photos / "zz.png")
+    ran = retrato(*preparing, "--json")
+    assert [each["is_new"] for each in ran.json["images"]] == [False] * 6 + [True]
+    assert "6 pictures were there from before, 1 are new" in ran.err
+
+
 def test_prepare_fails_where_no_photo_could_be_used(retrato: Run, photos: Path, tmp_path: Path) -> None:
     fake_pictures(photos)
     ran = retrato("prepare", photos, tmp_path / "out", "--json")
@@ -382,7 +405,10 @@ def test_the_library_from_outside(train: Run, retrato: Run, home: Path, tmp_path
     assert retrato("embeddings", "show", tmp_path / "ben.pt", "--json").json["format"] == "a1111-pt"
     assert retrato("embeddings", "convert", "ana-t1", tmp_path / "ben.pt").code == 2
     assert retrato("embeddings", "convert", "ana-t1", tmp_path / "ben.doc").code == 2
-    card = retrato("embeddings", "convert", tmp_path / "ben.pt", tmp_path / "ben.png", "--json")
+    Image.new("RGB", (300, 300), "red").save(tmp_path / "face.png")
+    card = retrato(
+        "embeddings", "convert", tmp_path / "ben.pt", tmp_path / "ben.png", "--picture", tmp_path / "face.png", "--json"
+    )
     assert retrato("embeddings", "show", card.json["file"], "--json").json["format"] == "png"
 
     mixing = ("embeddings", "blend", "ana-t1", tmp_path / "ben.pt", "--name", "mixed")

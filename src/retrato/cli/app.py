@@ -168,9 +168,9 @@ HELP = "Learns a person from about twenty photos and draws them in anything a pr
 GROUPS = {
     "embeddings": "Lists, shows, converts, removes and blends learned people.",
     "hypernetworks": "Learns people by hypernetwork; lists, shows, converts and removes those.",
-    "models": "Says what a base model is.",
+    "models": "Lists, examines and fetches base models.",
 }
-_PHOTOS, _PEOPLE, _PICTURES = "Photos", "People", "Pictures and models"
+_PHOTOS, _PEOPLE, _PICTURES, _STUDIO = "Photos", "People", "Pictures and models", "The studio"
 COMMANDS = (
     Entry("demo", "retrato.cli.demo", "demo", "Goes the whole way on bundled photos, and reports.", _PEOPLE),
     Entry("check", "retrato.cli.photos", "check", "Says what is good and bad about a set of photos.", _PHOTOS),
@@ -180,6 +180,7 @@ COMMANDS = (
     Entry("train-many", "retrato.cli.train_many", "train_many", "Learns many people at once.", _PEOPLE),
     Entry("score", "retrato.cli.score", "score", "Says how good it is, on photos it never saw.", _PEOPLE),
     Entry("generate", "retrato.cli.generate", "generate", "Draws what a prompt says.", _PICTURES),
+    Entry("grid", "retrato.cli.grid", "grid", "Draws a comparison sheet, one thing changed per axis.", _PICTURES),
     Entry("embeddings list", "retrato.cli.embeddings", "list_all", "Lists the people in the library.", _PEOPLE),
     Entry("embeddings show", "retrato.cli.embeddings", "show", "Says what is in an embedding.", _PEOPLE),
     Entry("embeddings convert", "retrato.cli.embeddings", "convert", "Writes one in another layout.", _PEOPLE),
@@ -190,7 +191,13 @@ COMMANDS = (
     Entry("hypernetworks show", "retrato.cli.hypernetworks", "show", "Says what is in a hypernetwork.", _PEOPLE),
     Entry("hypernetworks convert", "retrato.cli.hypernetworks", "convert", "Writes one for A1111 or others.", _PEOPLE),
     Entry("hypernetworks remove", "retrato.cli.hypernetworks", "remove", "Deletes one from the library.", _PEOPLE),
+    Entry("serve", "retrato.cli.serve", "serve", "Opens the studio for browsers and programs.", _STUDIO),
+    Entry("doctor", "retrato.cli.doctor", "doctor", "Says what is wrong here, and what to do about it.", _STUDIO),
+    Entry("forget", "retrato.cli.forget", "forget", "Removes everything about a person.", _PEOPLE),
     Entry("info", "retrato.cli.info", "info", "Says how a picture was drawn.", _PICTURES),
+    Entry("models list", "retrato.cli.models", "list_all", "Lists the base models on this machine.", _PICTURES),
     Entry("models show", "retrato.cli.models", "show", "Says what a base model is and takes.", _PICTURES),
+    Entry("models check", "retrato.cli.models", "check", "Reads every weight: can it be used?", _PICTURES),
+    Entry("models fetch", "retrato.cli.models", "fetch", "Downloads one from the Hugging Face hub.", _PICTURES),
     Entry("samplers", "retrato.cli.models", "samplers", "Lists the samplers and their noise schedules.", _PICTURES),
 )

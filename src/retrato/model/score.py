@@ -18,7 +18,7 @@ from torch import Tensor
 
 from retrato.errors import ModelError
 from retrato.model.device import choose_device
-from retrato.model.load import model_folder
+from retrato.model.load import model_path
 from retrato.model.quiet import import_quietly
 from retrato.model.vision import Tower, read_tower
 
@@ -73,7 +73,7 @@ class Scorer:
 
 def load_scorer(source: str | Path = "mini", *, device: str = "auto") -> Scorer:
     """Gives the scorer that lies in the model folder `source`; raises ModelError when there is none."""
-    folder = model_folder(source) / "scorer"
+    folder = model_path(source) / "scorer"
     if not folder.is_dir():
         raise ModelError(f"{folder.parent} has no scorer folder: only a model that brings one can score pictures")
     chosen = choose_device(device).device

@@ -71,6 +71,10 @@ class RunFolder:
         """Gives the file of a candidate; `kind` tells an average from what was learned by the same step."""
         return self.path / self.kind / f"{self.name}-{step}{kind}.safetensors"
 
+    def candidates(self) -> list[Path]:
+        """Gives the files of all candidates that are there."""
+        return sorted(self.path.glob(f"{self.kind}/*.safetensors"))
+
 
 def kind_of(settings: LearnSettings) -> Kind:
     """Gives what `settings` learn, as the folder that it is kept in."""
