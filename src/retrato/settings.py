@@ -90,7 +90,7 @@ class LearnSettings(Settings):
     gradient_accumulation: int = option(1, "batches added up before a step", ge=1, le=256)
     gradient_clip: str | None = option(
         None,
-        "largest norm (or value) of the gradient, or a schedule such as `1:100, 0.1`; none switches clipping off",
+        "largest norm (or value) of the gradient, or a schedule such as `1:100, 0.1`; none is no limit",
         max_length=500,
         coerce_numbers_to_str=True,
     )

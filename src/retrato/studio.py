@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Self
 
 import platformdirs
-from torch import Tensor
 
-from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding
+from retrato.embeddings import Embedding, EmbeddingLibrary
 from retrato.errors import EmbeddingError, HypernetworkError, ModelError, RetratoError, SettingsError, TrainingError
 from retrato.generation import (
     Axis,
@@ -33,7 +32,7 @@ from retrato.generation import (
     recall_picture,
     vary,
 )
-from retrato.hypernetworks import HypernetworkLibrary, read_hypernetwork
+from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.catalogue import find_model
 from retrato.model.load import model_path
@@ -43,7 +42,7 @@ from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettin
 from retrato.training import Failed, Finished, Of, Picked, TrainingEvent, choose_run_folder, crowd
 from retrato.training.answer import Answer, Lesson, answered
 from retrato.training.checkpoint import load_checkpoint
-from retrato.training.learnable import Artefact, read_artefact
+from retrato.training.learnable import Artefact, find_artefact, is_same, read_artefact
 from retrato.training.people import people_in
 from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
 from retrato.training.report import write_report
@@ -206,20 +205,8 @@ class Studio:
 
     def find(self, name_or_file: str | Path) -> Artefact:
         """Gives the embedding or hypernetwork of that name, or in that file; raises EmbeddingError or so."""
-        path = Path(name_or_file)
-        if path.is_file():
-            try:
-                return read_embedding(path)
-            except EmbeddingError as error:
-                try:
-                    return read_hypernetwork(path)
-                except HypernetworkError:
-                    raise error from None
         self.library.reload()
-        name = str(name_or_file)
-        if name not in self.library and name in self.hypernetworks:
-            return self.hypernetworks[name]
-        return self.library[name]
+        return find_artefact(name_or_file, self.library, self.hypernetworks)
 
     def check_training(self, photos: Path | str, settings: LearnSettings) -> None:
         """Raises what `train` would raise about the name and the folder; photos are not read yet, so this is quick."""
@@ -248,10 +235,10 @@ class Studio:
         library = self.hypernetworks if isinstance(settings, HypernetworkSettings) else self.library
         if settings.name not in library:
             return False
-        numbers = _numbers(library[settings.name])
+        learned = library[settings.name]
         folder = RunFolder(run_folder, settings.name, kind_of(settings))
         files = [file for file in (folder.picked, *folder.candidates()) if file.is_file()]
-        return any(_same(numbers, _numbers(read_artefact(file, type(settings)))) for file in files)
+        return any(is_same(learned, read_artefact(file, type(settings))) for file in files)
 
     def draw(self, settings: GenerateSettings) -> Iterator[GeneratedImage]:
         """Draws the pictures that `settings` ask for, one by one; see `draw_events`."""
@@ -453,16 +440,6 @@ def _write_report(run_folder: Path) -> None:
         write_report(run_folder)
     except OSError as error:
         logger.warning("%s has no report, it could not be written: %s", run_folder, error.strerror or error)
-
-
-def _numbers(learned: Artefact) -> tuple[Tensor, ...]:
-    return learned.vectors if isinstance(learned, Embedding) else learned.parameters
-
-
-def _same(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
-    return len(some) == len(others) and all(
-        one.shape == other.shape and bool((one == other).all()) for one, other in zip(some, others, strict=True)
-    )
 
 
 def _announce(library: EmbeddingLibrary, components: Components) -> None:

@@ -49,8 +49,8 @@ def test_a_hypernetwork_is_learned_drawn_with_converted_and_removed(
     assert retrato("hypernetworks", "convert", "ana-h1", tmp_path / "ana-h1.pt").code == 2
     assert retrato("hypernetworks", "convert", "ana-h1", tmp_path / "ana-h1.bin").code == 2
     assert retrato("hypernetworks", "remove", "ana-h1", "--json").json["removed"] == [str(file)]
-    missing = retrato("generate", "a photo<hypernet:ana-h1:1>", *model)
-    assert (missing.code, "hypernetwork 'ana-h1', but there are none yet" in missing.err) == (2, True)
+    missing = retrato("generate", "a photo", "--hypernetwork", "ana-h1", *model)
+    assert (missing.code, "no hypernetwork 'ana-h1', there are none yet" in missing.err) == (2, True)
     wrong = retrato("hypernetworks", "train", photos, "--name", "ana-h2", "--layers", "1, 2", *model)
     assert (wrong.code, "starts and ends with 1" in wrong.err) == (2, True)
     assert not (home / "textual_inversion").joinpath("ana-h2").exists()
