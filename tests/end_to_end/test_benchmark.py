@@ -3,6 +3,8 @@
 import runpy
 from pathlib import Path
 
+from retrato.model import Components
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "main_job.py"
 
 
@@ -14,3 +16,10 @@ def test_main_job_measures_every_phase(tiny_folder: Path, photos: Path) -> None:
     peaks = [phase.peak_mb for phase in phases]
     assert peaks == sorted(peaks)
     assert peaks[0] > 10
+
+
+def test_drawing_is_compared_with_diffusers_and_with_its_fast_setting(tiny_components: Components) -> None:
+    script = runpy.run_path(str(SCRIPT.with_name("generate.py")))
+    assert script["beside_pipeline"](tiny_components, 1)["same_latents"] is True
+    rows = script["ways"](tiny_components, None, None, None, 1)
+    assert [row["way"] for row in rows] == list(script["WAYS"])
