@@ -9,7 +9,7 @@ from typing import Annotated, cast
 import typer
 from PIL import Image
 
-from retrato.cli.options import Device, Dtype, Json, Model, from_settings, parse_size
+from retrato.cli.options import Device, Dtype, Family, Json, Model, Vae, from_settings, parse_size
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
@@ -44,6 +44,8 @@ def generate(
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
     json: Json = False,
 ) -> None:
     """Draws, files each picture as soon as it is done, and says where it is."""
@@ -52,7 +54,7 @@ def generate(
         settings, given = with_size(settings, size, given), given | {"width", "height"}
     started = time.perf_counter()
     images: list[dict[str, object]] = []
-    studio = Studio.open(model, device=device, dtype=dtype)
+    studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
     events = _again(studio, source, settings, given) if source else studio.draw_events(settings)
     folder = picture_folder(out or studio.outputs)
     try:

@@ -4,6 +4,7 @@ Knows nothing of HTTP.
 """
 
 import re
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,16 @@ class Service:
         self.people()
         return removed
 
+    def tidy(self) -> None:
+        """Removes what requests brought or wanted to take, once no job that may go on needs it."""
+        open_jobs = self.queue.jobs(states=("queued", "running", "paused"), limit=-1)
+        needed = {job.id for job in open_jobs}
+        needed |= {str(value) for job in open_jobs for value in job.settings.values() if isinstance(value, str)}
+        needed |= {str(file) for job in open_jobs for file in job.options.get("files", ())}
+        for path in [*(self.home / "jobs").glob("*"), *(self.home / "uploads").glob("*.png")]:
+            if not {path.name, str(path), str(path.resolve())} & needed:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
     def unload(self) -> None:
         """Forgets the loaded model; whoever needs it next loads it again."""
         with self._lock:
@@ -173,10 +184,10 @@ class Service:
 
 def _model(source: str) -> Model | None:
     """Gives the model at `source`, None where nothing there can be opened."""
-    from retrato.model.load import model_folder
+    from retrato.model.load import model_path
 
     try:
-        file = model_folder(source)
+        file = model_path(source)
     except ModelError:
         return None
     return Model("retrato-mini" if source == "mini" else Path(source).name, source, file)
