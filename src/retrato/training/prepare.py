@@ -168,6 +168,14 @@ def _facts(components: Components, photos: Sequence[Photo], settings: LearnSetti
     """Gives what a resumed run must have in common with its beginning; the number of steps may be raised."""
     return {
         "model": components.hash,
-        "photos": {photo.path.name: hashlib.sha256(photo.image.tobytes()).hexdigest() for photo in photos},
+        "photos": {photo.path.name: _digest(photo) for photo in photos},
         "settings": settings.model_dump(exclude={"steps", "overwrite"}),
     }
+
+
+def _digest(photo: Photo) -> str:
+    """Gives the sha256 of a photo's pixels and of its mask, if it has one."""
+    digest = hashlib.sha256(photo.image.tobytes())
+    if photo.mask is not None:
+        digest.update(photo.mask.tobytes())
+    return digest.hexdigest()

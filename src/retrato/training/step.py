@@ -75,18 +75,23 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B training examples: `latents` and `noise` [B, C, h, w], `timesteps` [B], one text each. All on the CPU."""
+    """B training examples: `latents` and `noise` [B, C, h, w], `timesteps` [B], one text each. All on the CPU.
+
+    `weights` [B, 1, h, w] say how much each cell counts, 1 on average; None: all the same.
+    """
 
     latents: Tensor
     noise: Tensor
     timesteps: Tensor
     texts: tuple[str, ...]
+    weights: Tensor | None = None
 
     def split(self, size: int) -> Iterator["Batch"]:
         """Gives the batch in parts of at most `size` examples."""
         for start in range(0, len(self.texts), size):
             part = slice(start, start + size)
-            yield Batch(self.latents[part], self.noise[part], self.timesteps[part], self.texts[part])
+            weights = None if self.weights is None else self.weights[part]
+            yield Batch(self.latents[part], self.noise[part], self.timesteps[part], self.texts[part], weights)
 
 
 def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Batch:
@@ -112,6 +117,7 @@ def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Bat
         noise=torch.randn(latents.shape, generator=generator(plan.seed, "noise", step)),
         timesteps=draw_timesteps(count, timesteps, plan.timesteps == "stratified", plan.seed, step),
         texts=tuple(texts),
+        weights=None if material.latents.weights is None else material.latents.weights[photos],
     )
 
 
@@ -137,7 +143,10 @@ def draw_timesteps(count: int, timesteps: int, is_stratified: bool, seed: int, s
 def losses(
     components: Components, diffusion: Diffusion, batch: Batch, conditioning: Conditioning, autocast: bool
 ) -> Tensor:
-    """Gives the mean squared error of each example [B] of what the U-Net answers to the `conditioning` of its texts."""
+    """Gives the mean squared error of each example [B] of what the U-Net answers to the `conditioning` of its texts.
+
+    Cells count by `batch.weights`.
+    """
     noisy, target = diffusion.noisy_and_target(batch.latents, batch.noise, batch.timesteps)
     device, dtype = components.device, components.dtype
     with torch.autocast("cpu", torch.bfloat16) if autocast else contextlib.nullcontext():
@@ -147,7 +156,10 @@ def losses(
             encoder_hidden_states=conditioning.states.to(dtype),
             added_cond_kwargs=_added_conditions(components, conditioning.pooled, batch),
         ).sample
-    return (prediction.float() - target.to(device)).square().mean(dim=(1, 2, 3))
+    error = (prediction.float() - target.to(device)).square()
+    if batch.weights is not None:
+        error = error * batch.weights.to(device)
+    return error.mean(dim=(1, 2, 3))
 
 
 def gradients(

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 import torch
+from PIL import Image
 
 from retrato.errors import PhotoError
 from retrato.model import Components, LatentDistribution, encode_pixels, images_to_pixels
@@ -21,6 +22,19 @@ def test_holds_what_the_vae_says_about_each_photo(tiny_components: Components, p
 def test_a_long_photo_is_cropped_to_the_models_size(tiny_components: Components, photos: list[Photo]) -> None:
     long = dataclasses.replace(photos[0], image=photos[0].image.resize((200, 90)))
     assert cache_latents(tiny_components, [long]).mean.shape == (1, 4, 8, 8)
+
+
+def test_cells_outside_the_mask_hardly_count(tiny_components: Components, photos: list[Photo]) -> None:
+    assert cache_latents(tiny_components, photos[:2]).weights is None
+    size = photos[0].image.size
+    mask = Image.new("L", size, 0)
+    mask.paste(255, (0, 0, size[0] // 2, size[1]))
+    weights = cache_latents(tiny_components, [dataclasses.replace(photos[0], mask=mask), photos[1]]).weights
+    assert weights is not None
+    assert weights.shape == (2, 1, 8, 8)
+    assert torch.allclose(weights.mean(dim=(1, 2, 3)), torch.ones(2))
+    assert float(weights[0, 0, 4, 7] / weights[0, 0, 4, 0]) == pytest.approx(0.1, rel=1e-4)
+    assert torch.equal(weights[1], torch.ones(1, 8, 8))
 
 
 def test_draws_the_mean_one_sample_or_many() -> None:

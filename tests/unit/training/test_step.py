@@ -125,6 +125,24 @@ def learn(
     return gradients(components, diffusion, batch, embedding(components), vectors, rule, autocast, step=0)
 
 
+def test_the_loss_follows_the_weights_of_the_cells(tiny_components: Components) -> None:
+    diffusion, batch, vectors = example(tiny_components)
+    half = torch.zeros(3, 1, 8, 8)
+    half[..., :4] = 2.0
+    with torch.no_grad(), embedding(tiny_components).entered(vectors, None) as encode:
+        conditioning = encode(batch.texts)
+        whole = losses(tiny_components, diffusion, batch, conditioning, False)
+        sides = [
+            losses(tiny_components, diffusion, dataclasses.replace(batch, weights=weights), conditioning, False)
+            for weights in (half, 2 - half)
+        ]
+    assert torch.allclose((sides[0] + sides[1]) / 2, whole, atol=1e-6)
+    assert not torch.allclose(sides[0], whole, atol=1e-4)
+    weighted = dataclasses.replace(batch, weights=half)
+    parts = list(weighted.split(2))
+    assert [part.weights.shape[0] for part in parts if part.weights is not None] == [2, 1]
+
+
 def reference_gradient(
     components: Components, diffusion: Diffusion, batch: Batch, vectors: torch.Tensor
 ) -> torch.Tensor:
