@@ -99,7 +99,9 @@ class LearnSettings(Settings):
     )
     width: int | None = option(None, "width of the training pictures in pixels; the model's own", ge=64, le=2048)
     height: int | None = option(None, "height of the training pictures in pixels; the model's own", ge=64, le=2048)
-    use_mask: bool = option(False, "weigh the loss by how opaque a photo is: its transparent parts teach nothing")
+    use_mask: bool = option(
+        True, "weigh the loss by a photo's mask (name.mask.png beside it, or its opacity): the rest teaches nothing"
+    )
     template: str | None = option(None, "prompt template file, or the name of a built-in one")
     caption: Literal["auto", "file", "none"] = option(
         "auto", "what [filewords] says: a .txt beside the photo, else the captioner; only the .txt; nothing"

@@ -186,8 +186,11 @@ def settings_facts(settings: LearnSettings) -> dict[str, Any]:
 
 
 def photo_hash(photo: Photo) -> str:
-    """Gives what tells a photo's pixels from any others."""
-    return hashlib.sha256(photo.image.tobytes()).hexdigest()
+    """Gives what tells a photo's pixels, and its mask if it has one, from any others."""
+    digest = hashlib.sha256(photo.image.tobytes())
+    if photo.mask is not None:
+        digest.update(photo.mask.tobytes())
+    return digest.hexdigest()
 
 
 def _facts(components: Components, photos: Sequence[Photo], settings: LearnSettings) -> dict[str, Any]:
