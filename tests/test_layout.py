@@ -18,6 +18,7 @@ TESTED_WITH = {
     "database.py": "unit/jobs/test_queue.py",
     "demo.py": "end_to_end/test_cli.py",
     "generation/prompt_plan.py": "unit/generation/test_generate.py",
+    "generation/sign.py": "unit/generation/test_generate.py",
     "jobs/captioning.py": "unit/server/api/test_sdapi.py",
     "jobs/drawing.py": "unit/jobs/test_work.py",
     "jobs/orders.py": "unit/jobs/test_work.py",

@@ -42,7 +42,13 @@ def _sentence(detail: Any) -> str:
         return f"there is no setting called {name}"
     if not detail["loc"]:
         return message
-    return f"{name} is {detail.get('input')!r}: {message[0].lower()}{message[1:]}"
+    return f"{name} is {_shown(detail.get('input'))}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(value: object) -> str:
+    """Gives the value as Python writes it, a long one cut: nobody needs to read 100 kB in an error."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:50]}… ({len(text)} characters)"
 
 
 class PhotoSettings(Settings):
@@ -154,6 +160,14 @@ class GenerateSettings(Settings):
     hypernetwork: str | None = option(None, "hypernetwork to apply; the prompt may ask for more", max_length=64)
     hypernetwork_strength: float = option(1.0, "strength of that hypernetwork; 0 is without it", ge=-10, le=10)
     schedule_rules: Literal["1.6", "2022"] = option("1.6", "meaning of numbers in [from:to:when]")
+    styles: tuple[str, ...] = option((), "names from styles.csv whose words are added to the prompts", flag="--style")
+    matrix: Literal["off", "prompt", "negative"] = option(
+        "off", "draw a prompt with | once for each combination of its parts: the prompt's, or the negative prompt's"
+    )
+    wildcards: Literal["random", "all", "off"] = option(
+        "random", "what {a|b} and __name__ become: one of their words, each of them, or plain text"
+    )
+    picture_format: Literal["png", "jpg", "webp"] = option("png", "file format of the pictures", flag="--format")
     eta: float | None = option(None, "fresh noise at each step: 0 is none; by default the sampler's own", ge=0, le=1)
     guidance_rescale: float = option(0.0, "how much of the contrast that the CFG scale adds is taken back", ge=0, le=1)
     guidance_min_sigma: float = option(
@@ -207,6 +221,13 @@ class GenerateSettings(Settings):
             raise ValueError(f"mask is {self.mask!r}, but there is no picture to repaint: give it with --init-image")
         if self.variation_seed + self.count > 2**63 - 1:
             raise ValueError(f"variation_seed {self.variation_seed} with {self.count} images goes beyond 2**63 - 1")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_format(self) -> Self:
+        length = len(self.prompt) + len(self.negative_prompt) + len(self.hires_prompt or "")
+        if self.picture_format == "jpg" and length > 30_000:
+            raise ValueError(f"the prompts have {length} characters and a JPEG carries 30000: use --format png")
         return self
 
     @model_validator(mode="after")

@@ -17,18 +17,32 @@ from typing import Self, cast
 import platformdirs
 from torch import Tensor
 
-from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding
+from retrato.embeddings import Embedding, EmbeddingLibrary
 from retrato.errors import EmbeddingError, HypernetworkError, SettingsError, TrainingError
-from retrato.generation import Drawn, GeneratedImage, Sampled, generate
+from retrato.generation import (
+    Axis,
+    Cell,
+    Drawn,
+    GeneratedImage,
+    Recalled,
+    Sampled,
+    check_prompts,
+    draw_grid,
+    generate,
+    name_warnings,
+    recall_picture,
+    vary,
+)
 from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.catalogue import find_model
 from retrato.model.load import model_path
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
-from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
+from retrato.prompts import StyleFile, WildcardFolder
+from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings
 from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder, train
 from retrato.training.checkpoint import load_checkpoint
-from retrato.training.learnable import read_artefact
+from retrato.training.learnable import Artefact, read_artefact
 from retrato.training.prepare import check_free_word, check_settings_name
 from retrato.training.report import write_report
 from retrato.training.run_folder import RunFolder, kind_of
@@ -117,13 +131,23 @@ class Studio:
     @cached_property
     def _library(self) -> EmbeddingLibrary:
         library = EmbeddingLibrary(self.home / "embeddings", self.components.token_widths)
-        _announce(library)
+        _announce(library, self.components)
         return library
 
     @cached_property
     def hypernetworks(self) -> HypernetworkLibrary:
         """The hypernetworks that prompts may ask for; whether one fits the model is seen when it is asked for."""
         return HypernetworkLibrary(self.home / "hypernetworks")
+
+    @property
+    def styles(self) -> StyleFile:
+        """The styles in the home folder's `styles.csv`, which may not be there."""
+        return StyleFile(self.home / "styles.csv")
+
+    @property
+    def wildcards(self) -> WildcardFolder:
+        """The word lists in the home folder's `wildcards`, which may not be there."""
+        return WildcardFolder(self.home / "wildcards")
 
     @property
     def outputs(self) -> Path:
@@ -156,28 +180,30 @@ class Studio:
         self._check_free(settings)
         check_free_word(self.components, settings)
 
-    def keep_latest(self, run_folder: Path, settings: TrainSettings) -> tuple[Path, int] | None:
+    def keep_latest(self, run_folder: Path, settings: LearnSettings) -> tuple[Path, int] | None:
         """Installs what an interrupted run learned last and gives the file and the step, None where there is nothing.
 
         Raises TrainingError where the library does not take it.
         """
-        folder = RunFolder(run_folder, settings.name)
+        folder = RunFolder(run_folder, settings.name, kind_of(settings))
         found = load_checkpoint(folder.checkpoints)
         if found is None:
             return None
         step = found.state.step
-        if self.has_from(run_folder, settings.name):
+        if self.has_from(run_folder, settings):
             settings = settings.changed(overwrite=True)
         return self._install(folder.candidate(step), settings), step
 
-    def has_from(self, run_folder: Path, name: str) -> bool:
-        """Says whether what the library calls `name` came from the run in `run_folder`."""
+    def has_from(self, run_folder: Path, settings: LearnSettings) -> bool:
+        """Says whether what the library has under the settings' name came from the run in `run_folder`."""
         self.library.reload()
-        if name not in self.library:
+        library = self.hypernetworks if isinstance(settings, HypernetworkSettings) else self.library
+        if settings.name not in library:
             return False
-        vectors = self.library[name].vectors
-        files = [RunFolder(run_folder, name).picked, *RunFolder(run_folder, name).candidates()]
-        return any(_same(vectors, read_embedding(file).vectors) for file in files if file.is_file())
+        numbers = _numbers(library[settings.name])
+        folder = RunFolder(run_folder, settings.name, kind_of(settings))
+        files = [file for file in (folder.picked, *folder.candidates()) if file.is_file()]
+        return any(_same(numbers, _numbers(read_artefact(file, type(settings)))) for file in files)
 
     def draw(self, settings: GenerateSettings) -> Iterator[GeneratedImage]:
         """Draws the pictures that `settings` ask for, one by one; see `draw_events`."""
@@ -186,12 +212,75 @@ class Studio:
     def draw_events(self, settings: GenerateSettings) -> Iterator[Sampled | Drawn]:
         """Draws and says so step by step; the library's names may stand anywhere in the prompts.
 
-        Raises SettingsError, PromptError, EmbeddingError, HypernetworkError or ModelError when the first event is asked
-        for.
+        Styles, matrix and wildcards are worked out first: what comes of them is drawn one after the other, counted as
+        one run. What may surprise in a prompt is logged. Raises SettingsError, PromptError, EmbeddingError,
+        HypernetworkError or ModelError when the first event is asked for.
         """
         if self.library.reload():
-            _announce(self.library)
-        return generate(self.components, settings, self.library.embeddings, self.hypernetworks)
+            _announce(self.library, self.components)
+        variants = vary(settings, styles=self.styles, wildcards=self.wildcards)
+        for warning in check_prompts(variants, self.library.names, {"hypernet": self.hypernetworks.names}):
+            logger.warning(warning)
+        total = sum(variant.count for variant in variants)
+        done = 0
+        for variant in variants:
+            for event in generate(self.components, variant, self.library.embeddings, self.hypernetworks):
+                if isinstance(event, Drawn):
+                    yield dataclasses.replace(event, index=done + event.index, count=total)
+                else:
+                    yield dataclasses.replace(event, first=done + event.first, count=total)
+            done += variant.count
+
+    def recall(self, picture: Path | str) -> Recalled:
+        """Gives what a picture says about how it was drawn, and logs what keeps it from being drawn again exactly.
+
+        Raises PhotoError for a picture that says nothing.
+        """
+        recalled = recall_picture(picture)
+        for note in (*recalled.notes, *self._missing(recalled)):
+            logger.warning("%s: %s", Path(picture).name, note)
+        return recalled
+
+    def draw_again(self, recalled: Recalled, **changes: object) -> Iterator[Sampled | Drawn]:
+        """Draws a recalled picture again, to the bit: with those that were drawn together with it, which are not shown.
+
+        To the bit holds for the same model, embeddings, machine and number of threads. `changes` to the settings must
+        not concern what is drawn. Raises what `draw_events` does.
+        """
+        for event in self.draw_events(recalled.batch_settings.changed(**changes)):
+            if isinstance(event, Drawn):
+                if event.index == recalled.place:
+                    yield dataclasses.replace(event, index=0, count=1)
+            else:
+                yield event
+
+    def _missing(self, recalled: Recalled) -> Iterator[str]:
+        """Yields a sentence for each thing that a picture was drawn with and that is another one here."""
+        if recalled.model_hash and recalled.model_hash != self.components.hash:
+            yield (
+                f"it was drawn by the model {recalled.model_hash}, this is {self.components.hash} "
+                f"({self.components.name}): expect another picture"
+            )
+        for name, file_hash in (recalled.embedding_hashes or {}).items():
+            if name not in self.library:
+                yield f"the embedding {name} is not in {self.library.folder}: its name is drawn as plain words"
+            elif self.library[name].file_hash != file_hash:
+                yield (
+                    f"the embedding {name} has changed since ({file_hash} then, {self.library[name].file_hash} now): "
+                    "expect another picture"
+                )
+
+    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis]) -> Iterator[Sampled | Cell]:
+        """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`.
+
+        Wildcards are chosen once for the whole sheet.
+        """
+        if self.library.reload():
+            _announce(self.library, self.components)
+        own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
+        if more:
+            raise SettingsError("a sheet has one prompt: leave out --matrix and --wildcards all, or make an axis of it")
+        return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks)
 
     def _train(
         self,
@@ -227,8 +316,9 @@ class Studio:
         self.library.reload()
         try:
             learned = read_artefact(picked, type(settings))
-            if isinstance(learned, Embedding):  # candidates are called by step
-                return self.library.add(dataclasses.replace(learned, name=settings.name), overwrite=settings.overwrite)
+            learned = dataclasses.replace(learned, name=settings.name)  # candidates are called by step
+            if isinstance(learned, Embedding):
+                return self.library.add(learned, overwrite=settings.overwrite)
             return self.hypernetworks.add(learned, overwrite=settings.overwrite)
         except (EmbeddingError, HypernetworkError, OSError) as error:
             raise TrainingError(f"{picked} is learned but could not go into the library: {error}") from error
@@ -286,15 +376,19 @@ def _write_report(run_folder: Path) -> None:
         logger.warning("%s has no report, it could not be written: %s", run_folder, error.strerror or error)
 
 
+def _numbers(learned: Artefact) -> tuple[Tensor, ...]:
+    return learned.vectors if isinstance(learned, Embedding) else learned.parameters
+
+
 def _same(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
     return len(some) == len(others) and all(
         one.shape == other.shape and bool((one == other).all()) for one, other in zip(some, others, strict=True)
     )
 
 
-def _announce(library: EmbeddingLibrary) -> None:
+def _announce(library: EmbeddingLibrary, components: Components) -> None:
     """Logs what was loaded in A1111's words, and a warning for each file that was skipped or may surprise."""
     loaded, *warnings = library.summary().split("\n")
     logger.info(loaded)
-    for warning in warnings:
+    for warning in (*warnings, *name_warnings(components, library.names)):
         logger.warning(warning)

@@ -1,6 +1,7 @@
 """The gallery on pictures of one colour: what is found, what is not, and that the files are what counts."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ TEXT = (
 
 
 @pytest.fixture
-def gallery(tmp_path: Path) -> Gallery:
-    return Gallery(tmp_path)
+def gallery(tmp_path: Path) -> Iterator[Gallery]:
+    gallery = Gallery(tmp_path)
+    yield gallery
+    gallery.close()
 
 
 def put(

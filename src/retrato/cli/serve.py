@@ -1,5 +1,6 @@
 """`retrato serve`: the studio for browsers and programs. Knows the screen; the rest is `retrato.server`'s business."""
 
+import contextlib
 import os
 import socket
 
@@ -30,7 +31,7 @@ def serve(
     address = f"http://{shown}:{port}/{f'?token={token}' if token else ''}"
     screen.say(f"retrato is at {address} (Ctrl-C ends it)")
     screen.finish({"url": address, "port": port, "home": app.state.service.home})
-    with listener:
+    with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order first, then raises it again
         server.run(sockets=[listener])
 
 

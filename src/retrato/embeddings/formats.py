@@ -3,8 +3,9 @@
 Which bytes mean what is the business of `safetensors_file`, `torch_file` and `card`; this module knows files and names.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -43,7 +44,8 @@ def read_embedding(path: Path | str) -> Embedding:
             raise EmbeddingError(f"its ending is no embedding's: those are {', '.join(READERS)}")
         if is_preview(path):
             raise EmbeddingError("it is a preview picture, not an embedding: open the file that it belongs to")
-        return read(_content(path), path.stem)
+        content = _content(path)
+        return replace(read(content, path.stem), file_hash=hashlib.sha256(content).hexdigest()[:12])
     except EmbeddingError as error:
         raise EmbeddingError(f"{path.name} cannot be used: {error}") from None
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
 import numpy as np
@@ -14,12 +13,11 @@ from torch import Tensor
 from retrato.embeddings import Embedding
 from retrato.errors import ModelError
 from retrato.generation.canvas import Canvas, make_canvas, read_source
-from retrato.generation.drawing_fields import drawing_fields
 from retrato.generation.image import GeneratedImage
-from retrato.generation.infotext import format_infotext
-from retrato.generation.networks import hypernetworks_of
+from retrato.generation.networks import hypernetworks_of, require
 from retrato.generation.prompt_plan import PromptPlan, plan_prompt
 from retrato.generation.resolve import hires_size, resolve_settings, steps_that_run
+from retrato.generation.sign import batch_facts, facts_of, sign
 from retrato.generation.upscale import upscale, upscale_latents
 from retrato.hypernetworks import Hypernetwork
 from retrato.model.attention import with_hypernetworks
@@ -75,6 +73,7 @@ def generate(
     EmbeddingError or HypernetworkError before the first step when something asked for does not exist or does not fit,
     ModelError when the model gives no numbers.
     """
+    require(settings.hypernetwork, hypernetworks)
     source = read_source(settings, init_image, mask)
     settings = resolve_settings(components, settings, source)
     components = with_hypernetworks(components, hypernetworks_of(settings.prompt, hypernetworks))
@@ -88,9 +87,11 @@ def generate(
         for done in _passes(drawing, second, canvas, batch):
             latents = done.latents
             yield replace(done, first=first)
-        for index, image in zip(batch, _images(components, settings, latents), strict=True):
+        used = facts_of([each.plan for each in (drawing, second) if each], embeddings)
+        for place, image in enumerate(_images(components, settings, latents)):
             whole = canvas.put_back(image) if canvas else image
-            yield Drawn(_signed(components, settings, whole, index), index, settings.count)
+            signed = sign(components, _own(settings, batch[place]), whole, used | batch_facts(place, len(batch)))
+            yield Drawn(signed, batch[place], settings.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,23 +249,7 @@ def _images(components: Components, settings: GenerateSettings, latents: Tensor)
         return pixels_to_images(decode(components, latents))
 
 
-def _signed(components: Components, settings: GenerateSettings, image: Image.Image, index: int) -> GeneratedImage:
-    """Joins image number `index` with the settings that draw it alone."""
+def _own(settings: GenerateSettings, index: int) -> GenerateSettings:
+    """Gives the settings that draw image number `index` alone."""
     own = settings.changed(seed=_seed_of(settings, index), count=1)
-    if settings.variation_strength:
-        own = own.changed(variation_seed=settings.variation_seed + index)
-    infotext = format_infotext(
-        own,
-        model=components.name,
-        model_hash=components.hash,
-        version=_program(),
-        fields={"RNG": "CPU", **drawing_fields(own)},
-    )
-    return GeneratedImage(image, own.seed, infotext, own)
-
-
-def _program() -> str:
-    try:
-        return f"retrato {version('retrato')}"
-    except PackageNotFoundError:
-        return "retrato"
+    return own.changed(variation_seed=settings.variation_seed + index) if settings.variation_strength else own

@@ -153,6 +153,16 @@ class JobQueue:
             ).fetchall()
         return [_event(row) for row in rows]
 
+    def latest(self, job: str, kinds: tuple[str, ...]) -> JobEvent | None:
+        """Gives the last event of one of `kinds`, None where there was none."""
+        with self._reading() as database:
+            row = database.execute(
+                f"SELECT * FROM events WHERE job = ? AND kind IN ({','.join('?' * len(kinds))})"
+                " ORDER BY number DESC LIMIT 1",
+                (job, *kinds),
+            ).fetchone()
+        return _event(row) if row else None
+
     def event(self, job: str, number: int) -> JobEvent:
         """Gives one event of a job; raises UnknownError."""
         found = self.events(job, after=number - 1, limit=1)

@@ -4,6 +4,7 @@ Knows nothing of HTTP.
 """
 
 import re
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,16 @@ class Service:
         removed = forget(self.home, name, queue=self.queue, gallery=self.gallery, owner=owner)
         self.people()
         return removed
+
+    def tidy(self) -> None:
+        """Removes what requests brought or wanted to take, once no job that may go on needs it."""
+        open_jobs = self.queue.jobs(states=("queued", "running", "paused"), limit=-1)
+        needed = {job.id for job in open_jobs}
+        needed |= {str(value) for job in open_jobs for value in job.settings.values() if isinstance(value, str)}
+        needed |= {str(file) for job in open_jobs for file in job.options.get("files", ())}
+        for path in [*(self.home / "jobs").glob("*"), *(self.home / "uploads").glob("*.png")]:
+            if not {path.name, str(path), str(path.resolve())} & needed:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def unload(self) -> None:
         """Forgets the loaded model; whoever needs it next loads it again."""

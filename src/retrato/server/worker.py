@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from typing import cast
 
+from retrato.errors import RetratoError
 from retrato.gallery import mentioned
 from retrato.jobs import Job, JobEvent, work, worker_lock
 from retrato.server.service import Service
@@ -43,6 +44,11 @@ class Worker:
         self._lock.__exit__(None, None, None)
 
     def _run(self) -> None:
+        try:
+            self._service.tidy()
+            self._service.gallery.scan(people=self._service.people().names)
+        except (RetratoError, OSError) as error:  # each job will say so itself
+            logger.warning("%s", error)
         while not self._stopping.is_set():
             self._woken.clear()
             job = self._service.queue.claim(self._device)

@@ -71,7 +71,7 @@ class RunFolder:
 
     def candidates(self) -> list[Path]:
         """Gives the files of all candidates that are there."""
-        return sorted(self.path.glob("embeddings/*.safetensors"))
+        return sorted(self.path.glob(f"{self.kind}/*.safetensors"))
 
 
 def kind_of(settings: LearnSettings) -> Kind:

@@ -1,5 +1,6 @@
 """Jobs on the tiny model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,5 +18,7 @@ def studio(tmp_path: Path, tiny_folder: Path) -> Studio:
 
 
 @pytest.fixture
-def queue(studio: Studio) -> JobQueue:
-    return JobQueue(studio.home)
+def queue(studio: Studio) -> Iterator[JobQueue]:
+    queue = JobQueue(studio.home)
+    yield queue
+    queue.close()

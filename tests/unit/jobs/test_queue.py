@@ -1,5 +1,6 @@
 """The queue alone: order, wishes, restarts, owners. No job is done here."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from retrato.jobs import Job, JobQueue
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> JobQueue:
-    return JobQueue(tmp_path)
+def queue(tmp_path: Path) -> Iterator[JobQueue]:
+    queue = JobQueue(tmp_path)
+    yield queue
+    queue.close()
 
 
 def add(queue: JobQueue, count: int = 1, owner: str = "local") -> list[Job]:

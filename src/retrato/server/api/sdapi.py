@@ -207,8 +207,8 @@ def _progress(queue: JobQueue, user: str, skip_current_image: bool) -> Progress:
     if not jobs:
         return Progress.idle()
     job = jobs[0]
-    latest = queue.events(job.id, kinds=("sampled", "stepped"), limit=100_000)[-1:]
-    data = latest[0].data if latest else {}
+    latest = queue.latest(job.id, ("sampled", "stepped"))
+    data = latest.data if latest else {}
     is_training = job.kind == "train"
     number, count = (data.get("step", 0), data.get("steps", 1)) if is_training else (data.get("index", 0), _count(job))
     picture = queue.preview(job.id) if running and not skip_current_image else None

@@ -1,0 +1,226 @@
+"""Users beside one another, names that lead nowhere else, and what is left behind."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from retrato.errors import EmbeddingError, ModelError, PhotoError, UnknownError
+from retrato.jobs import order_drawing
+from retrato.server import create_app
+from retrato.server.doors import Accounts
+from retrato.server.service import Service
+from retrato.settings import GenerateSettings, ServerSettings
+from retrato.studio import Studio
+
+SETTINGS = {"prompt": "a photo of a cat", "steps": 1, "width": 64, "height": 64, "seed": 3}
+
+
+@pytest.fixture
+def alone(tmp_path: Path, tiny_folder: Path) -> Iterator[Service]:
+    """A service with nobody at work."""
+    service = Service(Studio.open(tiny_folder, home=tmp_path / "home", device="cpu"), ServerSettings())
+    yield service
+    service.close()
+
+
+def photo(**text: str) -> bytes:
+    buffer, notes = io.BytesIO(), PngInfo()
+    for name, value in text.items():
+        notes.add_text(name, value)
+    Image.new("RGB", (64, 64), "teal").save(buffer, "PNG", pnginfo=notes)
+    return buffer.getvalue()
+
+
+# --- names and paths --------------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    "..",
+    "../..",
+    "/etc",
+    "a/../../b",
+    "..\\..",
+    "C:\\Windows",
+    "\\\\host\\share",
+    "a\0b",
+    "CON",
+    "x" * 65,
+    "",
+    ".",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_never_lead_out_of_the_home_folder(alone: Service, name: str) -> None:
+    for ask in (
+        lambda: alone.photo_set(name, owner="local"),
+        lambda: alone.new_photo_set(name, owner="local"),
+        lambda: alone.add_photo(name, "a.png", photo(), owner="local"),
+        lambda: alone.forget(name),
+    ):
+        with pytest.raises((EmbeddingError, UnknownError)):
+            ask()
+    assert not list(alone.home.glob("photos/*/*"))
+
+
+@pytest.mark.parametrize(
+    "said", ["/etc/passwd", "upload:../../etc/passwd", "upload:" + "a" * 32, "picture:x", "picture:99", "x"]
+)
+def test_a_path_is_no_picture(alone: Service, said: str) -> None:
+    with pytest.raises(UnknownError):
+        alone.picture_file(said, owner="local")
+
+
+def test_a_link_out_of_the_photos_is_not_followed(alone: Service, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    alone.new_photo_set("ana", owner="local")
+    (alone.photo_roots("local")[0] / "way-out").symlink_to(tmp_path / "secret")
+    with pytest.raises(UnknownError):
+        alone.photo_set("way-out", owner="local")
+
+
+def test_a_photo_keeps_its_pixels_and_nothing_else(alone: Service) -> None:
+    file = alone.add_photo("ana", "IMG 1.jpg", photo(gps="51.5 N"), "a woman", owner="local")
+    assert b"51.5" not in file.read_bytes()
+    with Image.open(file) as kept:
+        assert kept.size == (64, 64)
+    assert file.with_suffix(".txt").read_text() == "a woman\n"
+    assert file.parent.stat().st_mode & 0o077 == 0
+    with pytest.raises(PhotoError):
+        alone.add_photo("ana", "x.svg", b"<svg onload=alert(1)>", owner="local")
+
+
+def test_models_are_chosen_by_name_among_those_that_are_there(alone: Service, tmp_path: Path) -> None:
+    for name in ("/etc", str(tmp_path), "https://example.org/x", "../models"):
+        with pytest.raises(ModelError, match="there is no model"):
+            alone.use_model(name)
+    assert alone.use_model("mini").source == "mini"
+    assert alone.model == "mini"
+
+
+def test_what_requests_left_behind_goes_once_no_job_needs_it(alone: Service) -> None:
+    job = order_drawing(alone.queue, GenerateSettings(**SETTINGS), keep=False)
+    for name in (job.id, "f" * 16):
+        (alone.home / "jobs" / name).mkdir(parents=True)
+    (alone.home / "uploads").mkdir()
+    (alone.home / "uploads" / "a.png").write_bytes(photo())
+    alone.tidy()
+    assert [path.name for path in (alone.home / "jobs").iterdir()] == [job.id]
+    assert not list((alone.home / "uploads").iterdir())
+
+
+# --- users beside one another -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Iterator[TestClient]:
+    studio = Studio.open(tiny_folder, home=tmp_path_factory.mktemp("users"), device="cpu")
+    app = create_app(studio, ServerSettings(megabytes=1), accounts=Accounts({"ana": "1", "rui": "2"}))
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+        yield client
+
+
+def ask(client: TestClient, user: str, method: str, path: str, body: Any = None) -> Any:
+    password = {"ana": "1", "rui": "2"}[user]
+    return client.request(method, path, json=body, auth=(user, password))
+
+
+def test_everybody_sees_and_stops_their_own_alone(shared: TestClient) -> None:
+    order = {"kind": "draw", "settings": SETTINGS}
+    job = ask(shared, "ana", "POST", "/api/v1/jobs", order).json()["id"]
+    ask(shared, "ana", "GET", f"/api/v1/jobs/{job}/events")  # until it is over
+    assert [each["id"] for each in ask(shared, "ana", "GET", "/api/v1/jobs").json()] == [job]
+    assert ask(shared, "rui", "GET", "/api/v1/jobs").json() == []
+    for method, path in (
+        *(("GET", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/move"), ("GET", "/events")),
+        *(("GET", "/history"), ("GET", "/preview"), ("GET", "/files/1")),
+    ):
+        assert ask(shared, "rui", method, f"/api/v1/jobs/{job}{path}").status_code == 404
+    (picture,) = ask(shared, "ana", "GET", "/api/v1/pictures").json()
+    assert ask(shared, "rui", "GET", "/api/v1/pictures").json() == []
+    for path in ("", "/file", "/thumbnail"):
+        assert ask(shared, "ana", "GET", f"/api/v1/pictures/{picture['id']}{path}").status_code == 200
+        assert ask(shared, "rui", "GET", f"/api/v1/pictures/{picture['id']}{path}").status_code == 404
+    assert ask(shared, "rui", "DELETE", f"/api/v1/pictures/{picture['id']}").status_code == 404
+
+
+def test_sets_of_photos_belong_to_who_sent_them(shared: TestClient) -> None:
+    sent = {"file": "1.png", "image": base64.b64encode(photo()).decode()}
+    assert ask(shared, "ana", "POST", "/api/v1/photos/secret", sent).status_code == 201
+    assert ask(shared, "ana", "GET", "/api/v1/photos").json() == ["secret"]
+    assert ask(shared, "ana", "GET", "/api/v1/photos/secret").json()["photos"][0]["file"] == "1.png"
+    assert ask(shared, "rui", "GET", "/api/v1/photos").json() == []
+    assert ask(shared, "rui", "GET", "/api/v1/photos/secret").status_code == 404
+    assert ask(shared, "rui", "DELETE", "/api/v1/photos/secret/1.png").status_code == 404
+    assert ask(shared, "ana", "DELETE", "/api/v1/photos/secret/1.png").status_code == 204
+
+
+# --- what comes in is bounded, and nothing goes out -------------------------------------------------------------------
+
+
+def test_large_requests_are_not_read(shared: TestClient) -> None:
+    answer = ask(shared, "ana", "POST", "/sdapi/v1/png-info", {"image": "A" * 1_100_000})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"[" * 100_000, b'{"kind": "draw", "settings": {"prompt": "x", "guidance_scale": NaN}}', b"\xff", b"null"],
+)
+def test_what_is_no_json_is_no_crash(shared: TestClient, content: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    answer = shared.post("/api/v1/jobs", content=content, headers=headers, auth=("ana", "1"))
+    assert answer.status_code in (400, 422)
+    assert "Traceback" not in answer.text
+
+
+def test_a_path_in_settings_is_refused(shared: TestClient) -> None:
+    order = {"kind": "train", "photos": "secret", "settings": {"name": "ana-t1", "template": "/etc/passwd"}}
+    assert ask(shared, "ana", "POST", "/api/v1/jobs", order).status_code in (404, 422)
+    if "init_image" in GenerateSettings.model_fields:
+        order = {"kind": "draw", "settings": SETTINGS | {"init_image": "/etc/passwd"}}
+        assert ask(shared, "ana", "POST", "/api/v1/jobs", order).status_code == 404
+
+
+def test_what_nobody_foresaw_shows_nothing(shared: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = shared.app.state.service  # type: ignore[attr-defined]
+
+    def broken() -> None:
+        raise ZeroDivisionError("/home/secret")
+
+    monkeypatch.setattr(service, "models", broken)
+    answer = ask(shared, "ana", "GET", "/api/v1/models")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "ZeroDivision" not in answer.text
+
+
+def test_foreign_words_come_back_as_data_and_never_as_a_page(shared: TestClient) -> None:
+    hostile = '</script><img src=x onerror=alert(1)>"><svg/onload=alert(1)>'
+    text = f"{hostile}\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"
+    image = base64.b64encode(photo(parameters=text)).decode()
+    answer = ask(shared, "ana", "POST", "/api/v1/pictures/read", {"image": image})
+    assert answer.headers["content-type"] == "application/json"
+    assert json.loads(answer.text)["parameters"]["Prompt"] == hostile
+
+
+def test_nobody_outside_is_asked(shared: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def look_up(host: object, *arguments: object, **named: object) -> None:
+        asked.append(host)
+        raise OSError("no network")
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    drawn = ask(shared, "ana", "POST", "/sdapi/v1/txt2img", {"steps": 1, "width": 64, "height": 64})
+    assert drawn.status_code == 200
+    for path in ("/", "/docs", "/openapi.json", "/sdapi/v1/options", "/api/v1/people"):
+        assert ask(shared, "ana", "GET", path).status_code == 200
+    assert asked == []
