@@ -65,9 +65,11 @@ def test_folder_and_file_draw_the_same_picture(
     assert [part.name for part in weigh(second)][-2:] == ["unet", "vae"]
 
 
-@pytest.mark.parametrize("family", ["sd2-v", "xl", "sd1/inpainting"])
-def test_each_family_learns_and_draws_a_person(family: str, family_folder: Folder, tmp_path: Path) -> None:
-    components = load_components(family_folder(family))
+@pytest.mark.parametrize("family", ["sd2-v", "tiny xl", "sd1/inpainting"])
+def test_each_family_learns_and_draws_a_person(
+    family: str, family_folder: Folder, tiny_xl_folder: Path, tmp_path: Path
+) -> None:
+    components = load_components(tiny_xl_folder if family == "tiny xl" else family_folder(family))
     components = dataclasses.replace(components, defaults=dataclasses.replace(components.defaults, size=64))
     photos = [
         Photo(Path(f"{shade}.png"), Image.new("RGB", (64, 64), (shade, 90, 20)), (64, 64))
