@@ -88,7 +88,18 @@ class LearnSettings(Settings):
     learning_rate: str | None = option(None, "rate, or a schedule such as `0.005:100, 1e-3:1000, 1e-5`", max_length=500)
     batch_size: int | None = option(None, "photos per step", ge=1, le=256)
     gradient_accumulation: int = option(1, "batches added up before a step", ge=1, le=256)
-    gradient_clip: float | None = option(None, "largest norm of the gradient; none switches clipping off", gt=0)
+    gradient_clip: str | None = option(
+        None,
+        "largest norm (or value) of the gradient, or a schedule such as `1:100, 0.1`; none switches clipping off",
+        max_length=500,
+        coerce_numbers_to_str=True,
+    )
+    gradient_clip_by: Literal["norm", "value"] = option(
+        "norm", "clip the gradient as a whole by its norm, or each of its numbers by value"
+    )
+    width: int | None = option(None, "width of the training pictures in pixels; the model's own", ge=64, le=2048)
+    height: int | None = option(None, "height of the training pictures in pixels; the model's own", ge=64, le=2048)
+    use_mask: bool = option(False, "weigh the loss by how opaque a photo is: its transparent parts teach nothing")
     template: str | None = option(None, "prompt template file, or the name of a built-in one")
     caption: Literal["auto", "file", "none"] = option(
         "auto", "what [filewords] says: a .txt beside the photo, else the captioner; only the .txt; nothing"
@@ -111,6 +122,7 @@ class TrainSettings(LearnSettings):
     """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
 
     vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
+    preview_cards: bool = option(False, "write each preview as a picture card too, which carries the embedding")
 
 
 class HypernetworkSettings(LearnSettings):

@@ -7,18 +7,18 @@ import dataclasses
 import logging
 import os
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import platformdirs
 from torch import Tensor
 
-from retrato.embeddings import Embedding, EmbeddingLibrary
-from retrato.errors import EmbeddingError, HypernetworkError, SettingsError, TrainingError
+from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding
+from retrato.errors import EmbeddingError, HypernetworkError, ModelError, RetratoError, SettingsError, TrainingError
 from retrato.generation import (
     Axis,
     Cell,
@@ -33,19 +33,23 @@ from retrato.generation import (
     recall_picture,
     vary,
 )
-from retrato.hypernetworks import HypernetworkLibrary
+from retrato.hypernetworks import HypernetworkLibrary, read_hypernetwork
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.catalogue import find_model
 from retrato.model.load import model_path
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
 from retrato.prompts import StyleFile, WildcardFolder
-from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings
-from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder, train
+from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
+from retrato.training import Failed, Finished, Of, Picked, TrainingEvent, choose_run_folder, crowd
+from retrato.training.answer import Answer, Lesson, answered
 from retrato.training.checkpoint import load_checkpoint
 from retrato.training.learnable import Artefact, read_artefact
-from retrato.training.prepare import check_free_word, check_settings_name
+from retrato.training.people import people_in
+from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
 from retrato.training.report import write_report
-from retrato.training.run_folder import RunFolder, kind_of
+from retrato.training.run_folder import RunFolder, has_run, kind_of, seen_photos
+from retrato.training.train import lesson
+from retrato.training.verdict import ScoredPicture, Verdict, judge_artefact
 
 logger = logging.getLogger("retrato")
 
@@ -167,11 +171,55 @@ class Studio:
         `textual_inversion`; `resume` goes on with an interrupted one. To stop, close the generator: what was learned so
         far is on disk then.
         """
-        self.check_training(photos, settings)
-        usable, refused = read_photos(photos, shorter_side=self.components.defaults.size)
-        require_trainable(usable, refused)
-        run_folder = self._run_folder(settings, out, resume)
-        return self._train(usable, refused, settings, run_folder, resume)
+        return answered(self._begin(photos, settings, out, resume))
+
+    def train_many(
+        self, folders: Path | str, settings: TrainSettings, *, resume: bool = False, at_once: int = 32
+    ) -> Generator[Of[Refused | TrainingEvent], None, None]:
+        """Learns all people at once, one in each folder in `folders`, and installs each in the library.
+
+        In `settings.name` a `*` stands for the folder's name. Each person gets what `train` gives, for the price of
+        larger batches; one whose folder, name or training fails gets a Failed, and the others go on. With `resume`
+        interrupted runs go on, and people who are in the library already are left out. Passes hold at most `at_once`
+        examples. Raises PhotoError where there are no folders, SettingsError where two people would have one name.
+        """
+        people = people_in(folders, settings)
+        return self._train_many(people, resume, at_once)
+
+    def score(
+        self, name_or_file: str | Path, photos: Path | str, *, scorer: str | Path | None = None
+    ) -> Generator[ScoredPicture | Verdict, None, None]:
+        """Draws what was learned and compares it with `photos` that it never saw: each picture, then the Verdict.
+
+        `scorer` is a model folder with another scorer than this model's. Raises EmbeddingError or HypernetworkError for
+        something unknown, PhotoError for photos that cannot be used, ModelError where there is no scorer.
+        """
+        artefact = self.find(name_or_file)
+        list_photos(photos)
+        usable, _ = read_photos(photos, shorter_side=self.components.defaults.size)
+        judge = self.scorer if scorer is None else load_scorer(scorer, device=self.device)
+        if judge is None:
+            raise ModelError(f"{self.model} brings no scorer: name a model folder that does with --scorer")
+        known = seen_photos(self.home / "textual_inversion", artefact.name)
+        seen = [photo.path.name for photo in usable if photo_hash(photo) in known]
+        return judge_artefact(self.components, artefact, usable, judge, seen=seen)
+
+    def find(self, name_or_file: str | Path) -> Artefact:
+        """Gives the embedding or hypernetwork of that name, or in that file; raises EmbeddingError or so."""
+        path = Path(name_or_file)
+        if path.is_file():
+            try:
+                return read_embedding(path)
+            except EmbeddingError as error:
+                try:
+                    return read_hypernetwork(path)
+                except HypernetworkError:
+                    raise error from None
+        self.library.reload()
+        name = str(name_or_file)
+        if name not in self.library and name in self.hypernetworks:
+            return self.hypernetworks[name]
+        return self.library[name]
 
     def check_training(self, photos: Path | str, settings: LearnSettings) -> None:
         """Raises what `train` would raise about the name and the folder; photos are not read yet, so this is quick."""
@@ -282,17 +330,43 @@ class Studio:
             raise SettingsError("a sheet has one prompt: leave out --matrix and --wildcards all, or make an axis of it")
         return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks)
 
-    def _train(
+    def _train_many(
+        self, people: Mapping[str, tuple[Path, TrainSettings]], resume: bool, at_once: int
+    ) -> Generator[Of[Refused | TrainingEvent], None, None]:
+        lessons: dict[str, Lesson[Refused | TrainingEvent]] = {}
+        for name, (folder, settings) in people.items():
+            if resume and not settings.overwrite and name in self.library:
+                continue
+            root = self.home / "textual_inversion"
+            try:
+                lessons[name] = self._begin(folder, settings, None, resume and has_run(root, name))
+            except RetratoError as error:
+                failed: Of[Refused | TrainingEvent] = Of(name, Failed(str(error)))
+                yield failed
+        together: Generator[Of[Refused | TrainingEvent], None, None] = crowd(self.components, lessons, at_once=at_once)
+        yield from together
+
+    def _begin(
+        self, photos: Path | str, settings: LearnSettings, out: Path | str | None, resume: bool
+    ) -> Lesson[Refused | TrainingEvent]:
+        """Gives the lesson that `train` answers; raises what it says."""
+        self.check_training(photos, settings)
+        usable, refused = read_photos(photos, shorter_side=max(training_size(self.components, settings)))
+        require_trainable(usable, refused)
+        run_folder = self._run_folder(settings, out, resume)
+        return self._lesson(usable, refused, settings, run_folder, resume)
+
+    def _lesson(
         self,
         photos: Sequence[Photo],
         refused: Sequence[Refused],
         settings: LearnSettings,
         run_folder: Path,
         resume: bool,
-    ) -> Generator[Refused | TrainingEvent, None, None]:
+    ) -> Lesson[Refused | TrainingEvent]:
         yield from refused
         needs_captions = settings.caption == "auto" and not all(photo.caption for photo in photos)
-        events = train(
+        events = lesson(
             self.components,
             photos,
             settings,
@@ -302,14 +376,19 @@ class Studio:
             resume=resume,
         )
         installed = Path()
-        with closing(cast("Generator[TrainingEvent, None, None]", events)):
-            for event in events:
+        answer: Answer | None = None
+        with closing(events):
+            while True:
+                try:
+                    event = events.send(answer)
+                except StopIteration:
+                    return
                 if isinstance(event, Picked):
                     installed = self._install(RunFolder(run_folder, settings.name).picked, settings)
                 if isinstance(event, Finished):
                     _write_report(event.run_folder)
                     event = dataclasses.replace(event, file=installed)
-                yield event
+                answer = yield event
 
     def _install(self, picked: Path, settings: LearnSettings) -> Path:
         """Puts what was learned into the library under its name; where that fails, says where it lies instead."""

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -38,12 +39,13 @@ def from_settings(
     *,
     arguments: tuple[str, ...] = (),
     base: tuple[str, Callable[[Any], Mapping[str, Any]]] | None = None,
+    defaults: Mapping[str, object] = MappingProxyType({}),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a decorator that replaces a command's parameter `settings` by one option for each field of `kind`.
 
-    Fields in `arguments` become positional. The command itself is called with the settings, validated. `base` is one of
-    its options, and what gives the values that this option stands for: they hold where the command line says nothing,
-    and the command is also told the names of the fields that were `given`.
+    Fields in `arguments` become positional; `defaults` are the command's own. The command itself is called with the
+    settings, validated. `base` is one of its options, and what gives the values that this option stands for: they hold
+    where the command line says nothing, and the command is also told the names of the fields that were `given`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -51,7 +53,7 @@ def from_settings(
         for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
             if name == "settings":
                 parameters += [
-                    _parameter(*field, field[0] in arguments, may_lack=base is not None)
+                    _parameter(*field, field[0] in arguments, defaults, may_lack=base is not None)
                     for field in kind.model_fields.items()
                 ]
             elif name == "given":
@@ -100,7 +102,9 @@ def _require(context: typer.Context, kind: type[Settings], chosen: Mapping[str, 
             raise SettingsError(f"{name} is missing: give it, see `{context.command_path} --help`")
 
 
-def _parameter(name: str, field: FieldInfo, is_argument: bool, *, may_lack: bool = False) -> inspect.Parameter:
+def _parameter(
+    name: str, field: FieldInfo, is_argument: bool, defaults: Mapping[str, object], *, may_lack: bool = False
+) -> inspect.Parameter:
     """Gives the command-line parameter for a settings field; `may_lack` one that must be given otherwise."""
     help_text = escape(f"{field.description}{_bounds(field)}")
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
@@ -113,7 +117,10 @@ def _parameter(name: str, field: FieldInfo, is_argument: bool, *, may_lack: bool
     if field.is_required() and may_lack:
         annotation, default = annotation | None, None
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, how]
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=defaults.get(name, default),
+        annotation=Annotated[annotation, how],
     )
 
 

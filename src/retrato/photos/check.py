@@ -157,7 +157,7 @@ def _neighbours(measured: Sequence[Measured]) -> dict[Path, str]:
     found = {}
     prints = [each.fingerprint for each in measured]
     for group in duplicates.groups(prints, duplicates.NEAR):
-        best = max(group, key=lambda at: (min(measured[at].size), measured[at].sharpness))
+        best = max(group, key=lambda at: _worth(measured[at]))
         for other in group:
             if other == best:
                 continue
@@ -168,6 +168,11 @@ def _neighbours(measured: Sequence[Measured]) -> dict[Path, str]:
                 how = f"mirrored, {how}"
             found[measured[other].file] = f"{how} {printable(measured[best].file.name)}, which is the better one"
     return found
+
+
+def _worth(found: Measured) -> tuple[int, float, int]:
+    """Gives what makes one of several copies the better: more pixels, clearly sharper, less compressed."""
+    return min(found.size), round(found.sharpness, 1), found.bytes
 
 
 def _verdict(found: Measured, problems: tuple[str, ...]) -> PhotoVerdict:
