@@ -22,6 +22,7 @@ from retrato.generation.upscale import upscale, upscale_latents
 from retrato.hypernetworks import Hypernetwork
 from retrato.model.attention import with_hypernetworks
 from retrato.model.components import Components
+from retrato.model.inpainting import showing_mask
 from retrato.model.latents import decode, encode_pixels, image_to_pixels, pixels_to_images
 from retrato.model.tiling import wrapping_around
 from retrato.sampling.course import Start, begin
@@ -184,9 +185,11 @@ def _from_canvas(drawing: _Drawing, canvas: Canvas, batch: range) -> Iterator[Sa
     def edit(clean: Tensor) -> Tensor:
         return clean * repainted + kept * (1 - repainted)
 
-    for done in drawing.run(drawing.start(batch, begun), edit):
-        is_last = done.step == done.steps
-        yield replace(done, latents=edit(done.latents)) if is_last else done
+    below = _encoded_around(components, canvas.image, canvas.mask) if components.is_for_inpainting else kept
+    with showing_mask(components, repainted, below):
+        for done in drawing.run(drawing.start(batch, begun), edit):
+            is_last = done.step == done.steps
+            yield replace(done, latents=edit(done.latents)) if is_last else done
 
 
 def _encoded(components: Components, image: Image.Image, size: tuple[int, int], settings: GenerateSettings) -> Tensor:
@@ -197,6 +200,12 @@ def _encoded(components: Components, image: Image.Image, size: tuple[int, int], 
         image = image.resize((fitting[0], fitting[1]), Image.Resampling.LANCZOS)
     latents = encode_pixels(components, image_to_pixels(image)[None]).mean
     return upscale_latents(latents, size) if latents.shape[-2:] != size else latents
+
+
+def _encoded_around(components: Components, image: Image.Image, mask: Image.Image) -> Tensor:
+    """Gives the latents [1, C, h, w] of the picture with grey where the mask is white, for models that look at it."""
+    kept = torch.from_numpy((np.asarray(mask, dtype=np.float32) < 127.5).astype(np.float32))
+    return encode_pixels(components, image_to_pixels(image)[None] * kept).mean
 
 
 def _latent_mask(mask: Image.Image, size: tuple[int, int]) -> Tensor:

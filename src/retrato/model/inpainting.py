@@ -5,10 +5,14 @@ Such a U-Net takes nine channels: noisy latents, a mask, and the latents of the 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from retrato.model.components import Components
 
 
 def fill_missing_channels(unet: Any, vae: Any) -> None:
@@ -33,6 +37,28 @@ def fill_missing_channels(unet: Any, vae: Any) -> None:
         return (sample, *arguments[1:]), named
 
     unet.register_forward_pre_hook(fill, with_kwargs=True)
+
+
+@contextlib.contextmanager
+def showing_mask(components: Components, mask: Tensor, below: Tensor) -> Iterator[None]:
+    """While open, a U-Net made for inpainting is shown what is repainted; for any other nothing happens.
+
+    `mask` [1, 1, h, w] is 1 where to repaint, `below` [1, C, h, w] are the latents of the picture, grey in its place.
+    """
+    if not components.is_for_inpainting:
+        yield
+        return
+
+    def show(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        sample = named.pop("sample") if "sample" in named else arguments[0]
+        shown = [each.to(sample).expand(len(sample), -1, -1, -1) for each in (mask, below)]
+        return (torch.cat([sample, *shown], dim=1), *arguments[1:]), named
+
+    hook = components.unet.register_forward_pre_hook(show, with_kwargs=True, prepend=True)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from retrato.errors import ModelError
 from retrato.generation import Drawn, generate
 from retrato.model import Components, load_components
 from retrato.model.hashes import old_model_hash
-from retrato.model.latents import decode
+from retrato.model.latents import decode, encode_pixels
 from retrato.model.single_file import looks_like_v, read_vae
 from retrato.model.weights import weigh
 from retrato.photos import Photo
@@ -65,9 +65,11 @@ def test_folder_and_file_draw_the_same_picture(
     assert [part.name for part in weigh(second)][-2:] == ["unet", "vae"]
 
 
-@pytest.mark.parametrize("family", ["sd2-v", "xl", "sd1/inpainting"])
-def test_each_family_learns_and_draws_a_person(family: str, family_folder: Folder, tmp_path: Path) -> None:
-    components = load_components(family_folder(family))
+@pytest.mark.parametrize("family", ["sd2-v", "tiny xl", "sd1/inpainting"])
+def test_each_family_learns_and_draws_a_person(
+    family: str, family_folder: Folder, tiny_xl_folder: Path, tmp_path: Path
+) -> None:
+    components = load_components(tiny_xl_folder if family == "tiny xl" else family_folder(family))
     components = dataclasses.replace(components, defaults=dataclasses.replace(components.defaults, size=64))
     photos = [
         Photo(Path(f"{shade}.png"), Image.new("RGB", (64, 64), (shade, 90, 20)), (64, 64))
@@ -116,6 +118,26 @@ def test_a_model_for_inpainting_draws_without_a_mask(family_folder: Folder) -> N
         )
     assert torch.equal(bare, whole)
     assert numpy.asarray(drawn(components)).std() > 0
+
+
+def test_a_model_for_inpainting_sees_the_mask(family_folder: Folder) -> None:
+    components = load_components(family_folder("sd1/inpainting"))
+    picture = Image.effect_noise((64, 64), 80).convert("RGB")
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (32, 0, 64, 64))
+    settings = GenerateSettings(prompt="a hat", seed=1, steps=2, width=64, height=64, denoising_strength=1, mask_blur=0)
+    seen: list[torch.Tensor] = []
+    hook = components.unet.conv_in.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    *_, drawn = generate(components, settings, {}, init_image=picture, mask=mask)
+    hook.remove()
+    assert isinstance(drawn, Drawn)
+    shown, below = seen[0][0, 4], seen[0][:1, 5:]
+    assert torch.equal(shown, torch.tensor([[0.0] * 4 + [1.0] * 4] * 8))
+    pixels = torch.from_numpy(numpy.asarray(picture, numpy.float32) / 127.5 - 1).permute(2, 0, 1)[None].contiguous()
+    pixels[..., 32:] = 0
+    torch.testing.assert_close(below, encode_pixels(components, pixels).mean)
+    left = (0, 0, 32, 64)
+    assert drawn.image.image.crop(left).tobytes() == picture.crop(left).tobytes()
 
 
 def test_files_of_half_precision_and_other_habits_load(family_folder: Folder, tmp_path: Path) -> None:
