@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from rich.text import Text
 
 from retrato.cli.app import COMMANDS
-from retrato.settings import GenerateSettings, PhotoSettings, Settings, TrainSettings
+from retrato.settings import EvaluateSettings, GenerateSettings, PhotoSettings, Settings, TrainSettings
 from retrato.training import RECIPES, Recipe
 
 FOLDER = Path(__file__).parent
@@ -35,7 +35,13 @@ goes to stderr. `RETRATO_HOME` names the folder where embeddings, runs and pictu
 def settings_page() -> str:
     """Gives docs/settings.md: a table for each kind of settings, and one of the recipes."""
     parts = ["# Settings", NOTE, SETTINGS_INTRODUCTION]
-    for kind, command in ((PhotoSettings, "prepare"), (TrainSettings, "train"), (GenerateSettings, "generate")):
+    kinds = (
+        (PhotoSettings, "prepare"),
+        (TrainSettings, "train"),
+        (GenerateSettings, "generate"),
+        (EvaluateSettings, "evaluate"),
+    )
+    for kind, command in kinds:
         introduction = f"{kind.__doc__} The options are those of [`retrato {command}`](cli.md#retrato-{command})."
         parts += [f"## {kind.__name__}", introduction, _settings_table(kind, command)]
     parts += ["## Recipes", "What a recipe says where the settings say nothing; see [training](training.md)."]
@@ -70,7 +76,7 @@ def _setting_default(kind: type[Settings], name: str, field: FieldInfo) -> str:
     if field.default is None:
         if kind is GenerateSettings:
             return "model's"
-        return "recipe's" if name in Recipe.__dataclass_fields__ else "none"
+        return "recipe's" if name in Recipe.__dataclass_fields__ and kind is TrainSettings else "none"
     return _shown(field.default)
 
 

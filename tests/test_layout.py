@@ -16,6 +16,9 @@ UNIT = ROOT / "tests" / "unit"
 TESTED_WITH = {
     "cli": "end_to_end/test_cli.py",
     "demo.py": "end_to_end/test_cli.py",
+    "evaluation/judging.py": "unit/evaluation/test_protocol.py",
+    "evaluation/measured.py": "unit/evaluation/test_protocol.py",
+    "evaluation/report.py": "unit/evaluation/test_protocol.py",
     "generation/prompt_plan.py": "unit/generation/test_generate.py",
     "model/components.py": "unit/model/test_load.py",
     "model/device.py": "unit/model/test_load.py",
@@ -24,6 +27,7 @@ TESTED_WITH = {
     "training/candidates.py": "unit/training/test_train.py",
     "training/drawing.py": "unit/training/test_pick.py",
     "training/events.py": "unit/training/test_train.py",
+    "training/judge.py": "unit/training/test_pick.py",
     "training/prepare.py": "unit/training/test_train.py",
     "training/randomness.py": "unit/training/test_step.py",
     "training/report": "unit/training/report",

@@ -172,6 +172,7 @@ COMMANDS = (
     Entry("caption", "retrato.cli.photos", "caption", "Says in words what is on photos.", _PHOTOS),
     Entry("train", "retrato.cli.train", "train", "Learns a person and picks the best checkpoint.", _PEOPLE),
     Entry("generate", "retrato.cli.generate", "generate", "Draws what a prompt says.", _PICTURES),
+    Entry("evaluate", "retrato.cli.evaluate", "evaluate", "Measures how well people are learned.", _PEOPLE),
     Entry("embeddings list", "retrato.cli.embeddings", "list_all", "Lists the people in the library.", _PEOPLE),
     Entry("embeddings show", "retrato.cli.embeddings", "show", "Says what is in an embedding.", _PEOPLE),
     Entry("embeddings convert", "retrato.cli.embeddings", "convert", "Writes one in another layout.", _PEOPLE),

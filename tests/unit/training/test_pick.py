@@ -91,7 +91,7 @@ def test_the_candidate_most_like_the_photos_is_picked(
                 [Image.new("RGB", (4, 4), (60, 200 - number, 90)) for number, _ in enumerate(images)]
             )
 
-    monkeypatch.setattr(pick._Judge, "unrelated", lambda *_: 0.0)
+    monkeypatch.setattr(pick.Judge, "unrelated", lambda *_: 0.0)
     events = list(run_training(settings, scorer=Greenish()))
     (picked,) = (event for event in events if isinstance(event, Picked))
     assert picked.candidate.step == 4
