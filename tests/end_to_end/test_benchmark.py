@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,3 +63,27 @@ def test_sealed_people_are_others_for_another_seed(tmp_path: Path, monkeypatch: 
         drawn[seed] = (tmp_path / seed / "person-01/00.png").read_bytes()
         assert len(list((tmp_path / seed / "person-01").iterdir())) == 20
     assert drawn["1"] != drawn["2"]
+
+
+def test_the_hostile_record_counts_inputs_and_losses(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/test_some.py").write_text(
+        "from hypothesis import given, settings, strategies as st\n"
+        "def test_refuses_a_bomb(): pass\n"
+        "def test_refuses_another(): assert False\n"
+        "def test_is_pretty(): assert False\n"
+        "@given(st.integers())\n@settings(max_examples=20, derandomize=True, database=None)\n"
+        "def test_chance_bytes(number): pass\n"
+    )
+    code = (
+        "import json, sys; from benchmarks.hostile import run; record = run(sys.argv[1:]);"
+        "print(json.dumps([record.tests, record.tried, record.survived, record.lost]))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, cwd=SCRIPT.parents[1]
+    )
+    tests, tried, survived, lost = json.loads(ran.stdout.splitlines()[-1])
+    assert tests == {"files": 3}
+    assert tried == {"files": 22}
+    assert survived == {"files": 21}
+    assert [node.split("::")[1] for node in lost] == ["test_refuses_another"]
