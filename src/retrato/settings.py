@@ -87,6 +87,9 @@ class TrainSettings(Settings):
     save_every: int | None = option(None, "steps between saved candidates", ge=1)
     preview_every: int | None = option(None, "steps between preview pictures; 0 for none", ge=0)
     preview_prompt: str | None = option(None, "prompt of the previews; [name] stands for the person", max_length=16000)
+    track: Literal["none", "tensorboard", "wandb"] = option(
+        "none", "write the figures for TensorBoard or Weights & Biases (kept offline) too, where that is installed"
+    )
     overwrite: bool = option(False, "replace an embedding of the same name")
     seed: int = option(0, "seed of everything random", ge=0, le=2**63 - 1)
 

@@ -26,6 +26,7 @@ from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder,
 from retrato.training.prepare import refuse_ordinary_word
 from retrato.training.report import write_report
 from retrato.training.run_folder import RunFolder
+from retrato.training.tracking import require_tracker, tracked
 
 logger = logging.getLogger("retrato")
 
@@ -105,6 +106,7 @@ class Studio:
         learned so far is on disk then.
         """
         check_name(settings.name)
+        require_tracker(settings.track)
         list_photos(photos)
         self._check_free(settings)
         refuse_ordinary_word(self.components, settings.name)
@@ -136,7 +138,7 @@ class Studio:
     ) -> Generator[Refused | TrainingEvent, None, None]:
         yield from refused
         needs_captions = settings.caption == "auto" and not all(photo.caption for photo in photos)
-        events = train(
+        trained = train(
             self.components,
             photos,
             settings,
@@ -146,7 +148,8 @@ class Studio:
             resume=resume,
         )
         installed = Path()
-        with closing(cast("Generator[TrainingEvent, None, None]", events)):
+        generator = cast("Generator[TrainingEvent, None, None]", trained)
+        with closing(tracked(generator, settings.track, run_folder, settings.name)) as events:
             for event in events:
                 if isinstance(event, Picked):
                     installed = self._install(RunFolder(run_folder, settings.name).picked, settings)

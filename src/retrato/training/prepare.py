@@ -162,5 +162,5 @@ def _facts(components: Components, photos: Sequence[Photo], settings: TrainSetti
     return {
         "model": components.hash,
         "photos": {photo.path.name: hashlib.sha256(photo.image.tobytes()).hexdigest() for photo in photos},
-        "settings": settings.model_dump(exclude={"steps", "overwrite"}),
+        "settings": settings.model_dump(exclude={"steps", "overwrite", "track"}),
     }
