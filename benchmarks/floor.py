@@ -20,11 +20,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.main_job import circumstances
-from retrato.model import Components, encode, initial_vectors, load_components, token_chunks
+from retrato.model import Components, encode, load_components, token_chunks
 from retrato.sampling.guidance import Guidance, predict
 from retrato.settings import TrainSettings
 from retrato.training import RECIPES, resolve
 from retrato.training.frozen import frozen
+from retrato.training.learnable import learnable_of
 from retrato.training.step import Batch, gradients, read_diffusion
 
 NAME = "floor-1"
@@ -84,8 +85,9 @@ def measure_step(
 
 def run(components: Components, batch: int, repeats: int, side: int = 2048) -> tuple[Rates, list[Step]]:
     """Gives the device's rates and the figures of both kinds of step."""
-    plan = resolve(TrainSettings(name=NAME, batch_size=batch), RECIPES["retrato"], batch)
-    vectors = initial_vectors(components, "person", 2)
+    settings = TrainSettings(name=NAME, batch_size=batch)
+    plan = resolve(settings, RECIPES["retrato"], batch)
+    learnable = learnable_of(components, settings, plan)
     diffusion, cells = read_diffusion(components), components.defaults.size // components.vae_scale
     latents = torch.randn(batch, components.latent_channels, cells, cells)
     text = f"a photo of {NAME}, smiling, red shirt, blue background"
@@ -100,10 +102,10 @@ def run(components: Components, batch: int, repeats: int, side: int = 2048) -> t
         rates = measure_rates(components.device, dtype, side, repeats)
 
         def learn() -> object:
-            return gradients(components, diffusion, examples, vectors, NAME, plan, autocast)
+            return gradients(components, diffusion, examples, learnable, learnable.start, plan, autocast, 0)
 
         steps.append(measure_step("training", batch, learn, weights, rates, components.device, repeats))
-    words = encode(components, [token_chunks(components, text, {NAME: 2})], {NAME: vectors})
+    words = encode(components, [token_chunks(components, text, {NAME: 2})], {NAME: learnable.start})
     nothing = encode(components, [token_chunks(components, "", {})], {})
     guidance = Guidance(((words, 1.0),), nothing, components.defaults.guidance_scale)
 

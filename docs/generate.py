@@ -15,7 +15,15 @@ from pydantic.fields import FieldInfo
 from rich.text import Text
 
 from retrato.cli.app import COMMANDS
-from retrato.settings import EvaluateSettings, GenerateSettings, PhotoSettings, Settings, TrainSettings
+from retrato.settings import (
+    EvaluateSettings,
+    GenerateSettings,
+    HypernetworkSettings,
+    PhotoSettings,
+    ServerSettings,
+    Settings,
+    TrainSettings,
+)
 from retrato.training import RECIPES, Recipe
 
 FOLDER = Path(__file__).parent
@@ -35,14 +43,17 @@ goes to stderr. `RETRATO_HOME` names the folder where embeddings, runs and pictu
 def settings_page() -> str:
     """Gives docs/settings.md: a table for each kind of settings, and one of the recipes."""
     parts = ["# Settings", NOTE, SETTINGS_INTRODUCTION]
-    kinds = (
+    kinds: tuple[tuple[type[Settings], str], ...] = (
         (PhotoSettings, "prepare"),
         (TrainSettings, "train"),
+        (HypernetworkSettings, "hypernetworks train"),
         (GenerateSettings, "generate"),
         (EvaluateSettings, "evaluate"),
+        (ServerSettings, "serve"),
     )
     for kind, command in kinds:
-        introduction = f"{kind.__doc__} The options are those of [`retrato {command}`](cli.md#retrato-{command})."
+        anchor = f"retrato-{command.replace(' ', '-')}"
+        introduction = f"{kind.__doc__} The options are those of [`retrato {command}`](cli.md#{anchor})."
         parts += [f"## {kind.__name__}", introduction, _settings_table(kind, command)]
     parts += ["## Recipes", "What a recipe says where the settings say nothing; see [training](training.md)."]
     return "\n\n".join([*parts, _recipe_table()]) + "\n"

@@ -23,6 +23,7 @@ def _encode(job: tuple[Path, Path, int, int]) -> np.ndarray:
     work, folder, start, end = job
     torch.set_num_threads(1)
     model = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    model.to(memory_format=torch.channels_last)  # twice as fast on a CPU
     images = np.load(work / "images.npy", mmap_mode="r")
     with torch.no_grad():
         parts = range(start, end, 32)

@@ -11,17 +11,17 @@ import argparse
 import json
 import random
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import BlipConfig, BlipForConditionalGeneration, CLIPTokenizer
 
 from mini.captions import caption
 from mini.people import Identity, Scene
 from mini.train_judge import worn
-from mini.weights import mixed_precision
+from mini.weights import mixed_precision, train_alone
 
 WIDTH, LENGTH = 128, 48
 
@@ -55,24 +55,22 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--init", type=Path, help="start from this captioner folder's weights")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    torch.manual_seed(options.seed)
+    torch.manual_seed(3)
     work = options.work
     images = np.load(work / "images.npy", mmap_mode="r")
     facts = [json.loads(line) for line in (work / "examples.jsonl").open()]
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
     folder = work / "captioner"
-    if folder.exists():  # go on from what there is
-        model = BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).train()
+    if options.init:
+        model = BlipForConditionalGeneration.from_pretrained(options.init, dtype=torch.float32).train()
     else:
         model = make_captioner(len(tokenizer)).train()
-    optimizer = torch.optim.AdamW(model.parameters(), options.rate, betas=(0.9, 0.98), weight_decay=0.05)
-    r, numbers, start = torch.Generator().manual_seed(options.seed), np.random.default_rng(options.seed), time.time()
-    for step in range(options.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = options.rate * min(1, (step + 1) / 200) * (1 - step / options.steps)
+
+    def loss_at(step: int) -> Tensor:
+        r, numbers = torch.Generator().manual_seed(3 + 1000 * step), np.random.default_rng([3, step])
         chosen = np.sort(numbers.choice(len(images) - 1000, options.batch, replace=False))
         texts = []
         for i in chosen:
@@ -91,12 +89,11 @@ def main() -> None:
                 attention_mask=tokens.attention_mask,
                 labels=wanted,
             )
-        optimizer.zero_grad()
-        found.loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if step % 250 == 249:
-            print(f"step {step + 1}, loss {found.loss.item():.3f}, {time.time() - start:.0f} s", flush=True)
+        return found.loss
+
+    train_alone(
+        model, loss_at, work / "captioner.pt", steps=options.steps, rate=options.rate, decay=0.05, report=lambda: ""
+    )
     model.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     for name in ("vocab.json", "merges.txt"):

@@ -8,7 +8,6 @@ It measures and is never trained against: no model, no recipe and no picking see
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mini.labels import HEADS, UNSEEN, labels
-from mini.weights import mixed_precision
+from mini.weights import mixed_precision, train_alone
 
 
 class Judge(nn.Module):
@@ -79,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("mini/work"))
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--init", type=Path, help="start from these weights; their state goes on if there is one")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(5)
@@ -89,32 +89,28 @@ def main() -> None:
     train, test = shown[:-800], shown[-800:]
     people = np.load(options.work / "people/images.npy", mmap_mode="r")
     per_person, persons = 5, np.arange(1, len(people) // 5, 2)
-    judge, r, numbers = Judge(), torch.Generator().manual_seed(5), np.random.default_rng(5)
-    optimizer = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.02)
-    start = time.time()
-    for step in range(options.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * min(1, step / 100) * (1 - step / options.steps)
-        chosen = numbers.choice(train, 40, replace=False)
+    judge = load_judge(options.init).train().requires_grad_(True) if options.init else Judge()
+
+    def loss_at(step: int) -> Tensor:
+        r, numbers = torch.Generator().manual_seed(5 + 1000 * step), np.random.default_rng([5, step])
+        chosen = np.sort(numbers.choice(train, 40, replace=False))
         who = numbers.choice(persons, 12, replace=False)
         pictures = np.concatenate([p * per_person + numbers.choice(per_person, 2, replace=False) for p in who])
-        x = worn(np.concatenate([images[np.sort(chosen)], people[pictures]]), r)
+        x = worn(np.concatenate([images[chosen], people[pictures]]), r)
         with mixed_precision("cpu"):
             features = judge.features(x)
             logits = {head: layer(features[:40]) for head, layer in judge.heads.items()}
             vectors = F.normalize(judge.who(features[40:]).float(), dim=1)
         loss = 0.5 * supervised_contrastive(vectors, torch.from_numpy(np.repeat(who, 2)))
         for head in HEADS:
-            wanted = torch.tensor([classes[i][head] for i in np.sort(chosen)])
+            wanted = torch.tensor([classes[i][head] for i in chosen])
             loss = loss + F.cross_entropy(logits[head].float(), wanted, ignore_index=UNSEEN)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if step % 500 == 499:
-            print(
-                f"step {step + 1}, loss {loss.item():.3f}, {time.time() - start:.0f} s, {accuracy(judge, images, test, classes)}",
-                flush=True,
-            )
+        return loss
+
+    train_alone(
+        judge, loss_at, options.work / "judge.pt", steps=options.steps, rate=2e-3, decay=0.02,
+        report=lambda: str(accuracy(judge, images, test, classes)),
+    )  # fmt: skip
     half = {name: value.half().contiguous() for name, value in judge.state_dict().items()}
     save_file(half, options.work / "judge.safetensors")
 

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 from torch.nn import Parameter
 
 
@@ -134,6 +135,48 @@ def _deaf(work: Callable[[int, FlatWeights], None], rank: int, weights: FlatWeig
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     work(rank, weights)
+
+
+def train_alone(
+    module: nn.Module,
+    loss_at: Callable[[int], Tensor],
+    state: Path,
+    *,
+    steps: int,
+    rate: float,
+    decay: float,
+    report: Callable[[], str],
+    every: int = 250,
+) -> None:
+    """Trains `module` with AdamW in this process, from the saved `state` on if there is one; SIGTERM saves and leaves.
+
+    `loss_at(step)` draws everything random from `step`, so a run that was interrupted goes on as if it had not been.
+    """
+    optimizer = torch.optim.AdamW(module.parameters(), rate, betas=(0.9, 0.98), weight_decay=decay)
+    first, start, asked = 0, time.time(), []
+    if state.exists():
+        saved = torch.load(state, weights_only=True)
+        module.load_state_dict(saved["module"])
+        optimizer.load_state_dict(saved["optimizer"])
+        first = saved["step"]
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+    for step in range(first, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1, (step + 1) / 200) * (1 - step / steps)
+        loss = loss_at(step)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimizer.step()
+        if (step + 1) % every == 0 or step + 1 == steps or asked:
+            temporary = state.with_suffix(".tmp")
+            torch.save(
+                {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, temporary
+            )
+            os.replace(temporary, state)
+            print(f"step {step + 1}, loss {loss.item():.3f}, {time.time() - start:.0f} s, {report()}", flush=True)
+            if asked:
+                raise SystemExit(f"stopped after {step + 1} steps: the same command goes on")
 
 
 def rate_at(step: int, steps: int, peak: float, *, warm_up: int = 100, flat: float = 0.4) -> float:

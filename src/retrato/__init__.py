@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from retrato.embeddings import Embedding
     from retrato.errors import (
         EmbeddingError,
+        HypernetworkError,
         JobError,
         ModelError,
         PhotoError,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         SettingsError,
         TrainingError,
     )
-    from retrato.settings import GenerateSettings, PhotoSettings, TrainSettings
+    from retrato.settings import GenerateSettings, HypernetworkSettings, PhotoSettings, ServerSettings, TrainSettings
     from retrato.studio import Studio
 
     __version__: str
@@ -34,12 +35,15 @@ __all__ = [
     "Embedding",
     "EmbeddingError",
     "GenerateSettings",
+    "HypernetworkError",
+    "HypernetworkSettings",
     "JobError",
     "ModelError",
     "PhotoError",
     "PhotoSettings",
     "PromptError",
     "RetratoError",
+    "ServerSettings",
     "SettingsError",
     "Studio",
     "TrainSettings",

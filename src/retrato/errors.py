@@ -5,9 +5,12 @@ RetratoError
 ├── PromptError      a prompt, a template file or a style file cannot be read
 ├── PhotoError       a picture, or a set of pictures, cannot be used for training
 ├── EmbeddingError   an embedding file is broken, hostile, taken, unknown or made for another model
+├── HypernetworkError  the same of a hypernetwork
 ├── ModelError       a base model, a scorer or a captioner cannot be loaded or does not fit
 ├── TrainingError    training had to stop; what was learned so far is on disk
-└── JobError         a queued job failed
+├── JobError         a queued job failed
+├── QueueError       the queue cannot do that: it is full, or the job is in another state
+└── UnknownError     a job, a picture or a set of photos is asked for that is not there
 
 A message is one sentence for the person at the keyboard: what was found, what was wanted, what to do.
 """
@@ -38,6 +41,10 @@ class EmbeddingError(RetratoError):
     """Raised when an embedding file is broken, hostile, taken, unknown or made for another model."""
 
 
+class HypernetworkError(RetratoError):
+    """Raised when a hypernetwork or its file is broken, hostile, taken, unknown or made for another model."""
+
+
 class ModelError(RetratoError):
     """Raised when a base model, a scorer or a captioner cannot be loaded or does not fit."""
 
@@ -52,3 +59,11 @@ class JobError(RetratoError):
     """Raised when a queued job failed."""
 
     exit_code = 1
+
+
+class QueueError(RetratoError):
+    """Raised when the queue cannot do what was asked: it is full, or the job is in another state."""
+
+
+class UnknownError(RetratoError):
+    """Raised when a job, a picture or a set of photos is asked for that is not there."""

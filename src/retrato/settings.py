@@ -55,18 +55,29 @@ class PhotoSettings(Settings):
     crop: Literal["face", "focal", "center", "none"] = option(
         "center", "what to crop around: the face, what draws the eye, the centre, or nothing"
     )
+    face_share: float = option(
+        0.0, "with crop face: cut closer, until the face has that part of the height; 0 cuts no closer", ge=0, le=0.9
+    )
+    shape: Literal["square", "bucket", "keep"] = option(
+        "square", "square copies, the nearest of a grid of sizes with about as many pixels, or each photo's own shape"
+    )
     caption: Literal["blip", "filename", "none"] = option("none", "where captions come from")
+    existing_caption: Literal["ignore", "copy", "prepend", "append"] = option(
+        "copy", "what becomes of a .txt beside a photo: nothing, the caption, or put before or after the new one"
+    )
+    framing_words: bool = option(True, "begin captions by blip with how much of the person shows: close-up photo of")
+    caption_in: Literal["txt", "name"] = option("txt", "write captions beside the copies, or as their names")
     flip: bool = option(False, "add mirrored copies (a face is not symmetrical: rarely a good idea)")
     split: bool = option(False, "cut pictures much longer than wide into several")
-    mask: bool = option(False, "write a mask of the subject beside each picture")
+    mask: bool = option(False, "write a mask of the subject beside each picture, which training then goes by")
+    mask_folder: str | None = option(None, "folder of masks with the photos' names, white where the subject is")
 
 
-class TrainSettings(Settings):
-    """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
+class LearnSettings(Settings):
+    """How one person is learned, whatever it is that learns. None means: the recipe's own value."""
 
     name: str = option(..., "the word the embedding answers to, and its file name", min_length=1, max_length=64)
     initializer_text: str = option("person", "the words the vectors start from", flag="--init", max_length=500)
-    vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
     recipe: RecipeName = option("retrato", "complete set of training choices")
     steps: int | None = option(None, "most optimizer steps; training may stop earlier by itself", ge=1, le=1_000_000)
     learning_rate: str | None = option(None, "rate, or a schedule such as `0.005:100, 1e-3:1000, 1e-5`", max_length=500)
@@ -94,6 +105,36 @@ class TrainSettings(Settings):
     seed: int = option(0, "seed of everything random", ge=0, le=2**63 - 1)
 
 
+class TrainSettings(LearnSettings):
+    """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
+
+    vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
+
+
+class HypernetworkSettings(LearnSettings):
+    """How one person is learned by a hypernetwork. None means: the recipe's own value."""
+
+    name: str = option(..., "what the hypernetwork is called, and its file name", min_length=1, max_length=64)
+    initializer_text: str = option(
+        "person", "the word that draws the person while it is on", flag="--subject", max_length=500
+    )
+    sizes: str | None = option(
+        None, "widths of the attention layers to change, such as `768, 320`; all that the model has", max_length=200
+    )
+    layer_structure: str = option(
+        "1, 2, 1", "widths within each network, in multiples of the layer's", flag="--layers", max_length=200
+    )
+    activation: str = option("linear", "activation between layers, by A1111's name, such as relu", max_length=40)
+    weight_init: Literal["Normal", "XavierUniform", "XavierNormal", "KaimingUniform", "KaimingNormal"] = option(
+        "Normal", "how weights start; the normal one changes almost nothing at first"
+    )
+    layer_norm: bool = option(False, "put a layer norm after each layer")
+    activate_output: bool = option(False, "put the activation after the last layer too")
+    dropout: str | None = option(
+        None, "share left out after each layer, such as `0, 0.3, 0`: as many as layers, 0 at both ends", max_length=200
+    )
+
+
 class GenerateSettings(Settings):
     """What to draw. None means: the model's own default (for Stable Diffusion 1.x: 512x512, CFG scale 7)."""
 
@@ -114,7 +155,63 @@ class GenerateSettings(Settings):
     emphasis: Literal["Original", "No norm", "Ignore", "None"] = option(
         "Original", "how (word:1.3) weights are applied"
     )
+    hypernetwork: str | None = option(None, "hypernetwork to apply; the prompt may ask for more", max_length=64)
+    hypernetwork_strength: float = option(1.0, "strength of that hypernetwork; 0 is without it", ge=-10, le=10)
     schedule_rules: Literal["1.6", "2022"] = option("1.6", "meaning of numbers in [from:to:when]")
+    eta: float | None = option(None, "fresh noise at each step: 0 is none; by default the sampler's own", ge=0, le=1)
+    guidance_rescale: float = option(0.0, "how much of the contrast that the CFG scale adds is taken back", ge=0, le=1)
+    guidance_min_sigma: float = option(
+        0.0, "noise level below which the negative prompt has no say: faster", flag="--ngms", ge=0, le=100
+    )
+    fast: bool = option(False, "DPM++ 2M Karras, at most 12 steps, no negative prompt below noise level 1")
+    variation_seed: int = option(-1, "seed of the noise that is mixed in; -1 draws one", ge=-1, le=2**63 - 1)
+    variation_strength: float = option(0.0, "how much of that noise: 0 is none, 1 nothing else", ge=0, le=1)
+    seed_resize_from: str | None = option(
+        None, "WxH: the composition that the seed has at this size", pattern=r"^\d{2,4}x\d{2,4}$"
+    )
+    tiling: bool = option(False, "draw a picture whose edges continue each other")
+    restore_faces: bool = option(False, "mend faces with a model for it: not available, see docs/drawing.md")
+    init_image: str | None = option(None, "picture file to start from", max_length=4096)
+    denoising_strength: float | None = option(
+        None,
+        "how much of it is drawn anew, 0 to 1; by default 0.75, for the second pass of --hires 0.7",
+        flag="--denoise",
+        ge=0,
+        le=1,
+    )
+    resize_mode: Literal["just resize", "crop and resize", "resize and fill", "latent upscale"] = option(
+        "just resize", "how the picture to start from gets its size"
+    )
+    mask: str | None = option(None, "picture file that is white where to repaint", max_length=4096)
+    mask_blur: int = option(4, "softness of the mask's edge in pixels", ge=0, le=64)
+    mask_invert: bool = option(False, "repaint what is black in the mask")
+    masked_content: Literal["fill", "original", "latent noise", "latent nothing"] = option(
+        "original", "what repainting starts from"
+    )
+    inpaint_area: Literal["whole picture", "only masked"] = option(
+        "whole picture", "what is drawn: all, or the masked part at full size"
+    )
+    mask_padding: int = option(32, "pixels around the masked part that are drawn with it", ge=0, le=256)
+    hires: bool = option(False, "draw small, enlarge, and draw the details in a second pass")
+    hires_scale: float = option(2.0, "how much larger", ge=1, le=4)
+    hires_resize: str | None = option(None, "WxH instead of a scale", pattern=r"^\d{2,4}x\d{2,4}$")
+    hires_steps: int = option(0, "steps of the second pass; 0 for as many as the first", ge=0, le=150)
+    hires_upscaler: str = option("Latent", "how it is enlarged, by A1111's name")
+    hires_sampler: str | None = option(None, "sampler of the second pass, if another one")
+    hires_prompt: str | None = option(None, "prompt of the second pass, if another one", max_length=16000)
+    hires_negative_prompt: str | None = option(
+        None, "what to avoid in the second pass, if something else", flag="--hires-negative", max_length=16000
+    )
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if self.hires and self.init_image:
+            raise ValueError("hires and init_image were given together: hires is for pictures that start from nothing")
+        if self.mask and not self.init_image:
+            raise ValueError(f"mask is {self.mask!r}, but there is no picture to repaint: give it with --init-image")
+        if self.variation_seed + self.count > 2**63 - 1:
+            raise ValueError(f"variation_seed {self.variation_seed} with {self.count} images goes beyond 2**63 - 1")
+        return self
 
     @model_validator(mode="after")
     def _seeds_fit(self) -> Self:
@@ -158,3 +255,21 @@ class EvaluateSettings(Settings):
         if len(set(names)) < len(names):
             raise ValueError(f"recipes is {self.recipes!r}: name each recipe once")
         return self
+
+
+class ServerSettings(Settings):
+    """Who may come in to the studio in the browser and how much they may ask for at once."""
+
+    host: str = option("127.0.0.1", "address to listen at; another one than this machine's own needs --listen")
+    port: int = option(7860, "port to listen at; 0 takes any free one", ge=0, le=65535)
+    listen: bool = option(False, "let other machines in; they must say who they are")
+    auth: str | None = option(
+        None, "who may come in, as USER:PASSWORD, several with commas between; RETRATO_AUTH keeps it off the screen"
+    )
+    allow_host: str | None = option(
+        None, "further names that this server is called by, with commas between", max_length=2000
+    )
+    photos: str | None = option(None, "a folder whose folders of photos may be learned from", max_length=4000)
+    queue_length: int = option(1000, "jobs that may wait", ge=1, le=100_000)
+    job_hours: float = option(24.0, "longest time for one job, in hours; then it is paused", gt=0, le=1000)
+    megabytes: int = option(64, "largest request, in megabytes", ge=1, le=1024)

@@ -6,6 +6,7 @@ Knows how the layers below fit together; knows nothing of the screen.
 import dataclasses
 import logging
 import os
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from datetime import date
@@ -14,18 +15,22 @@ from pathlib import Path
 from typing import Self, cast
 
 import platformdirs
+from torch import Tensor
 
-from retrato.embeddings import EmbeddingLibrary, check_name, read_embedding
-from retrato.errors import EmbeddingError, SettingsError, TrainingError
+from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding
+from retrato.errors import EmbeddingError, HypernetworkError, SettingsError, TrainingError
 from retrato.generation import Drawn, GeneratedImage, Sampled, generate
+from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.load import model_folder
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
-from retrato.settings import GenerateSettings, TrainSettings
+from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder, train
-from retrato.training.prepare import refuse_ordinary_word
+from retrato.training.checkpoint import load_checkpoint
+from retrato.training.learnable import read_artefact
+from retrato.training.prepare import check_free_word, check_settings_name
 from retrato.training.report import write_report
-from retrato.training.run_folder import RunFolder
+from retrato.training.run_folder import RunFolder, kind_of
 from retrato.training.tracking import require_tracker, tracked
 
 logger = logging.getLogger("retrato")
@@ -48,6 +53,7 @@ class Studio:
         self.home = home
         self.device = device
         self.dtype = dtype
+        self._loading = threading.RLock()
 
     @classmethod
     def open(
@@ -66,9 +72,14 @@ class Studio:
         model_folder(model)
         return cls(model, home_folder(home), device=device, dtype=dtype)
 
-    @cached_property
+    @property
     def components(self) -> Components:
-        """The frozen model; raises ModelError or SettingsError."""
+        """The frozen model, loaded once, whichever thread asks first; raises ModelError or SettingsError."""
+        with self._loading:
+            return self._components
+
+    @cached_property
+    def _components(self) -> Components:
         return load_components(self.model, device=self.device, dtype=self.dtype)
 
     @cached_property
@@ -81,12 +92,22 @@ class Studio:
         """The captioner that came with the model, None where it brings none."""
         return load_captioner(self.model, device=self.device) if self._brings("captioner") else None
 
-    @cached_property
+    @property
     def library(self) -> EmbeddingLibrary:
         """The people that this model can draw; what had to be skipped is logged with the reason."""
+        with self._loading:
+            return self._library
+
+    @cached_property
+    def _library(self) -> EmbeddingLibrary:
         library = EmbeddingLibrary(self.home / "embeddings", self.components.token_widths)
         _announce(library)
         return library
+
+    @cached_property
+    def hypernetworks(self) -> HypernetworkLibrary:
+        """The hypernetworks that prompts may ask for; whether one fits the model is seen when it is asked for."""
+        return HypernetworkLibrary(self.home / "hypernetworks")
 
     @property
     def outputs(self) -> Path:
@@ -94,26 +115,54 @@ class Studio:
         return self.home / "outputs" / date.today().isoformat()
 
     def train(
-        self, photos: Path | str, settings: TrainSettings, *, out: Path | str | None = None, resume: bool = False
+        self, photos: Path | str, settings: LearnSettings, *, out: Path | str | None = None, resume: bool = False
     ) -> Generator[Refused | TrainingEvent, None, None]:
         """Learns the person in the folder `photos`, picks the checkpoint and installs it in the library.
 
-        Everything that can be refused is refused here, before the first event and before anything is written: raises
-        EmbeddingError for a name that is taken, a path or an ordinary word, PhotoError, SettingsError, PromptError and
-        ModelError. First comes a Refused for each photo left out, then training's own events; `Finished.file` is the
-        file in the library, and the run folder has a `report.html`. The run lies in `out`, by default in a new folder
-        under `textual_inversion`; `resume` goes on with an interrupted one. To stop, close the generator: what was
-        learned so far is on disk then.
+        TrainSettings make an embedding, HypernetworkSettings a hypernetwork. Everything that can be refused is refused
+        here, before the first event and before anything is written: raises EmbeddingError (or HypernetworkError) for a
+        name that is taken, a path or an ordinary word, PhotoError, SettingsError, PromptError and ModelError. First
+        comes a Refused for each photo left out, then training's own events; `Finished.file` is the file in the library,
+        and the run folder has a `report.html`. The run lies in `out`, by default in a new folder under
+        `textual_inversion`; `resume` goes on with an interrupted one. To stop, close the generator: what was learned so
+        far is on disk then.
         """
-        check_name(settings.name)
+        self.check_training(photos, settings)
+        usable, refused = read_photos(photos, shorter_side=self.components.defaults.size)
+        require_trainable(usable, refused)
+        run_folder = self._run_folder(settings, out, resume)
+        return self._train(usable, refused, settings, run_folder, resume)
+
+    def check_training(self, photos: Path | str, settings: LearnSettings) -> None:
+        """Raises what `train` would raise about the name and the folder; photos are not read yet, so this is quick."""
+        check_settings_name(settings)
         require_tracker(settings.track)
         list_photos(photos)
         self._check_free(settings)
-        refuse_ordinary_word(self.components, settings.name)
-        usable, refused = read_photos(photos, shorter_side=self.components.defaults.size)
-        require_trainable(usable, refused)
-        run_folder = self._run_folder(settings.name, out, resume)
-        return self._train(usable, refused, settings, run_folder, resume)
+        check_free_word(self.components, settings)
+
+    def keep_latest(self, run_folder: Path, settings: TrainSettings) -> tuple[Path, int] | None:
+        """Installs what an interrupted run learned last and gives the file and the step, None where there is nothing.
+
+        Raises TrainingError where the library does not take it.
+        """
+        folder = RunFolder(run_folder, settings.name)
+        found = load_checkpoint(folder.checkpoints)
+        if found is None:
+            return None
+        step = found.state.step
+        if self.has_from(run_folder, settings.name):
+            settings = settings.changed(overwrite=True)
+        return self._install(folder.candidate(step), settings), step
+
+    def has_from(self, run_folder: Path, name: str) -> bool:
+        """Says whether what the library calls `name` came from the run in `run_folder`."""
+        self.library.reload()
+        if name not in self.library:
+            return False
+        vectors = self.library[name].vectors
+        files = [RunFolder(run_folder, name).picked, *RunFolder(run_folder, name).candidates()]
+        return any(_same(vectors, read_embedding(file).vectors) for file in files if file.is_file())
 
     def draw(self, settings: GenerateSettings) -> Iterator[GeneratedImage]:
         """Draws the pictures that `settings` ask for, one by one; see `draw_events`."""
@@ -122,17 +171,18 @@ class Studio:
     def draw_events(self, settings: GenerateSettings) -> Iterator[Sampled | Drawn]:
         """Draws and says so step by step; the library's names may stand anywhere in the prompts.
 
-        Raises SettingsError, PromptError, EmbeddingError or ModelError when the first event is asked for.
+        Raises SettingsError, PromptError, EmbeddingError, HypernetworkError or ModelError when the first event is asked
+        for.
         """
         if self.library.reload():
             _announce(self.library)
-        return generate(self.components, settings, self.library.embeddings)
+        return generate(self.components, settings, self.library.embeddings, self.hypernetworks)
 
     def _train(
         self,
         photos: Sequence[Photo],
         refused: Sequence[Refused],
-        settings: TrainSettings,
+        settings: LearnSettings,
         run_folder: Path,
         resume: bool,
     ) -> Generator[Refused | TrainingEvent, None, None]:
@@ -158,16 +208,29 @@ class Studio:
                     event = dataclasses.replace(event, file=installed)
                 yield event
 
-    def _install(self, picked: Path, settings: TrainSettings) -> Path:
-        """Puts the picked embedding into the library; where that fails, says where it lies instead."""
+    def _install(self, picked: Path, settings: LearnSettings) -> Path:
+        """Puts what was learned into the library under its name; where that fails, says where it lies instead."""
         self.library.reload()
         try:
-            return self.library.add(read_embedding(picked), overwrite=settings.overwrite)
-        except (EmbeddingError, OSError) as error:
+            learned = read_artefact(picked, type(settings))
+            if isinstance(learned, Embedding):  # candidates are called by step
+                return self.library.add(dataclasses.replace(learned, name=settings.name), overwrite=settings.overwrite)
+            return self.hypernetworks.add(learned, overwrite=settings.overwrite)
+        except (EmbeddingError, HypernetworkError, OSError) as error:
             raise TrainingError(f"{picked} is learned but could not go into the library: {error}") from error
 
-    def _check_free(self, settings: TrainSettings) -> None:
-        """Raises EmbeddingError where the library has the name already, also in a file that this model cannot use."""
+    def _check_free(self, settings: LearnSettings) -> None:
+        """Raises EmbeddingError where the library has the name already, also in a file that this model cannot use.
+
+        For a hypernetwork that is HypernetworkError.
+        """
+        if isinstance(settings, HypernetworkSettings):
+            if settings.name in self.hypernetworks and not settings.overwrite:
+                file = self.hypernetworks.path(settings.name)
+                raise HypernetworkError(
+                    f"the name {settings.name} is taken by {file}: choose another one, or replace it with --overwrite"
+                )
+            return
         self.library.reload()
         file = self.library.folder / f"{settings.name}.safetensors"
         taken = self.library.path(settings.name) if settings.name in self.library else file if file.exists() else None
@@ -176,11 +239,13 @@ class Studio:
                 f"the name {settings.name} is taken by {taken}: choose another one, or replace it with --overwrite"
             )
 
-    def _run_folder(self, name: str, out: Path | str | None, resume: bool) -> Path:
+    def _run_folder(self, settings: LearnSettings, out: Path | str | None, resume: bool) -> Path:
         """Gives the folder of the run; raises SettingsError where there can be none, or none to resume."""
         if out is None:
             try:
-                return choose_run_folder(self.home / "textual_inversion", name, resume=resume)
+                return choose_run_folder(
+                    self.home / "textual_inversion", settings.name, kind=kind_of(settings), resume=resume
+                )
             except TrainingError as error:  # nothing was done yet: it is the input that is wrong
                 raise SettingsError(str(error)) from None
         folder = Path(out)
@@ -205,6 +270,12 @@ def _write_report(run_folder: Path) -> None:
         write_report(run_folder)
     except OSError as error:
         logger.warning("%s has no report, it could not be written: %s", run_folder, error.strerror or error)
+
+
+def _same(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
+    return len(some) == len(others) and all(
+        one.shape == other.shape and bool((one == other).all()) for one, other in zip(some, others, strict=True)
+    )
 
 
 def _announce(library: EmbeddingLibrary) -> None:

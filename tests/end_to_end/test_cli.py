@@ -169,7 +169,7 @@ def test_the_unexpected_is_one_line_with_a_way_to_the_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr(commands, "check_photos", broken)
+    monkeypatch.setattr(commands, "checking", broken)
     ran = retrato("check", photos, "--size", 64)
     assert ran.code == 1
     assert ran.err == "error: unexpected ZeroDivisionError: by zero; run with RETRATO_DEBUG=1 for the traceback\n"
@@ -349,6 +349,27 @@ def test_prepare_writes_copies_and_names_what_it_refused(retrato: Run, photos: P
     assert set(ran.json["images"][0]) >= {"file", "source", "caption", "box"}
     assert [Path(each["file"]).name for each in ran.json["refused"]] == ["99.jpg"]
     assert size_of(ran.json["images"][0]["file"]) == (64, 64)
+
+
+def test_check_writes_a_contact_sheet(retrato: Run, photos: Path, tmp_path: Path) -> None:
+    (photos / "<b>.png").write_text("no")
+    for name in ("sheet.png", "sheet.html"):
+        assert retrato("check", photos, "--size", 64, "--no-faces", "--sheet", tmp_path / name).code == 0
+    assert size_of(str(tmp_path / "sheet.png"))[0] > 500
+    page = (tmp_path / "sheet.html").read_text()
+    assert page.count("data:image/jpeg") == 6
+    assert "<b>" not in page
+    assert "exists" in retrato("check", photos, "--sheet", tmp_path / "sheet.png", "--json").json["error"]
+    assert "name a .png or a .html" in retrato("check", photos, "--sheet", tmp_path / "a.pdf", "--json").json["error"]
+
+
+def test_prepare_goes_on_where_it_was(retrato: Run, photos: Path, tmp_path: Path) -> None:
+    preparing = ("prepare", photos, tmp_path / "out", "--size", 64, "--processes", 1)
+    assert retrato(*preparing).code == 0
+    shutil.copy(photos / "00.png", photos / "zz.png")
+    ran = retrato(*preparing, "--json")
+    assert [each["is_new"] for each in ran.json["images"]] == [False] * 6 + [True]
+    assert "6 pictures were there from before, 1 are new" in ran.err
 
 
 def test_prepare_fails_where_no_photo_could_be_used(retrato: Run, photos: Path, tmp_path: Path) -> None:

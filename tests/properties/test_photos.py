@@ -21,7 +21,18 @@ def whole(form: str) -> bytes:
 
 
 WHOLE = {form: whole(form) for form in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")}
-MAGIC = [b"", b"\xff\xd8\xff\xe1", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"RIFF\0\0\0\0WEBPVP8 "]
+WHOLE["HEIF"] = (Path(__file__).parents[1] / "unit" / "photos" / "data" / "turned.heic").read_bytes()
+MAGIC = [
+    b"\0\0\0\x18ftypheic",
+    b"",
+    b"\xff\xd8\xff\xe1",
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF89a",
+    b"II*\0",
+    b"MM\0*",
+    b"BM",
+    b"RIFF\0\0\0\0WEBPVP8 ",
+]
 
 
 def decoded_or_refused(content: bytes) -> bool:

@@ -52,7 +52,7 @@ def test_a_model_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_opening_loads_and_writes_nothing(studio: Studio) -> None:
-    assert "components" not in vars(studio)
+    assert "_components" not in vars(studio)
     assert not studio.home.exists()
 
 

@@ -162,9 +162,10 @@ def _show(version_wanted: bool) -> None:
 HELP = "Learns a person from about twenty photos and draws them in anything a prompt can say."
 GROUPS = {
     "embeddings": "Lists, shows, converts, removes and blends learned people.",
+    "hypernetworks": "Learns people by hypernetwork; lists, shows, converts and removes those.",
     "models": "Says what a base model is.",
 }
-_PHOTOS, _PEOPLE, _PICTURES = "Photos", "People", "Pictures and models"
+_PHOTOS, _PEOPLE, _PICTURES, _STUDIO = "Photos", "People", "Pictures and models", "The studio"
 COMMANDS = (
     Entry("demo", "retrato.cli.demo", "demo", "Goes the whole way on bundled photos, and reports.", _PEOPLE),
     Entry("check", "retrato.cli.photos", "check", "Says what is good and bad about a set of photos.", _PHOTOS),
@@ -178,6 +179,14 @@ COMMANDS = (
     Entry("embeddings convert", "retrato.cli.embeddings", "convert", "Writes one in another layout.", _PEOPLE),
     Entry("embeddings remove", "retrato.cli.embeddings", "remove", "Deletes one from the library.", _PEOPLE),
     Entry("embeddings blend", "retrato.cli.embeddings", "blend", "Mixes several into a new one.", _PEOPLE),
+    Entry("hypernetworks train", "retrato.cli.hypernetworks", "train", "Learns a person by hypernetwork.", _PEOPLE),
+    Entry("hypernetworks list", "retrato.cli.hypernetworks", "list_all", "Lists those in the library.", _PEOPLE),
+    Entry("hypernetworks show", "retrato.cli.hypernetworks", "show", "Says what is in a hypernetwork.", _PEOPLE),
+    Entry("hypernetworks convert", "retrato.cli.hypernetworks", "convert", "Writes one for A1111 or others.", _PEOPLE),
+    Entry("hypernetworks remove", "retrato.cli.hypernetworks", "remove", "Deletes one from the library.", _PEOPLE),
+    Entry("serve", "retrato.cli.serve", "serve", "Opens the studio for browsers and programs.", _STUDIO),
+    Entry("doctor", "retrato.cli.doctor", "doctor", "Says what is wrong here, and what to do about it.", _STUDIO),
+    Entry("forget", "retrato.cli.forget", "forget", "Removes everything about a person.", _PEOPLE),
     Entry("info", "retrato.cli.info", "info", "Says how a picture was drawn.", _PICTURES),
     Entry("models show", "retrato.cli.models", "show", "Says what a base model is and takes.", _PICTURES),
     Entry("samplers", "retrato.cli.models", "samplers", "Lists the samplers and their noise schedules.", _PICTURES),

@@ -20,6 +20,9 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object to std
 Model = Annotated[str, typer.Option("--model", help="the frozen base model: mini, or a folder in diffusers layout")]
 Device = Annotated[str, typer.Option("--device", help="where to compute: auto, cpu, cuda, cuda:1 or mps")]
 Dtype = Annotated[str, typer.Option("--dtype", help="number format of the U-Net: auto, float32, bfloat16 or float16")]
+Processes = Annotated[
+    int, typer.Option("--processes", min=0, max=64, help="photos worked on at once; 0: as many as there are cores")
+]
 PhotoFolder = Annotated[Path, typer.Argument(help="the folder of photos", metavar="PHOTOS", show_default=False)]
 
 

@@ -3,14 +3,13 @@
 Text is printed as it is: brackets in prompts and file names are no markup.
 """
 
-import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from retrato.plain import plain
 
 
 class Screen:
@@ -40,23 +39,6 @@ class Screen:
         """Prints what came out for programs, if they asked."""
         if self._as_json:
             print(json.dumps(plain(values), allow_nan=False))
-
-
-def plain(value: object) -> object:
-    """Gives `value` as JSON can hold it: paths as texts, dataclasses as objects, NaN and infinity as null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
 def _console(*, stderr: bool) -> Console:

@@ -12,19 +12,22 @@ from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
 from retrato.photos import Refused
-from retrato.settings import TrainSettings
+from retrato.settings import LearnSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training import Finished, Picked, Prepared, Stepped
+
+Out = Annotated[
+    Path | None, typer.Option("--out", help="folder of the run; by default a new one under the home folder")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="go on with the latest interrupted run")]
 
 
 @from_settings(TrainSettings)
 def train(
     photos: PhotoFolder,
     settings: TrainSettings,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="folder of the run; by default a new one under the home folder")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with the latest interrupted run")] = False,
+    out: Out = None,
+    resume: Resume = False,
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -32,6 +35,23 @@ def train(
 ) -> None:
     """Learns the person, shows how it goes, and says what came out."""
     screen = Screen(json)
+    result = learn(photos, settings, screen, out=out, resume=resume, model=model, device=device, dtype=dtype)
+    screen.note(f'draw with: retrato generate "a portrait of {settings.name}"')
+    screen.finish(result)
+
+
+def learn(
+    photos: Path,
+    settings: LearnSettings,
+    screen: Screen,
+    *,
+    out: Path | None,
+    resume: bool,
+    model: str,
+    device: str,
+    dtype: str,
+) -> Mapping[str, object]:
+    """Learns the person while `screen` shows how it goes; gives what came out, for programs. Raises Interrupted."""
     refused: list[Refused] = []
     step, run_folder, reason, finished = 0, None, "", None
     try:
@@ -53,12 +73,14 @@ def train(
         raise Interrupted(_interrupted(step, run_folder)) from None
     assert finished is not None, "a training that raises nothing ends with Finished"
     _tell(screen, finished)
-    screen.finish(_result(finished, reason, refused))
+    return _result(finished, reason, refused)
 
 
 def _interrupted(step: int, run_folder: Path | None) -> str:
     """Says what was saved, where it is, and how to go on."""
-    saved = sorted(run_folder.glob("embeddings/*.safetensors"), key=_changed) if run_folder else []
+    kinds = ("embeddings", "hypernetworks")
+    files = [file for kind in kinds for file in run_folder.glob(f"{kind}/*.safetensors")] if run_folder else []
+    saved = sorted(files, key=_changed)
     if not saved:
         return "interrupted before the first step: nothing was learned, nothing is lost"
     return (
@@ -78,7 +100,6 @@ def _tell(screen: Screen, finished: Finished) -> None:
     if scores:
         screen.note(f"scores of step {finished.picked_step}: {scores}")
     screen.note(f"report: {finished.run_folder / 'report.html'}")
-    screen.note(f'draw with: retrato generate "a portrait of {finished.name}"')
 
 
 def _result(finished: Finished, reason: str, refused: list[Refused]) -> Mapping[str, object]:
@@ -97,6 +118,7 @@ def _result(finished: Finished, reason: str, refused: list[Refused]) -> Mapping[
         "file": finished.file,
         "vectors": finished.vectors,
         "dim": finished.dim,
+        "numbers": finished.numbers,
         "picked_step": finished.picked_step,
         "pick_reason": reason,
         "steps_run": finished.steps_run,

@@ -23,7 +23,7 @@ READABLE = frozenset({"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U
 
 def read_safetensors(content: bytes, name: str) -> Embedding:
     """Gives the embedding in a safetensors file's `content`, under `name`; raises EmbeddingError when it holds none."""
-    header = _header(content)
+    header = read_header(content)
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise EmbeddingError("its metadata is not text: the file is damaged, get it again")
@@ -60,7 +60,7 @@ def diffusers_bytes(embedding: Embedding) -> bytes:
     return _file(dict(zip(keys, embedding.vectors, strict=True)), embedding)
 
 
-def _header(content: bytes) -> dict[str, object]:
+def read_header(content: bytes) -> dict[str, object]:
     """Gives the header, without trusting the length it claims."""
     claimed = struct.unpack("<Q", content[:8])[0] if len(content) >= 8 else 0
     if not 0 < claimed <= min(MAX_HEADER, len(content) - 8):

@@ -21,9 +21,6 @@ from torch import Tensor
 from retrato.errors import EmbeddingError
 
 MAX_PICKLE = 1_000_000  # bytes; the longest real one is a few hundred plus its texts
-MAX_OPERATIONS = 4_000  # a real file takes a few hundred; what one step does may grow with those before
-MAX_ENTRIES = 64
-MAX_INFLATED = 32_000_000
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 # What damaged or hostile bytes can make the steps below raise.
@@ -44,29 +41,43 @@ Storage = Callable[[str, torch.dtype, int], Tensor]  # (key, type, count of numb
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """What a file may ask for at most: `what` it should be, steps of its pickle, entries of its zip, bytes unpacked."""
+
+    what: str
+    operations: int
+    entries: int
+    inflated: int
+
+
+# A real file takes a few hundred steps; what one step does may grow with those before.
+EMBEDDING = Bounds("an embedding", operations=4_000, entries=64, inflated=32_000_000)
+
+
+@dataclass(frozen=True)
 class _Name:
     """A global that a pickle mentions; only a label."""
 
     text: str
 
 
-def read_torch(content: bytes) -> dict[str, Any]:
+def read_torch(content: bytes, bounds: Bounds = EMBEDDING) -> dict[Any, Any]:
     """Gives the dict in a `.pt` or `.bin` file's `content`: texts, numbers, dicts, lists and tensors, nothing else.
 
     Raises EmbeddingError when the file is damaged, too large once unpacked, or asks for anything beyond data.
     """
     try:
-        payload = _read_zip(content) if content.startswith(b"PK") else _read_legacy(content)
+        payload = _read_zip(content, bounds) if content.startswith(b"PK") else _read_legacy(content, bounds)
     except EmbeddingError:
         raise
     except BROKEN_ZIP as error:
         raise EmbeddingError(f"it is cut off, damaged or no torch file, get it again ({str(error)[:80]})") from None
     if not isinstance(payload, dict):
-        raise EmbeddingError("it holds no dict of vectors: it is not an embedding")
+        raise EmbeddingError(f"it holds no dict of numbers: it is not {bounds.what}")
     return payload
 
 
-def torch_bytes(payload: Mapping[str, object]) -> bytes:
+def torch_bytes(payload: Mapping[Any, object]) -> bytes:
     """Gives a `.pt` file. A1111 refuses entries it does not know and recent torch writes such, so they are left out."""
     written, kept = io.BytesIO(), io.BytesIO()
     torch.save(dict(payload), written)
@@ -78,18 +89,18 @@ def torch_bytes(payload: Mapping[str, object]) -> bytes:
     return kept.getvalue()
 
 
-def _read_zip(content: bytes) -> object:
+def _read_zip(content: bytes, bounds: Bounds) -> object:
     """Reads the container of torch 1.6 and later: `x/data.pkl` and one entry `x/data/<key>` per storage."""
-    if content.count(b"PK\x01\x02") > MAX_ENTRIES:
+    if content.count(b"PK\x01\x02") > bounds.entries:
         raise EmbeddingError(
-            f"it has more than {MAX_ENTRIES} entries, an embedding has a handful: it is something else"
+            f"it has more than {bounds.entries} entries, {bounds.what} has fewer: it is something else"
         )
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         inflated = sum(entry.file_size for entry in entries.values())
-        if inflated > MAX_INFLATED:
+        if inflated > bounds.inflated:
             raise EmbeddingError(
-                f"it unpacks to {inflated} bytes, too large for an embedding ({MAX_INFLATED} at most): delete it"
+                f"it unpacks to {inflated} bytes, too large for {bounds.what} ({bounds.inflated} at most): delete it"
             )
         if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries.values()):
             raise EmbeddingError("it is packed in a way that torch never uses: it is no torch file, get it again")
@@ -99,7 +110,7 @@ def _read_zip(content: bytes) -> object:
         prefix = pickles[0].removesuffix("data.pkl")
 
         if entries[pickles[0]].file_size > MAX_PICKLE:
-            raise EmbeddingError("its description is far longer than an embedding's: it is something else")
+            raise EmbeddingError(f"its description is far longer than that of {bounds.what}: it is something else")
         storages: dict[str, Tensor] = {}
 
         def storage(key: str, dtype: torch.dtype, count: int) -> Tensor:
@@ -108,16 +119,16 @@ def _read_zip(content: bytes) -> object:
                 storages[key] = _numbers(archive.read(entries[f"{prefix}data/{key}"]), dtype, count)
             return storages[key]
 
-        return _load(io.BytesIO(archive.read(pickles[0])), storage)
+        return _load(io.BytesIO(archive.read(pickles[0])), storage, bounds.operations)
 
 
-def _read_legacy(content: bytes) -> object:
+def _read_legacy(content: bytes, bounds: Bounds) -> object:
     """Reads five pickles (magic number, version, system, object, storage keys), then each storage."""
     file = io.BytesIO(content)
-    if _load(file, _no_storage) != LEGACY_MAGIC:
+    if _load(file, _no_storage, bounds.operations) != LEGACY_MAGIC:
         raise EmbeddingError("it is no torch file: it is damaged or something else, get it again")
-    _load(file, _no_storage)
-    _load(file, _no_storage)
+    _load(file, _no_storage, bounds.operations)
+    _load(file, _no_storage, bounds.operations)
     storages: dict[str, Tensor] = {}
 
     def storage(key: str, dtype: torch.dtype, count: int) -> Tensor:
@@ -131,8 +142,8 @@ def _read_legacy(content: bytes) -> object:
             storages[key] = torch.zeros(count, dtype=dtype)
         return storages[key]
 
-    payload = _load(file, storage)
-    for key in _load(file, _no_storage):
+    payload = _load(file, storage, bounds.operations)
+    for key in _load(file, _no_storage, bounds.operations):
         target = storages[_text(key)]
         (count,) = struct.unpack("<q", file.read(8))
         if count != target.numel():
@@ -154,7 +165,7 @@ def _numbers(data: bytes, dtype: torch.dtype, count: int) -> Tensor:
     return torch.frombuffer(bytearray(data), dtype=dtype) if count else torch.empty(0, dtype=dtype)
 
 
-def _load(file: io.BytesIO, storage: Storage) -> Any:
+def _load(file: io.BytesIO, storage: Storage, operations: int) -> Any:
     """Gives the object that the next pickle in `file` describes.
 
     Dicts take only texts and whole numbers as keys, and sets become lists, for the reason that `_text` gives.
@@ -171,7 +182,7 @@ def _load(file: io.BytesIO, storage: Storage) -> Any:
 
     argument: Any
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if count > MAX_OPERATIONS:
+        if count > operations:
             raise EmbeddingError("its description never ends: it is something else")
         name = opcode.name
         if name in LITERALS:
@@ -244,7 +255,7 @@ def _named(text: str) -> _Name:
     """Gives a label for the global `module name`, if tensors need it."""
     if text not in CALLS and text not in STORAGES:
         shown = ".".join(text.split(" "))[:80]
-        raise EmbeddingError(f"it asks to run {shown}, a forbidden global, and an embedding is only numbers: delete it")
+        raise EmbeddingError(f"it asks to run {shown}, a forbidden global, and such a file is only numbers: delete it")
     return _Name(text)
 
 

@@ -15,6 +15,7 @@ from retrato.generation import GeneratedImage
 from retrato.model import Components, Scorer
 from retrato.training.drawing import draw_cells
 from retrato.training.judge import Judge, Looks
+from retrato.training.learnable import Subject
 from retrato.training.recipes import PickPlan
 from retrato.training.scores import Cells, Yardstick, score
 
@@ -71,7 +72,7 @@ class Court:
         cells = range(len(prompts) * per_prompt)
         texts = [prompt.text.replace("[name]", subject) for prompt in prompts]
         wishless = [(prompt.without_its_wish or prompt.text).replace("[name]", subject) for prompt in prompts]
-        drawn = [picture.image for picture in draw_cells(components, plan, cells, subject, None)]
+        drawn = [picture.image for picture in draw_cells(components, plan, cells, Subject(subject))]
         own = {person.name: scorer.embed_identity(_images(person.judged_by)) for person in people}
         wishes = scorer.embed_texts(texts)
         means = torch.stack([photos.mean(dim=0) for photos in own.values()])
@@ -126,7 +127,8 @@ class Court:
 
     def _draw(self, embedding: Embedding, subject: str, cells: range) -> list[GeneratedImage]:
         name = subject.strip("()").split(":")[0]
-        return draw_cells(self.components, self.plan, cells, subject, dataclasses.replace(embedding, name=name))
+        named = {name: dataclasses.replace(embedding, name=name)}
+        return draw_cells(self.components, self.plan, cells, Subject(subject, embeddings=named))
 
     def _judge(self, person: Person) -> Judge:
         return Judge(self.scorer, self.own[person.name], self.wishes)

@@ -1,6 +1,5 @@
 """The page and the record of an evaluation: a table, the curves, the pictures. Knows nothing of how it was measured."""
 
-import dataclasses
 import json
 import statistics as plain_statistics
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from typing import Literal
 
 from retrato.evaluation.measured import Compared, Measured, Point, Summary
 from retrato.files import write_atomic
+from retrato.plain import plain
 from retrato.training.report.curves import Series, chart
 from retrato.training.report.markup import Html, tag
 from retrato.training.report.page import counted, paragraph, seconds_in_words, section, write_page
@@ -26,8 +26,7 @@ def rows(compared: Compared) -> list[tuple[str, ...]]:
 
 def write_evaluation(compared: Compared) -> None:
     """Writes `evaluation.json` and `evaluation.html`."""
-    record = dataclasses.asdict(compared)
-    write_atomic(compared.record, json.dumps(record, default=str, indent=1, allow_nan=False) + "\n")
+    write_atomic(compared.record, json.dumps(plain(compared), indent=1, allow_nan=False) + "\n")
     people = counted(len(compared.people), "person") if len(compared.people) == 1 else f"{len(compared.people)} people"
     parts = [
         tag("header", tag("div", tag("h1", "Evaluation"), paragraph(_lede(compared, people), "lede"), class_="title")),

@@ -1,36 +1,52 @@
 """Settings to pictures: a generator of events, so that whoever stops consuming stops the drawing."""
 
-import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from retrato.embeddings import Embedding
-from retrato.errors import ModelError, SettingsError
+from retrato.errors import ModelError
+from retrato.generation.canvas import Canvas, make_canvas, read_source
+from retrato.generation.drawing_fields import drawing_fields
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import format_infotext
-from retrato.generation.prompt_plan import plan_prompt
+from retrato.generation.networks import hypernetworks_of
+from retrato.generation.prompt_plan import PromptPlan, plan_prompt
+from retrato.generation.resolve import hires_size, resolve_settings, steps_that_run
+from retrato.generation.upscale import upscale, upscale_latents
+from retrato.hypernetworks import Hypernetwork
+from retrato.model.attention import with_hypernetworks
 from retrato.model.components import Components
-from retrato.model.latents import decode, pixels_to_images
+from retrato.model.latents import decode, encode_pixels, image_to_pixels, pixels_to_images
+from retrato.model.tiling import wrapping_around
+from retrato.sampling.course import Start, begin
 from retrato.sampling.denoise import denoise
-from retrato.sampling.noise import noise_for
-from retrato.sampling.samplers import find_sampler, make_scheduler
+from retrato.sampling.guidance import Guidance
+from retrato.sampling.noise import Variation, noise_for
+from retrato.sampling.samplers import Sampler, find_sampler
 from retrato.settings import GenerateSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """The images `first` to `first + len(latents) - 1` of `count` are at `step` of `steps`; `latents` [n, C, h, w]."""
+    """The images `first` to `first + len(latents) - 1` of `count` are at `step` of `steps`; `latents` [n, C, h, w].
+
+    `estimate` are the finished latents as the model sees them at this step: what a preview shows.
+    """
 
     step: int
     steps: int
     first: int
     count: int
     latents: Tensor
+    estimate: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,67 +59,199 @@ class Drawn:
 
 
 def generate(
-    components: Components, settings: GenerateSettings, embeddings: Mapping[str, Embedding]
+    components: Components,
+    settings: GenerateSettings,
+    embeddings: Mapping[str, Embedding],
+    hypernetworks: Mapping[str, Hypernetwork] = MappingProxyType({}),
+    *,
+    init_image: Image.Image | None = None,
+    mask: Image.Image | None = None,
 ) -> Iterator[Sampled | Drawn]:
     """Draws `settings.count` images, image i from seed + i, and yields each step and each image.
 
-    The images do not depend on `batch_size`. Raises SettingsError, PromptError or EmbeddingError before the first step
-    when something asked for does not exist, ModelError when the model gives no numbers.
+    `init_image` and `mask` take the place of the files that the settings may name. The images do not depend on
+    `batch_size`. `hypernetworks` are those that the prompt may ask for. Raises SettingsError, PromptError, PhotoError,
+    EmbeddingError or HypernetworkError before the first step when something asked for does not exist or does not fit,
+    ModelError when the model gives no numbers.
     """
-    settings = resolve_settings(components, settings)
-    sampler, schedule = find_sampler(settings.sampler, settings.schedule)
-    plan = plan_prompt(components, settings, embeddings)
-    sides = (settings.height or 0, settings.width or 0)
-    shape = (components.latent_channels, *(side // components.vae_scale for side in sides))
-    for first in range(0, settings.count, settings.batch_size):
-        seeds = [settings.seed + index for index in range(first, min(first + settings.batch_size, settings.count))]
-        scheduler = make_scheduler(sampler, schedule, components.scheduler_config, steps=settings.steps, seeds=seeds)
-        latents, generators = noise_for(seeds, shape)
-        for done in denoise(components, scheduler, latents, generators, plan.guidance_at, steps=settings.steps):
+    source = read_source(settings, init_image, mask)
+    settings = resolve_settings(components, settings, source)
+    components = with_hypernetworks(components, hypernetworks_of(settings.prompt, hypernetworks))
+    drawing = _Drawing(components, settings, plan_prompt(components, settings, embeddings))
+    canvas = make_canvas(source, settings) if source else None
+    second = _second_pass(components, settings, embeddings) if settings.hires else None
+    at_once = 1 if drawing.sampler.one_by_one or (second and second.sampler.one_by_one) else settings.batch_size
+    for first in range(0, settings.count, at_once):
+        batch = range(first, min(first + at_once, settings.count))
+        latents = torch.empty(0)
+        for done in _passes(drawing, second, canvas, batch):
             latents = done.latents
-            yield Sampled(done.step, done.steps, first, settings.count, latents)
-        for index, image in enumerate(_images(components, latents), start=first):
-            yield Drawn(_signed(components, settings, image, settings.seed + index), index, settings.count)
+            yield replace(done, first=first)
+        for index, image in zip(batch, _images(components, settings, latents), strict=True):
+            whole = canvas.put_back(image) if canvas else image
+            yield Drawn(_signed(components, settings, whole, index), index, settings.count)
 
 
-def resolve_settings(components: Components, settings: GenerateSettings) -> GenerateSettings:
-    """Gives `settings` with nothing left open: size, CFG scale, a drawn seed, proper names of sampler and schedule.
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """One pass over a batch: the model, settings with nothing left open, and what the prompts say."""
 
-    Raises SettingsError for an unknown sampler or schedule and for a size that the model cannot draw.
-    """
-    sampler, schedule = find_sampler(settings.sampler, settings.schedule)
-    guidance = components.defaults.guidance_scale if settings.guidance_scale is None else settings.guidance_scale
-    resolved = settings.changed(
-        sampler=sampler.name,
-        schedule=schedule,
-        guidance_scale=guidance,
-        width=settings.width or components.defaults.size,
-        height=settings.height or components.defaults.size,
-        # A1111 draws seeds of 32 bits, and other programs read no longer ones.
-        seed=secrets.randbelow(2**32 - settings.count) if settings.seed == -1 else settings.seed,
+    components: Components
+    settings: GenerateSettings
+    plan: PromptPlan
+
+    @property
+    def sampler(self) -> Sampler:
+        return find_sampler(self.settings.sampler)[0]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one image's latents."""
+        scale = self.components.vae_scale
+        sides = (self.settings.height or 0) // scale, (self.settings.width or 0) // scale
+        return (self.components.latent_channels, *sides)
+
+    def guidance_at(self, step: int) -> Guidance:
+        settings, guidance = self.settings, self.plan.guidance_at(step)
+        return replace(
+            guidance,
+            scale=guidance.scale / self.sampler.guidance_divisor,
+            rescale=settings.guidance_rescale,
+            min_sigma=settings.guidance_min_sigma,
+            keeps_unguided=self.sampler.guidance_divisor != 1,
+            is_tiled=settings.tiling,
+        )
+
+    def start(self, batch: range, latents: Tensor | None = None) -> Start:
+        """Gives seeds and noise of the images `batch`, and the latents to start from."""
+        settings, scale = self.settings, self.components.vae_scale
+        variation, resized_from = None, None
+        seeds = [_seed_of(settings, index) for index in batch]
+        if settings.variation_strength:
+            others = [settings.variation_seed + index for index in batch]
+            variation = Variation(others, settings.variation_strength)
+        if settings.seed_resize_from:
+            width, height = map(int, settings.seed_resize_from.split("x"))
+            resized_from = (max(1, height // scale), max(1, width // scale))
+        noise, generators = noise_for(seeds, self.shape, variation=variation, resized_from=resized_from)
+        steps = None if latents is None else steps_that_run(settings.steps, settings.denoising_strength or 0.0)
+        return Start(seeds, noise, generators, latents, steps)
+
+    def run(self, start: Start, edit: Callable[[Tensor], Tensor] | None = None) -> Iterator[Sampled]:
+        """Yields each step of one pass, as if it were all there is to do."""
+        settings = self.settings
+        config, steps = self.components.scheduler_config, start.steps or settings.steps
+        course = begin(self.sampler, settings.schedule, config, start, steps=settings.steps, eta=settings.eta)
+        for done in denoise(self.components, course, self.guidance_at, steps=steps, edit=edit):
+            yield Sampled(done.step, done.steps, 0, settings.count, done.latents, done.estimate)
+
+
+def _passes(drawing: _Drawing, second: _Drawing | None, canvas: Canvas | None, batch: range) -> Iterator[Sampled]:
+    """Yields the steps of the one pass, or of the two of hires fix, that a batch takes; the last has the latents."""
+    if canvas:
+        yield from _from_canvas(drawing, canvas, batch)
+        return
+    first = drawing.start(batch)
+    if second is None:
+        yield from drawing.run(first)
+        return
+    steps = drawing.settings.steps + steps_that_run(second.settings.steps, second.settings.denoising_strength or 0.0)
+    latents = torch.empty(0)
+    for done in drawing.run(first):
+        latents = done.latents
+        yield replace(done, steps=steps)
+    size = (second.settings.height or 0, second.settings.width or 0)
+    larger = upscale(drawing.components, latents, size, drawing.settings.hires_upscaler)
+    for done in second.run(second.start(batch, larger)):
+        yield replace(done, step=drawing.settings.steps + done.step, steps=steps)
+
+
+def _from_canvas(drawing: _Drawing, canvas: Canvas, batch: range) -> Iterator[Sampled]:
+    """Yields the steps that go on from a picture; where there is a mask, the rest of it stays what it is."""
+    components, settings = drawing.components, drawing.settings
+    kept = _encoded(components, canvas.image, drawing.shape[1:], settings).expand(len(batch), -1, -1, -1)
+    if canvas.mask is None:
+        yield from drawing.run(drawing.start(batch, kept))
+        return
+    repainted = _latent_mask(canvas.mask, drawing.shape[1:])
+    begun = kept
+    if settings.masked_content == "latent noise":
+        begun = kept * (1 - repainted) + drawing.start(batch).noise * repainted
+    elif settings.masked_content == "latent nothing":
+        begun = kept * (1 - repainted)
+
+    def edit(clean: Tensor) -> Tensor:
+        return clean * repainted + kept * (1 - repainted)
+
+    for done in drawing.run(drawing.start(batch, begun), edit):
+        is_last = done.step == done.steps
+        yield replace(done, latents=edit(done.latents)) if is_last else done
+
+
+def _encoded(components: Components, image: Image.Image, size: tuple[int, int], settings: GenerateSettings) -> Tensor:
+    """Gives the latents [1, C, *size] of the picture; for "latent upscale" it is enlarged only as latents."""
+    if settings.resize_mode == "latent upscale":
+        step = components.vae_scale
+        fitting = [max(step, side // step * step) for side in image.size]
+        image = image.resize((fitting[0], fitting[1]), Image.Resampling.LANCZOS)
+    latents = encode_pixels(components, image_to_pixels(image)[None]).mean
+    return upscale_latents(latents, size) if latents.shape[-2:] != size else latents
+
+
+def _latent_mask(mask: Image.Image, size: tuple[int, int]) -> Tensor:
+    """Gives 1 for latents [1, 1, h, w] that are repainted, else 0; a mask too fine for any gets all that it touches."""
+    small = np.asarray(mask.resize(size[::-1], Image.Resampling.BOX), dtype=np.float32) / 255
+    found = (small > 0.5) if (small > 0.5).any() else (small > 0)
+    return torch.from_numpy(found.astype(np.float32))[None, None]
+
+
+def _second_pass(components: Components, settings: GenerateSettings, embeddings: Mapping[str, Embedding]) -> _Drawing:
+    """Gives the second pass of hires fix: larger, with its own steps, sampler and prompts where they are given."""
+    width, height = hires_size(components, settings)
+    steps = settings.hires_steps or settings.steps
+    second = settings.changed(
+        width=width,
+        height=height,
+        steps=steps,
+        sampler=settings.hires_sampler or settings.sampler,
+        schedule="Automatic" if settings.hires_sampler else settings.schedule,
+        prompt=settings.hires_prompt or settings.prompt,
+        negative_prompt=settings.hires_negative_prompt or settings.negative_prompt,
     )
-    for name, side in (("width", resolved.width), ("height", resolved.height)):
-        if side is not None and side % components.vae_scale:
-            raise SettingsError(f"{name} is {side}: {components.name} draws multiples of {components.vae_scale}")
-    return resolved
+    if find_sampler(second.sampler)[0].eta is None:
+        second = second.changed(eta=None)
+    plan = plan_prompt(components, second.changed(steps=settings.steps), embeddings, hires_steps=steps)
+    return _Drawing(components, second, plan)
 
 
-def _images(components: Components, latents: Tensor) -> list[Image.Image]:
+def _seed_of(settings: GenerateSettings, index: int) -> int:
+    """With a variation all images have one seed, and variation seeds in a row, as in A1111."""
+    return settings.seed if settings.variation_strength else settings.seed + index
+
+
+def _images(components: Components, settings: GenerateSettings, latents: Tensor) -> list[Image.Image]:
     if not torch.isfinite(latents).all():
         raise ModelError(
             f"{components.name} gave values that are not numbers, the picture would be black: use --dtype float32, "
             "or a lower CFG scale"
         )
-    return pixels_to_images(decode(components, latents))
+    with wrapping_around(components.vae) if settings.tiling else nullcontext():
+        return pixels_to_images(decode(components, latents))
 
 
-def _signed(components: Components, settings: GenerateSettings, image: Image.Image, seed: int) -> GeneratedImage:
-    """Joins a picture with the settings that draw it alone."""
-    own = settings.changed(seed=seed, count=1)
+def _signed(components: Components, settings: GenerateSettings, image: Image.Image, index: int) -> GeneratedImage:
+    """Joins image number `index` with the settings that draw it alone."""
+    own = settings.changed(seed=_seed_of(settings, index), count=1)
+    if settings.variation_strength:
+        own = own.changed(variation_seed=settings.variation_seed + index)
     infotext = format_infotext(
-        own, model=components.name, model_hash=components.hash, version=_program(), fields={"RNG": "CPU"}
+        own,
+        model=components.name,
+        model_hash=components.hash,
+        version=_program(),
+        fields={"RNG": "CPU", **drawing_fields(own)},
     )
-    return GeneratedImage(image, seed, infotext, own)
+    return GeneratedImage(image, own.seed, infotext, own)
 
 
 def _program() -> str:

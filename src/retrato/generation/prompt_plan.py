@@ -7,7 +7,8 @@ from itertools import chain
 import torch
 
 from retrato.embeddings import Embedding
-from retrato.errors import EmbeddingError, PromptError
+from retrato.errors import EmbeddingError
+from retrato.generation.networks import refuse_others
 from retrato.model.components import Components
 from retrato.model.text import Conditioning, encode, token_chunks
 from retrato.prompts import extract_tags, prompt_schedule, split_and
@@ -41,20 +42,27 @@ class PromptPlan:
         )
 
 
-def plan_prompt(components: Components, settings: GenerateSettings, embeddings: Mapping[str, Embedding]) -> PromptPlan:
+def plan_prompt(
+    components: Components,
+    settings: GenerateSettings,
+    embeddings: Mapping[str, Embedding],
+    *,
+    hires_steps: int | None = None,
+) -> PromptPlan:
     """Reads and encodes `settings`' prompts, in which the names of `embeddings` stand for their vectors.
 
-    Raises PromptError for tags of networks, which cannot be applied, and EmbeddingError for an embedding in the prompt
+    With `hires_steps` it is what holds in the second pass of that many steps.
+
+    Raises PromptError for tags of networks that cannot be applied, and EmbeddingError for an embedding in the prompt
     that was made for another model.
     """
     text, tags = extract_tags(settings.prompt)
-    if tags:
-        written = ", ".join(f"<{tag.kind}:{':'.join(tag.positional)}>" for tag in tags[:5])
-        raise PromptError(f"the prompt asks for {written}: retrato draws with embeddings only, take the tags out")
+    refuse_others(tags)
     parts = tuple(
-        (_encode_schedule(components, part, settings, embeddings), weight) for part, weight in split_and(text)
+        (_encode_schedule(components, part, settings, embeddings, hires_steps), weight)
+        for part, weight in split_and(text)
     )
-    negative = _encode_schedule(components, settings.negative_prompt, settings, embeddings)
+    negative = _encode_schedule(components, settings.negative_prompt, settings, embeddings, hires_steps)
     if components.zero_empty_negative and not settings.negative_prompt.strip():
         negative = Schedule(tuple((end, _zeros_like(conditioning)) for end, conditioning in negative.ends))
     scale = settings.guidance_scale
@@ -63,10 +71,14 @@ def plan_prompt(components: Components, settings: GenerateSettings, embeddings: 
 
 @torch.no_grad()
 def _encode_schedule(
-    components: Components, prompt: str, settings: GenerateSettings, embeddings: Mapping[str, Embedding]
+    components: Components,
+    prompt: str,
+    settings: GenerateSettings,
+    embeddings: Mapping[str, Embedding],
+    hires_steps: int | None,
 ) -> Schedule:
     """Encodes the distinct texts of one schedule together, so that they all have the same number of chunks."""
-    schedule = prompt_schedule(prompt, settings.steps, rules=settings.schedule_rules)
+    schedule = prompt_schedule(prompt, settings.steps, rules=settings.schedule_rules, hires_steps=hires_steps)
     counts = {name: embedding.vectors_per_token for name, embedding in embeddings.items()}
     chunks = {
         text: token_chunks(components, text, counts, emphasis=settings.emphasis)

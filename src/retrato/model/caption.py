@@ -1,10 +1,13 @@
-"""The captioner: one sentence for a picture, by a BLIP model in the `captioner` folder beside a model.
+"""The captioner: one sentence for a picture, by a BLIP model: a model's own, a folder, or one of the hub.
 
 Greedy, so the same picture always gets the same words. Knows nothing of photos on disk.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +58,13 @@ class Captioner:
 
 
 def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Captioner:
-    """Gives the captioner that lies in the model folder `source`; raises ModelError when there is none."""
-    folder = model_folder(source) / "captioner"
-    if not folder.is_dir():
-        raise ModelError(f"{folder.parent} has no captioner folder: write captions into .txt files beside the photos")
+    """Gives the captioner at `source`.
+
+    That is a model (`mini` or a folder) which brings one in its `captioner` folder, a BLIP folder itself, or a hub id
+    such as `Salesforce/blip-image-captioning-base`: one that was downloaded before, or with HF_HUB_OFFLINE=0 is now.
+    Raises ModelError when there is none.
+    """
+    folder = _blip_folder(source)
     chosen = choose_device(device).device
     import_quietly()
     from transformers import AutoTokenizer, BlipForConditionalGeneration
@@ -68,6 +74,41 @@ def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Capt
         return Captioner(blip, AutoTokenizer.from_pretrained(str(folder), local_files_only=True))
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{folder} cannot be loaded, a part of it is missing or broken: {error}") from error
+
+
+def _blip_folder(source: str | Path) -> Path:
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(source)) and not Path(source).exists():
+        return _downloaded(str(source))
+    folder = model_folder(source)
+    if _model_type(folder) == "blip":
+        return folder
+    if not (folder / "captioner").is_dir():
+        raise ModelError(f"{folder} has no captioner folder: write captions into .txt files beside the photos")
+    return folder / "captioner"
+
+
+def _model_type(folder: Path) -> str | None:
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content.get("model_type") if isinstance(content, dict) else None
+
+
+def _downloaded(name: str) -> Path:
+    """Gives the folder of a model of the hub; raises ModelError where it is not here and cannot be fetched."""
+    import_quietly()
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.safetensors"])
+    except (OSError, ValueError) as error:  # the hub's own errors are among them
+        is_off = os.environ.get("HF_HUB_OFFLINE", "1") not in ("0", "", "off", "false")
+        why = "downloads are switched off" if is_off else " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"the captioner {name} is not on this machine ({why}): set HF_HUB_OFFLINE=0 to fetch it, or name its folder"
+        ) from None
+    return model_folder(folder)
 
 
 def _tidy(text: str, prompt: str) -> str:

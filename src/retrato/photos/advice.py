@@ -5,47 +5,85 @@ Knows the figures of the photos, not the photos.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from retrato.photos.framing import Framing
-from retrato.photos.measure import Border
+from retrato.photos.measure import Border, Colour, Light
 
-ADVISED, ENOUGH = 20, 10
+ADVISED, ENOUGH, MANY = 20, 10, 60
 WANTED: dict[Framing, int] = {"full": 3, "half": 5, "close": 12}
 _CALLED: dict[Framing, str] = {"full": "full-body", "half": "half-body", "close": "close-up"}
-_ALIKE = 40.0  # of 255, in any channel: backgrounds that the eye calls the same
+_ALIKE = 40.0  # of 255, in any channel: colours that the eye calls the same
+_SAME_POSE = 0.12  # between the faces' turns, of -0.5 to 0.5
+_SAME_LUMA, _SAME_WARMTH = 10.0, 0.05  # standard deviations over a set taken in one place at one time, and less
 
 
-def set_advice(
-    framings: Sequence[Framing | None], borders: Sequence[Border], *, doubtful: Sequence[str], refused: Sequence[str]
-) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What advice wants to know about one usable photo; None where it could not be told."""
+
+    framing: Framing | None
+    border: Border
+    light: Light
+    clothes: Colour | None = None
+    turn: float | None = None
+
+
+def set_advice(photos: Sequence[Figures], *, doubtful: Sequence[str], refused: Sequence[str]) -> list[str]:
     """Gives sentences, the most important first; none for a set that follows the advice.
 
-    `framings` and `borders` are those of the usable photos, in the same order; the others are file names.
+    `photos` are the figures of the usable ones; the others are file names.
     """
     sentences = []
     if refused:
         sentences.append(f"{_listed(refused)} cannot be used: replace or remove {_them(refused)}.")
     if doubtful:
         sentences.append(f"Look at {_listed(doubtful)}: drop or replace what does not show the person well.")
-    if len(framings) < ENOUGH:
-        sentences.append(f"{len(framings)} usable photos are few: about {ADVISED} give a better likeness.")
-    return sentences + _about_backgrounds(borders) + _about_framing(framings)
+    if len(photos) < ENOUGH:
+        sentences.append(f"{len(photos)} usable photos are few: about {ADVISED} give a better likeness.")
+    elif len(photos) > MANY:
+        sentences.append(f"{len(photos)} photos are many: the best {ADVISED} of them teach as much and take less time.")
+    sentences += _about_sameness([photo.border.colour for photo in photos], "have about the same background", "places")
+    known = [photo.clothes for photo in photos if photo.clothes is not None]
+    sentences += _about_sameness(known, "show clothes of about the same colour", "clothes")
+    sentences += _about_framing([photo.framing for photo in photos])
+    return sentences + _about_poses(photos) + _about_light(photos)
 
 
-def _about_backgrounds(borders: Sequence[Border]) -> list[str]:
-    """Warns when most photos have one background colour, which would be learned as a part of the person."""
-    if len(borders) < 3:
+def _about_sameness(found: Sequence[Colour], what: str, other: str) -> list[str]:
+    """Warns when most photos have one colour there, which would be learned as a part of the person."""
+    if len(found) < 4:
         return []
-    colours = np.array([each.colour for each in borders])
+    colours = np.array(found)
     near = np.abs(colours[:, None] - colours[None]).max(axis=2) <= _ALIKE
     most = int(near.sum(axis=1).argmax())
     count = int(near[most].sum())
-    if count <= 0.6 * len(borders):
+    if count <= 0.6 * len(found):
         return []
     hue = "#{:02x}{:02x}{:02x}".format(*(round(value) for value in colours[near[most]].mean(axis=0)))
-    return [f"{count} of {len(borders)} photos have about the same background ({hue}): add some in other places."]
+    return [
+        f"{count} of {len(found)} photos {what} ({hue}): add some in other {other}, or it becomes part of the person."
+    ]
+
+
+def _about_poses(photos: Sequence[Figures]) -> list[str]:
+    """Warns when all faces look the same way, if enough of them were found."""
+    turns = [photo.turn for photo in photos if photo.turn is not None]
+    if len(turns) < 5 or max(turns) - min(turns) > _SAME_POSE:
+        return []
+    return [f"All {len(turns)} faces look the same way: add some turned to either side."]
+
+
+def _about_light(photos: Sequence[Figures]) -> list[str]:
+    if len(photos) < 5:
+        return []
+    luma = np.array([photo.light.luma for photo in photos])
+    warmth = np.array([photo.light.warmth for photo in photos])
+    if luma.std() > _SAME_LUMA or warmth.std() > _SAME_WARMTH:
+        return []
+    return ["All photos are lit much alike: add some in other light, indoors and out, by day and by lamp."]
 
 
 def _about_framing(framings: Sequence[Framing | None]) -> list[str]:

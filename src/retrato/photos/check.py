@@ -1,26 +1,26 @@
 """What can be said about a set of photos before anything is learned from it: a verdict on each, on all, and advice.
 
 The advice is the known one for textual inversion: about twenty pictures, 3 full body, 5 half body and 12 close-ups, in
-different clothes, poses, light and places. Without a face finder it cannot say who is in a picture.
+different clothes, poses, light and places. Without a face finder it cannot say who is in a picture. What is measured on
+each photo stands in `look`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from retrato.errors import PhotoError
 from retrato.photos import duplicates
 from retrato.photos.advice import ENOUGH, set_advice
-from retrato.photos.framing import Framing, framing
-from retrato.photos.measure import Border, Exposure, Floats, border, exposure, sharpness
-from retrato.photos.photo import Photo, Refused, list_photos, printable, read_photo
-
-Verdict = Literal["good", "doubtful", "refused"]
+from retrato.photos.faces import strangers, why_missing
+from retrato.photos.framing import Framing
+from retrato.photos.look import Measured, Verdict, look, lost, problems_of
+from retrato.photos.measure import Floats
+from retrato.photos.parallel import spread
+from retrato.photos.photo import Photo, Refused, list_photos, printable
 
 FEWEST = 3
-BLURRED = 0.24  # see `sharpness`; a blur of sigma 2 in a picture of 512 pixels
-DARK, BRIGHT, FLAT = 70, 185, 40  # luma of 255, see `Exposure`
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class PhotoVerdict:
     """What was found out about one file: `problems` are sentences, `width` and `height` those of the upright picture.
 
     A refused file cannot be used (and has size 0 if it could not be read); a doubtful one can, but look at it first.
-    `framing` is None where it cannot be told.
+    `framing` is None where it cannot be told. `faces` is how many were found, None where none were looked for;
+    `face_height` is that of the largest, in pixels of the picture.
     """
 
     file: Path
@@ -37,57 +38,92 @@ class PhotoVerdict:
     width: int = 0
     height: int = 0
     framing: Framing | None = None
+    faces: int | None = None
+    face_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoReport:
-    """Verdicts on the photos in order of their names, one on the set, and what to add or to drop, in sentences."""
+    """Verdicts on the photos in order of their names, one on the set, and what to add or to drop, in sentences.
+
+    `not_looked_for` says why no faces were looked for, None where they were.
+    """
 
     photos: tuple[PhotoVerdict, ...]
     verdict: Verdict
     advice: tuple[str, ...]
+    not_looked_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """The figures that a verdict rests on."""
+class Looked:
+    """One photo was looked at: `done` of `total`."""
 
     file: Path
-    size: tuple[int, int]
-    sharpness: float
-    exposure: Exposure
-    border: Border
-    fingerprint: Floats
-    framing: Framing | None
+    done: int
+    total: int
 
 
-def check_photos(folder: Path | str, *, size: int = 256) -> PhotoReport:
+def check_photos(folder: Path | str, *, size: int = 256, faces: bool = True, processes: int = 1) -> PhotoReport:
     """Gives the report on a folder of photos; `size` is the side in pixels of the pictures that will be trained on.
 
-    One photo is in memory at a time. Raises PhotoError only where there is no folder or it holds no picture: whatever
-    is wrong with the photos themselves stands in the report.
+    One photo per process is in memory at a time. `faces`: look for them, if the `faces` extra is there. Raises
+    PhotoError only where there is no folder or it holds no picture: whatever is wrong with the photos themselves stands
+    in the report. For `processes` see `retrato.photos.parallel`.
     """
-    measured: list[Measured] = []
-    refused: list[Refused] = []
-    for path in list_photos(folder):
-        try:
-            measured.append(measure(read_photo(path, shorter_side=size)))
-        except PhotoError as error:
-            refused.append(Refused(path, str(error)))
+    *_, report = checking(folder, size=size, faces=faces, processes=processes)
+    assert isinstance(report, PhotoReport)
+    return report
+
+
+def checking(
+    folder: Path | str, *, size: int = 256, faces: bool = True, processes: int = 1
+) -> Generator[Looked | PhotoReport, None, None]:
+    """Does what `check_photos` does, and says after each photo how far it is; the report comes last."""
+    not_looked_for = why_missing() if faces else "faces were not asked for"
+    paths = list_photos(folder)
+    found: dict[Path, Measured | Refused] = {}
+    work = partial(look, size=size, faces="none" if not_looked_for else "quick")
+    for each in spread(work, paths, processes, lost):
+        found[each.file] = each
+        yield Looked(each.file, len(found), len(paths))
+    # Drawings have no faces, and looking closely takes a second each: only where other photos of the set have one.
+    if any(isinstance(each, Measured) and each.faces for each in found.values()):
+        hidden = [file for file, each in found.items() if isinstance(each, Measured) and each.faces == 0]
+        for each in spread(partial(look, size=size, faces="thorough"), hidden, processes, lost):
+            found[each.file] = each
+            yield Looked(each.file, len(paths), len(paths))
+    measured = [each for each in found.values() if isinstance(each, Measured)]
+    refused = [each for each in found.values() if isinstance(each, Refused)]
+    yield _report(measured, refused, size, not_looked_for)
+
+
+def _report(
+    measured: Sequence[Measured], refused: Sequence[Refused], size: int, not_looked_for: str | None
+) -> PhotoReport:
     near = _neighbours(measured)
-    verdicts = [_verdict(found, near.get(found.file), size) for found in measured]
+    others = strangers([found.face for found in measured])
+    have_faces = any(found.face for found in measured)
+    verdicts = [
+        _verdict(found, problems_of(found, size, near.get(found.file), others.get(at), have_faces))
+        for at, found in enumerate(measured)
+    ]
     verdicts += [PhotoVerdict(each.file, "refused", (each.reason,)) for each in refused]
     reason = _untrainable([found.fingerprint for found in measured], refused)
     advice = set_advice(
-        [found.framing for found in measured],
-        [found.border for found in measured],
+        [found.figures for found in measured],
         doubtful=[printable(each.file.name, 40) for each in verdicts if each.verdict == "doubtful"],
         refused=[printable(each.file.name, 40) for each in refused],
     )
+    if not_looked_for is None and measured and not have_faces:
+        advice.append("No face was found in any photo (in drawings none is): nobody checked who is in them.")
     good = sum(each.verdict == "good" for each in verdicts)
     overall: Verdict = "refused" if reason else "good" if good >= max(ENOUGH, len(verdicts) / 2) else "doubtful"
     return PhotoReport(
-        tuple(sorted(verdicts, key=lambda each: each.file.name)), overall, ((reason,) if reason else ()) + tuple(advice)
+        tuple(sorted(verdicts, key=lambda each: each.file.name)),
+        overall,
+        ((reason,) if reason else ()) + tuple(advice),
+        not_looked_for,
     )
 
 
@@ -99,20 +135,6 @@ def require_trainable(photos: Sequence[Photo], refused: Sequence[Refused] = ()) 
     reason = _untrainable([duplicates.fingerprint(photo.image) for photo in photos], refused)
     if reason:
         raise PhotoError(reason)
-
-
-def measure(photo: Photo) -> Measured:
-    """Gives the figures about one photo, on its pixels as they are: reduce it to the training size first."""
-    image = photo.image
-    return Measured(
-        photo.path,
-        photo.original_size,
-        sharpness(image),
-        exposure(image),
-        border(image),
-        duplicates.fingerprint(image),
-        framing(image, photo.mask),
-    )
 
 
 def _untrainable(prints: Sequence[Floats], refused: Sequence[Refused]) -> str | None:
@@ -148,18 +170,13 @@ def _neighbours(measured: Sequence[Measured]) -> dict[Path, str]:
     return found
 
 
-def _verdict(found: Measured, duplicate: str | None, size: int) -> PhotoVerdict:
-    problems = [duplicate] if duplicate else []
-    width, height = found.size
-    if min(width, height) < size:
-        problems.append(f"small: {width}x{height} pixels, less than the {size} it will be trained at")
-    if found.exposure.bright < DARK:
-        problems.append("too dark: even its bright parts are nearly black")
-    elif found.exposure.dark > BRIGHT:
-        problems.append("too bright: even its dark parts are nearly white")
-    elif found.exposure.bright - found.exposure.dark < FLAT:
-        problems.append("flat: hardly any difference between its light and dark parts")
-    elif found.sharpness < BLURRED:
-        problems.append("blurred: it has no sharp edge at the training size")
-    verdict: Verdict = "doubtful" if problems else "good"
-    return PhotoVerdict(found.file, verdict, tuple(problems), width, height, found.framing)
+def _verdict(found: Measured, problems: tuple[str, ...]) -> PhotoVerdict:
+    return PhotoVerdict(
+        found.file,
+        "doubtful" if problems else "good",
+        problems,
+        *found.size,
+        framing=found.figures.framing,
+        faces=found.faces,
+        face_height=found.face_height,
+    )

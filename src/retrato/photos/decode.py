@@ -10,6 +10,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from pi_heif.as_plugin import HeifImageFile
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from retrato.errors import PhotoError
@@ -18,6 +19,7 @@ MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _ORIENTATION_TAG = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -63,7 +65,7 @@ def decode(content: bytes, name: str, *, shorter_side: int | None = None) -> Pix
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise PhotoError(_too_many_pixels(name, "far more")) from None
         except UnidentifiedImageError:
-            raise PhotoError(_unknown_format(content, name)) from None
+            raise PhotoError(_unknown_format(name)) from None
         # Pillow's decoders answer hostile bytes with anything from SyntaxError to AttributeError.
         except Exception as error:
             reason = " ".join(str(error).partition(" (")[0].split())[:200] or type(error).__name__
@@ -71,11 +73,11 @@ def decode(content: bytes, name: str, *, shorter_side: int | None = None) -> Pix
 
 
 def _decode(content: bytes, name: str, shorter_side: int | None) -> Pixels:
-    image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
+    image = _opened(content)
     width, height = image.size
     if width * height > MAX_PIXELS:  # known from the header, nothing is decoded yet
         raise PhotoError(_too_many_pixels(name, f"{width}x{height}"))
-    turn = _TURNS.get(_orientation(image))
+    turn = _TURNS.get(_orientation(image, content))
     if shorter_side is not None and image.format == "JPEG":
         image.draft(None, (shorter_side * 2, shorter_side * 2))  # the decoder halves for free
     image.load()
@@ -90,8 +92,22 @@ def _decode(content: bytes, name: str, shorter_side: int | None) -> Pixels:
     return Pixels(image, mask, (width, height))
 
 
-def _orientation(image: Image.Image) -> int:
-    """Gives the EXIF orientation 1..8; 1, as the standard says, where EXIF is missing or unreadable."""
+def _opened(content: bytes) -> Image.Image:
+    """Gives the picture with its header read; HEIC by its own class: Pillow's list stays as it is."""
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS and b"av01" not in content[:4096]:
+        return HeifImageFile(io.BytesIO(content))
+    return Image.open(io.BytesIO(content), formats=FORMATS)
+
+
+def _orientation(image: Image.Image, content: bytes) -> int:
+    """Gives the EXIF orientation 1..8; 1, as the standard says, where EXIF is missing or unreadable.
+
+    HEIC has turns of its own, `irot` and `imir`, which the decoder has followed; EXIF repeats them, and counts only
+    where a program wrote it alone.
+    """
+    if isinstance(image, HeifImageFile):
+        is_turned = b"irot" in content[:65536] or b"imir" in content[:65536]
+        return 1 if is_turned else int(image.info.get("original_orientation") or 1)
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
@@ -167,8 +183,6 @@ def _too_many_pixels(name: str, found: str) -> str:
     return f"{name} has {found} pixels, more than the {MAX_PIXELS // 1_000_000} million that are read: save it smaller"
 
 
-def _unknown_format(content: bytes, name: str) -> str:
-    if content[4:8] == b"ftyp" and content[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
-        return f"{name} is a HEIC picture, which this installation cannot read: save it as JPEG or PNG"
-    wanted = "JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP"
+def _unknown_format(name: str) -> str:
+    wanted = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP"
     return f"{name} is not a picture that can be read: it takes {wanted}, so save it as one of these"

@@ -1,4 +1,4 @@
-"""Numbers about one picture: how sharp, how well lit, what lies along its border.
+"""Numbers about one picture: how sharp, how well and how it is lit, what lies along its border.
 
 Everything is measured on a copy of about the training size, so that a large photo which is soft only when enlarged
 counts as sharp. Knows nothing of verdicts.
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Floats = NDArray[np.floating[Any]]
+Colour = tuple[float, float, float]
 
 BORDER = 0.06  # of the shorter side
 
@@ -28,8 +29,16 @@ class Exposure:
 class Border:
     """The left, top and right edge: `colour` is its median (RGB, 0..255), `uniform` the share of it near that."""
 
-    colour: tuple[float, float, float]
+    colour: Colour
     uniform: float
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """`luma` is the median brightness, 0..255; `warmth` how much more red than blue there is, in parts of it."""
+
+    luma: float
+    warmth: float
 
 
 def luma(image: Image.Image) -> Floats:
@@ -68,6 +77,13 @@ def exposure(image: Image.Image) -> Exposure:
     """Gives between which brightnesses nearly all of the picture lies."""
     dark, bright = np.percentile(luma(image), (2, 98))
     return Exposure(float(dark), float(bright))
+
+
+def light(image: Image.Image) -> Light:
+    """Gives how bright and how warm a picture, or the face cut out of it, is lit."""
+    values = np.asarray(image, dtype=np.float64)
+    median = float(np.median(luma(image)))
+    return Light(median, float(np.median(values[..., 0] - values[..., 2])) / max(median, 1.0))
 
 
 def border(image: Image.Image, tolerance: float = 24.0) -> Border:

@@ -15,9 +15,25 @@ from retrato.errors import PhotoError
 from retrato.photos.decode import MAX_BYTES, decode
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".hif",
+    )
 )
 MAX_CAPTION_BYTES = 16_000
+MASK_SUFFIX = ".mask.png"  # of the picture beside a photo that is white where the subject is
 SMALLEST_SIDE = 32  # pixels; below, there is no face to learn
 
 
@@ -27,7 +43,8 @@ class Photo:
 
     `image` is RGB, upright, in sRGB and holds nothing but pixels; `original_size` is the (width, height) of the upright
     picture in its file, larger than `image` where that was reduced; `caption` is what the .txt beside it says; `mask`
-    is its alpha channel (mode L, 255 where the subject is), if it had one that says anything.
+    is the picture `<name>.mask.png` beside it, else its alpha channel (mode L, 255 where the subject is), if it had one
+    that says anything.
     """
 
     path: Path
@@ -46,7 +63,7 @@ class Refused:
 
 
 def list_photos(folder: Path | str) -> list[Path]:
-    """Gives the picture files of a folder, sorted by name: no hidden ones, none of subfolders, no .txt and the like.
+    """Gives the picture files of a folder, sorted by name: no hidden ones, no masks, none of subfolders, no .txt.
 
     Whether they can be read is `read_photo`'s to say; a link that leads nowhere is listed, so that somebody says so.
     Raises PhotoError where there is no folder or it holds no picture.
@@ -75,7 +92,7 @@ def list_photos(folder: Path | str) -> list[Path]:
 def read_photo(path: Path | str, *, shorter_side: int | None = None) -> Photo:
     """Gives one photo; with `shorter_side`, reduced to that many pixels on its shorter side, never enlarged.
 
-    Reads JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP of at most 50 MB and 64 megapixels, at least 32 pixels on each side.
+    Reads JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF and BMP of at most 50 MB and 64 megapixels, 32 pixels or more a side.
     Raises PhotoError with one sentence that names the file and says why it cannot be used.
     """
     path = Path(path)
@@ -85,7 +102,25 @@ def read_photo(path: Path | str, *, shorter_side: int | None = None) -> Photo:
     if min(width, height) < SMALLEST_SIDE:
         wanted = f"wanted at least {SMALLEST_SIDE} on each side"
         raise PhotoError(f"{name} is {width}x{height} pixels, {wanted}: find a larger copy of it")
-    return Photo(path, pixels.image, pixels.size, _read_caption(path), pixels.mask)
+    mask = read_mask(path.parent / f"{path.stem}{MASK_SUFFIX}", pixels.image.size)
+    return Photo(path, pixels.image, pixels.size, _read_caption(path), mask or pixels.mask)
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> Image.Image | None:
+    """Gives a mask (L, 255 where the subject is) resized to `size`, None where there is no such file.
+
+    A mask with an alpha channel is that channel. Raises PhotoError where it cannot be read, or has another shape.
+    """
+    if not os.path.lexists(path):
+        return None
+    name = printable(path.name)
+    pixels = decode(_read_bytes(path, name, MAX_BYTES), name)
+    mask = pixels.mask or pixels.image.convert("L")
+    if abs(mask.width / mask.height / (size[0] / size[1]) - 1) > 0.05:
+        raise PhotoError(
+            f"the mask {name} is {mask.width}x{mask.height} pixels, another shape than its photo: make it as large"
+        )
+    return mask.resize(size, Image.Resampling.BILINEAR) if mask.size != size else mask
 
 
 def read_photos(folder: Path | str, *, shorter_side: int | None = None) -> tuple[list[Photo], list[Refused]]:
@@ -111,7 +146,8 @@ def printable(name: Path | str, longest: int = 120) -> str:
 
 
 def _looks_like_a_picture(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+    lower = entry.name.lower()
+    if lower.startswith(".") or lower.endswith(MASK_SUFFIX) or os.path.splitext(lower)[1] not in SUFFIXES:
         return False
     try:
         return not entry.is_dir()

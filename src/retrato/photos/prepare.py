@@ -1,43 +1,54 @@
-"""Writes training pictures from a folder of photos: upright, square, of one size, with captions beside them.
+"""Writes training pictures from a folder of photos: upright, cut, of one size, with captions and masks beside them.
 
 The layout of names is A1111's (`00000-0-original.png` and `.txt`, preprocess tab of 1.6), so that other programs find
-what they know. Originals are only read, and nothing that exists is written over. Knows no model: who wants automatic
-captions passes the function that makes them.
+what they know. Originals are only read, and nothing that exists is written over; a second run does only what is new.
+Knows no model: who wants automatic captions passes the function that makes them.
 """
 
+import io
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image
 
 from retrato.errors import PhotoError
-from retrato.files import atomic_path, write_atomic
-from retrato.photos.framing import Box, subject
-from retrato.photos.photo import Photo, Refused, list_photos, printable, read_photo
-from retrato.photos.square import Crop, cut, split_boxes, square, square_box
+from retrato.files import write_atomic
+from retrato.photos.faces import why_missing
+from retrato.photos.framing import Box, Framing
+from retrato.photos.journal import NAME as JOURNAL
+from retrato.photos.journal import WRITTEN, Begun, Journal
+from retrato.photos.look import lost
+from retrato.photos.parallel import spread
+from retrato.photos.photo import MASK_SUFFIX, Refused, list_photos, printable
+from retrato.photos.words import caption_words, framed, name_words
+from retrato.photos.working_copy import WorkingCopies, WorkingCopy, working_copies
 from retrato.settings import PhotoSettings
 
-MASK_FOLDER = "masks"
-_LONGEST_STEM = 200  # bytes; most file systems take names of 255
-_WRITTEN = re.compile(r"\d{5}-\d+-.*\.(png|txt)", re.DOTALL)
+Captioner = Callable[[Image.Image], str]
+
+_LONGEST_NAME = 200  # bytes; most file systems take names of 255
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedPhoto:
     """One picture that was written: `file` from `source`, of which it shows `box` (left, top, right, bottom).
 
-    `box` is in pixels of the upright source; `mask` is the picture in `masks/` that is white where the subject is.
+    `box` is in pixels of the upright source; `mask` is the picture beside `file` that is white where the subject is.
+    `notes` are sentences about what was not as asked for. Of a picture that an earlier run wrote, `is_new` is False,
+    and only `file` and `source` are known.
     """
 
     file: Path
     source: Path
     caption: str | None
-    box: Box
+    box: Box | None
     mask: Path | None = None
+    framing: Framing | None = None
+    notes: tuple[str, ...] = ()
+    is_new: bool = True
 
 
 def prepare(
@@ -45,40 +56,46 @@ def prepare(
     out: Path | str,
     settings: PhotoSettings,
     *,
-    captioner: Callable[[Image.Image], str] | None = None,
-) -> Iterator[PreparedPhoto | Refused]:
-    """Gives, one by one, the pictures written to `out` and the files that could not be used.
+    captioner: Captioner | None = None,
+    processes: int = 1,
+) -> Generator[PreparedPhoto | Refused, None, None]:
+    """Gives, photo by photo, the pictures written to `out` and the files that could not be used.
 
-    A caption in a .txt beside the photo always goes with it; `settings.caption` says where that of the others comes
-    from. Masks are written where the photo's alpha channel or plain background shows the subject. Raises PhotoError
-    at once, and writes nothing, if the photos or the folder to write to will not do or a setting needs what is missing.
+    A caption in a .txt beside the photo goes with it as `settings.existing_caption` says; `settings.caption` says where
+    that of the others comes from. What an earlier run with the same settings has written there is left as it is. Raises
+    PhotoError at once, and writes nothing, if the photos or the folder to write to will not do or a setting needs what
+    is missing. For `processes` see `retrato.photos.parallel`; each holds at most two photos.
     """
     folder, out = Path(folder), Path(out)
-    crop = _supported(settings, captioner)
+    _require_supported(settings, captioner)
     sources = list_photos(folder)
     _require_free(folder, out)
-    return _prepared(sources, out, settings, crop, captioner)
+    journal = Journal(out, settings.model_dump())
+    return _prepared(sources, journal, settings, captioner, processes)
 
 
-def _supported(settings: PhotoSettings, captioner: Callable[[Image.Image], str] | None) -> Crop:
-    if settings.crop == "face":
-        raise PhotoError(
-            "crop is face, but this installation has no face finder: use center, or none to cut nothing off"
-        )
+def _require_supported(settings: PhotoSettings, captioner: Captioner | None) -> None:
+    if settings.crop == "face" and (missing := why_missing()):
+        raise PhotoError(f"crop is face, but {missing}; or use focal, center, or none to cut nothing off")
+    if settings.face_share and settings.crop != "face":
+        raise PhotoError(f"face_share is {settings.face_share}, which needs crop face: crop is {settings.crop}")
     if settings.caption == "blip" and captioner is None:
         raise PhotoError("caption is blip, but no captioner was given: use filename or none, or write .txt files")
-    return settings.crop
+    if settings.mask_folder is not None and not settings.mask:
+        raise PhotoError("mask_folder is given without mask, so it would not be used: add mask")
+    if settings.mask_folder is not None and not Path(settings.mask_folder).is_dir():
+        raise PhotoError(f"there is no folder of masks {printable(settings.mask_folder)}: name the one that holds them")
 
 
 def _require_free(folder: Path, out: Path) -> None:
-    """Raises PhotoError unless `out` is another folder, or none yet, without pictures of an earlier run."""
+    """Raises PhotoError unless `out` is another folder, or none yet, without pictures that no journal tells of."""
     source, target = (Path(os.path.realpath(path)) for path in (folder, out))
     if target == source or source in target.parents:
         raise PhotoError(f"{printable(out)} is the photos' own folder or lies in it: name one outside of it")
     if target.exists() and not target.is_dir():
         raise PhotoError(f"{printable(out)} is a file, wanted a folder to write to: name another one")
-    taken = sorted(name for name in os.listdir(target) if _WRITTEN.fullmatch(name)) if target.exists() else []
-    if taken:
+    taken = sorted(name for name in os.listdir(target) if WRITTEN.fullmatch(name)) if target.exists() else []
+    if taken and not (target / JOURNAL).exists():
         raise PhotoError(
             f"{printable(out)} already holds {len(taken)} prepared files such as {printable(taken[0])}, "
             "which are never written over: name another folder, or empty it"
@@ -86,88 +103,139 @@ def _require_free(folder: Path, out: Path) -> None:
 
 
 def _prepared(
-    sources: list[Path],
-    out: Path,
+    sources: Sequence[Path],
+    journal: Journal,
     settings: PhotoSettings,
-    crop: Crop,
-    captioner: Callable[[Image.Image], str] | None,
-) -> Iterator[PreparedPhoto | Refused]:
-    for index, source in enumerate(sources):
+    captioner: Captioner | None,
+    processes: int,
+) -> Generator[PreparedPhoto | Refused, None, None]:
+    new: list[Path] = []
+    for source in sources:
         try:
-            photo = read_photo(source)
-        except PhotoError as error:  # one bad picture never stops the rest
+            begun = journal.find(source)
+        except PhotoError as error:
             yield Refused(source, str(error))
             continue
-        boxes = (split_boxes(photo.image) if settings.split else []) or [square_box(photo.image, crop)]
-        subindex = 0
-        for box in boxes:
-            picture = _shaped(photo.image, box, settings.size)
-            mask = _mask(photo, picture, box) if settings.mask else None
-            caption = _caption(photo, picture, settings, captioner)
-            for mirrored in (False, True) if settings.flip else (False,):
-                file = out / f"{index:05}-{subindex}-{_safe_stem(source)}.png"
-                yield _write(PreparedPhoto(file, source, caption, box), picture, mask, mirrored)
-                subindex += 1
+        if begun is None or not all((journal.folder / name).exists() for name in begun.pictures):
+            new.append(source)
+        else:
+            yield from (
+                PreparedPhoto(journal.folder / name, source, None, None, is_new=False) for name in begun.pictures
+            )
+    faces = why_missing() is None and (
+        settings.crop in ("face", "focal") or settings.mask or settings.caption == "blip"
+    )
+    work = partial(working_copies, settings=settings, faces=faces)
+    for found in spread(work, new, processes, lost):
+        if isinstance(found, Refused):
+            yield found
+            continue
+        try:
+            written = _write_all(found, journal, settings, captioner)
+        except _Gone as error:
+            yield Refused(found.source, str(error))
+            continue
+        yield from written
 
 
-def _shaped(image: Image.Image, box: Box, size: int) -> Image.Image:
-    left, top, right, bottom = box
-    if right - left == bottom - top:
-        return cut(image, box, size)
-    return square(image, size, "none")
+class _Gone(Exception):
+    """The photo was taken away while it was worked on; the message says so."""
 
 
-def _mask(photo: Photo, picture: Image.Image, box: Box) -> Image.Image | None:
-    """Gives where the subject is in the squared picture (L, 255 inside): by alpha channel or plain background."""
-    if photo.mask is not None:
-        return _shaped(photo.mask, box, picture.width)
-    inside = subject(picture)
-    if inside is None:
-        return None
-    return Image.fromarray(inside.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(picture.width / 256))
+def _write_all(
+    found: WorkingCopies, journal: Journal, settings: PhotoSettings, captioner: Captioner | None
+) -> list[PreparedPhoto]:
+    """Writes the copies of one photo under the names that the journal has for them, or new ones."""
+    captions = [_caption(found, copy, settings, captioner) for copy in found.copies]
+    _make_folder(journal.folder)
+    begun = _begun(found, captions, journal, settings)
+    written = []
+    for at, (copy, name, caption) in enumerate(zip(found.copies, begun.pictures, captions, strict=True)):
+        prepared = PreparedPhoto(
+            journal.folder / name, found.source, caption, copy.box, None, copy.framing, found.notes if at == 0 else ()
+        )
+        written.append(_write(prepared, copy, settings.caption_in == "txt"))
+    return written
+
+
+def _begun(found: WorkingCopies, captions: Sequence[str | None], journal: Journal, settings: PhotoSettings) -> Begun:
+    """Gives the journal's entry of a photo, made now unless a killed run has made it."""
+    try:
+        begun = journal.find(found.source)
+        if begun is not None and len(begun.pictures) == len(found.copies):
+            return begun
+        number = journal.next_number()
+        names = []
+        for at, caption in enumerate(captions):
+            last = caption if settings.caption_in == "name" and caption else found.source.stem
+            names.append(f"{number:05}-{at}-{name_words(last, _LONGEST_NAME)}.png")
+        for name in names:
+            _require_new(journal.folder / name)
+        journal.add(found.source, number, tuple(names))
+    except PhotoError as error:
+        if found.source.exists():
+            raise
+        raise _Gone(str(error)) from None
+    except OSError as error:
+        if not found.source.exists():
+            raise _Gone(f"{printable(found.source.name)} is not there any more: put it back") from None
+        raise _unwritable(journal.folder / JOURNAL, error) from error
+    entry = journal.find(found.source)
+    assert entry is not None
+    return entry
 
 
 def _caption(
-    photo: Photo, picture: Image.Image, settings: PhotoSettings, captioner: Callable[[Image.Image], str] | None
+    found: WorkingCopies, copy: WorkingCopy, settings: PhotoSettings, captioner: Captioner | None
 ) -> str | None:
-    if photo.caption:
-        return photo.caption
+    action = settings.existing_caption
+    existing = None if action == "ignore" else found.caption
+    if existing and action == "copy":
+        return existing
+    new = None
     if settings.caption == "filename":
-        words = re.sub(r"^[\d\s_-]+", "", photo.path.stem).replace("_", " ")
-        return " ".join(words.encode("utf-8", "ignore").decode().split()) or None
-    if settings.caption == "blip" and captioner is not None:
-        return " ".join(captioner(picture).split()) or None
-    return None
+        new = caption_words(found.source.stem)
+    elif settings.caption == "blip" and captioner is not None:
+        new = " ".join(captioner(Image.open(io.BytesIO(copy.picture))).split()) or None
+        if settings.framing_words:
+            new = framed(new, copy.framing)
+    parts = (existing, new) if action == "prepend" else (new, existing)
+    return ", ".join(part for part in parts if part) or None
 
 
-def _write(prepared: PreparedPhoto, picture: Image.Image, mask: Image.Image | None, mirrored: bool) -> PreparedPhoto:
-    """Writes one picture and what goes with it; the picture last, so that where it is, all of it is."""
+def _write(prepared: PreparedPhoto, copy: WorkingCopy, caption_beside: bool) -> PreparedPhoto:
+    """Writes one picture and what goes with it; the picture last, so that where it is, all of it is.
+
+    What is there already was written by the run that this one goes on with, or changed by the user since: it stays.
+    """
     file = prepared.file
-    beside = file.with_suffix(".txt") if prepared.caption else None
-    mask_file = file.parent / MASK_FOLDER / file.name if mask is not None else None
-    for path in (file, beside, mask_file):
-        if path is not None and os.path.lexists(path):
-            raise PhotoError(f"{printable(path)} exists and is never written over: name another folder, or empty it")
+    mask_file = file.with_name(f"{file.stem}{MASK_SUFFIX}") if copy.mask is not None else None
+    beside = file.with_suffix(".txt")
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # pictures of people are nobody else's business
-        if beside is not None:
+        if prepared.caption and caption_beside and not os.path.lexists(beside):
             write_atomic(beside, f"{prepared.caption}\n")
-        if mask_file is not None and mask is not None:
-            _save(ImageOps.mirror(mask) if mirrored else mask, mask_file)
-        _save(ImageOps.mirror(picture) if mirrored else picture, file)
+        if mask_file is not None and copy.mask is not None and not os.path.lexists(mask_file):
+            write_atomic(mask_file, copy.mask)
+        if not os.path.lexists(file):
+            write_atomic(file, copy.picture)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise PhotoError(f"{printable(file)} cannot be written ({why}): what was written before it is whole") from error
+        raise _unwritable(file, error) from error
     return replace(prepared, mask=mask_file)
 
 
-def _save(picture: Image.Image, file: Path) -> None:
-    with atomic_path(file) as temporary:
-        picture.save(temporary, "PNG")
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # pictures of people are nobody else's business
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
-def _safe_stem(source: Path) -> str:
-    """Gives the source's stem as every file system takes it: no control or reserved characters, at most 200 bytes."""
-    stem = source.stem.encode("utf-8", "replace").decode()
-    stem = "".join("_" if letter in '<>:"/\\|?*' or not letter.isprintable() else letter for letter in stem)
-    return stem.encode()[:_LONGEST_STEM].decode("utf-8", "ignore").rstrip(" .") or "photo"
+def _require_new(path: Path) -> None:
+    for each in (path, path.with_suffix(".txt"), path.with_name(f"{path.stem}{MASK_SUFFIX}")):
+        if os.path.lexists(each):
+            raise PhotoError(f"{printable(each)} exists and is never written over: name another folder, or empty it")
+
+
+def _unwritable(path: Path, error: OSError) -> PhotoError:
+    why = error.strerror or str(error)
+    return PhotoError(f"{printable(path)} cannot be written ({why}): what was written before it is whole")

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from retrato.errors import PhotoError
-from retrato.photos.check import PhotoReport, PhotoVerdict, Verdict
+from retrato.photos.check import PhotoReport, PhotoVerdict
+from retrato.photos.look import Verdict
 from retrato.photos.photo import printable, read_photo
 
 _PAPER, _INK, _FAINT, _CARD, _EMPTY = "#f6f4ef", "#26242b", "#77727d", "#ffffff", "#e9e5dd"
-_COLOURS: dict[Verdict, str] = {"good": "#2e8b57", "doubtful": "#b9700a", "refused": "#c0392b"}
-_HEADLINES: dict[Verdict, str] = {
+COLOURS: dict[Verdict, str] = {"good": "#2e8b57", "doubtful": "#b9700a", "refused": "#c0392b"}
+HEADLINES: dict[Verdict, str] = {
     "good": "Good to train on",
     "doubtful": "Can be trained on, could be better",
     "refused": "Cannot be trained on yet",
 }
-_CALLED = {"full": "full body", "half": "half body", "close": "close-up", None: ""}
+CALLED = {"full": "full body", "half": "half body", "close": "close-up", None: ""}
 _MARGIN, _GAP, _PADDING, _LINE = 28, 16, 10, 17
 
 
@@ -54,7 +55,7 @@ def contact_sheet(report: PhotoReport, *, columns: int = 5, tile: int = 200) -> 
         top += row_height + _GAP
     brush = ImageDraw.Draw(sheet)
     for sentence in report.advice:
-        brush.ellipse((_MARGIN, top + 12, _MARGIN + 6, top + 18), fill=_COLOURS[report.verdict])
+        brush.ellipse((_MARGIN, top + 12, _MARGIN + 6, top + 18), fill=COLOURS[report.verdict])
         for line in _wrapped(sentence, width - 2 * _MARGIN - 16, fonts.name):
             brush.text((_MARGIN + 16, top + 7), line, font=fonts.name, fill=_INK)
             top += 20
@@ -63,12 +64,12 @@ def contact_sheet(report: PhotoReport, *, columns: int = 5, tile: int = 200) -> 
 
 def _headline(sheet: Image.Image, report: PhotoReport, fonts: _Fonts) -> None:
     brush = ImageDraw.Draw(sheet)
-    brush.text((_MARGIN, _MARGIN - 4), _HEADLINES[report.verdict], font=fonts.title, fill=_COLOURS[report.verdict])
-    counts = [(kind, sum(photo.verdict == kind for photo in report.photos)) for kind in _COLOURS]
+    brush.text((_MARGIN, _MARGIN - 4), HEADLINES[report.verdict], font=fonts.title, fill=COLOURS[report.verdict])
+    counts = [(kind, sum(photo.verdict == kind for photo in report.photos)) for kind in COLOURS]
     across = float(_MARGIN)
     for kind, count in counts:
         if count:
-            brush.ellipse((across, _MARGIN + 38, across + 10, _MARGIN + 48), fill=_COLOURS[kind])
+            brush.ellipse((across, _MARGIN + 38, across + 10, _MARGIN + 48), fill=COLOURS[kind])
             text = f"{count} {kind}"
             brush.text((across + 16, _MARGIN + 35), text, font=fonts.name, fill=_FAINT)
             across += 16 + brush.textlength(text, font=fonts.name) + 22
@@ -80,22 +81,22 @@ def _card(photo: PhotoVerdict, tile: int, fonts: _Fonts) -> Image.Image:
     height = 5 + _PADDING + tile + 2 * _LINE + 8 + len(problems) * (_LINE - 1) + _PADDING
     card = Image.new("RGB", (tile + 2 * _PADDING, height), _CARD)
     brush = ImageDraw.Draw(card)
-    brush.rectangle((0, 0, card.width, 4), fill=_COLOURS[photo.verdict])
+    brush.rectangle((0, 0, card.width, 4), fill=COLOURS[photo.verdict])
     card.paste(_thumbnail(photo, tile), (_PADDING, 5 + _PADDING))
     if photo.verdict != "good":  # in words as well: not everybody tells the colours apart
         wide = fonts.small.getlength(photo.verdict) + 14
         place = (card.width - _PADDING - wide - 6, 5 + _PADDING + 6)
-        brush.rounded_rectangle((*place, place[0] + wide, place[1] + 20), 10, fill=_COLOURS[photo.verdict])
+        brush.rounded_rectangle((*place, place[0] + wide, place[1] + 20), 10, fill=COLOURS[photo.verdict])
         brush.text((place[0] + 7, place[1] + 3), photo.verdict, font=fonts.small, fill=_CARD)
     top = 5 + _PADDING + tile + 6
     brush.text((_PADDING, top), _fitting(printable(photo.file.name), tile, fonts.name), font=fonts.name, fill=_INK)
-    facts = [f"{photo.width} x {photo.height}"] * (photo.width > 0) + [_CALLED[photo.framing]] * (
+    facts = [f"{photo.width} x {photo.height}"] * (photo.width > 0) + [CALLED[photo.framing]] * (
         photo.framing is not None
     )
     brush.text((_PADDING, top + _LINE), "  ·  ".join(facts), font=fonts.small, fill=_FAINT)
     for at, line in enumerate(problems):
         place = (_PADDING, top + 2 * _LINE + 2 + at * (_LINE - 1))
-        brush.text(place, line, font=fonts.small, fill=_COLOURS[photo.verdict])
+        brush.text(place, line, font=fonts.small, fill=COLOURS[photo.verdict])
     return card
 
 
@@ -107,8 +108,8 @@ def _thumbnail(photo: PhotoVerdict, tile: int) -> Image.Image:
     except PhotoError:  # the report says why, the sheet shows that there is nothing to show
         brush = ImageDraw.Draw(ground)
         low, high = tile * 0.4, tile * 0.6
-        brush.line((low, low, high, high), fill=_COLOURS["refused"], width=6)
-        brush.line((low, high, high, low), fill=_COLOURS["refused"], width=6)
+        brush.line((low, low, high, high), fill=COLOURS["refused"], width=6)
+        brush.line((low, high, high, low), fill=COLOURS["refused"], width=6)
         return ground
     picture = ImageOps.contain(picture, (tile, tile), Image.Resampling.LANCZOS)
     ground.paste(picture, ((tile - picture.width) // 2, (tile - picture.height) // 2))

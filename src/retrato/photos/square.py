@@ -1,6 +1,7 @@
-"""Cuts pictures to squares: around the centre, around what draws the eye, or not at all; and long ones into several.
+"""Which part of a picture to keep, as a square or as another shape: around the centre, what draws the eye, or a face.
 
-Knows nothing of files. Boxes are (left, top, right, bottom) in the picture's own pixels.
+And how to cut it out, and long ones into several. Knows nothing of files.
+Boxes are (left, top, right, bottom) in the picture's own pixels.
 """
 
 import math
@@ -12,10 +13,13 @@ from PIL import Image
 from retrato.photos.framing import Box
 from retrato.photos.measure import Floats, border, luma
 
-Crop = Literal["center", "focal", "none"]
+Crop = Literal["center", "focal", "face", "none"]
+Shape = Literal["square", "bucket", "keep"]
 
-# A1111's weights of the two focal points that need no face finder (its `autocrop.py`, 1.6).
-EDGE_WEIGHT, ENTROPY_WEIGHT = 0.5, 0.15
+# A1111's weights of the three kinds of focal point (its `autocrop.py`, 1.6).
+FACE_WEIGHT, EDGE_WEIGHT, ENTROPY_WEIGHT = 0.9, 0.5, 0.15
+# A1111's rule for auto-sized crops (its preprocess tab, 1.6): the largest of the sizes whose shape is that near.
+BUCKET_ERROR = 0.1
 # A1111's rule for pictures to split (its preprocess tab, 1.6).
 SPLIT_BELOW, SPLIT_OVERLAP = 0.5, 0.2
 
@@ -38,21 +42,60 @@ def square(image: Image.Image, size: int, crop: Crop = "center") -> Image.Image:
     return filled
 
 
-def cut(image: Image.Image, box: Box, size: int) -> Image.Image:
-    """Gives what lies in `box` as a square of `size` pixels."""
-    return image.crop(box).resize((size, size), Image.Resampling.LANCZOS)  # resize's own box looks beyond its edges
+def cut(image: Image.Image, box: Box, size: int | tuple[int, int]) -> Image.Image:
+    """Gives what lies in `box` as a square of `size` pixels, or as a picture of (width, height)."""
+    size = (size, size) if isinstance(size, int) else size
+    return image.crop(box).resize(size, Image.Resampling.LANCZOS)  # resize's own box looks beyond its edges
 
 
 def square_box(image: Image.Image, crop: Crop = "center") -> Box:
     """Gives the largest square in the picture, as near to its middle or focal point as it fits; `none`: the picture."""
+    return crop_box(image, crop)
+
+
+def crop_box(
+    image: Image.Image, crop: Crop = "center", *, ratio: float = 1.0, face: Box | None = None, face_share: float = 0.0
+) -> Box:
+    """Gives the largest box of that width to height, as near to what `crop` says as it fits; `none`: the picture.
+
+    `face` cuts around the box of the face, with some room above it; with `face_share` no more of the picture than makes
+    the face that part of its height. It and `focal` do without a face where there is none.
+    """
     width, height = image.size
     if crop == "none":
         return (0, 0, width, height)
-    side = min(width, height)
-    across, down = focal_point(image) if crop == "focal" else (width / 2, height / 2)
-    left = min(max(round(across - side / 2), 0), width - side)
-    top = min(max(round(down - side / 2), 0), height - side)
-    return (left, top, left + side, top + side)
+    high = min(height, round(width / ratio))
+    across, down = width / 2, height / 2
+    if crop == "face" and face is not None:
+        if face_share:
+            high = min(high, round((face[3] - face[1]) / face_share))
+        across, down = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2 + 0.2 * (face[3] - face[1])
+    elif crop != "center":
+        across, down = focal_point(image, face)
+    wide = min(width, round(high * ratio))
+    left = min(max(round(across - wide / 2), 0), width - wide)
+    top = min(max(round(down - high / 2), 0), height - high)
+    return (left, top, left + wide, top + high)
+
+
+def shaped_size(width: int, height: int, size: int, shape: Shape) -> tuple[int, int]:
+    """Gives the size that a picture of `width` x `height` is written at; none has more pixels than a square of `size`.
+
+    `bucket`: one of a grid of sizes in steps of an eighth of `size`, between half and twice as wide as high. `keep`:
+    its own shape, in steps of 8 pixels.
+    """
+    if shape == "square":
+        return (size, size)
+    if shape == "keep":
+        scale = size / math.sqrt(width * height)
+        return (max(8, int(width * scale / 8) * 8), max(8, int(height * scale / 8) * 8))
+    step = max(8, size // 64 * 8)
+    sides = range(size // 2 // step * step, size * 3 // 2 + 1, step)
+    found = [(wide, high) for wide in sides for high in sides if wide * high <= size * size and 0.5 <= wide / high <= 2]
+    wanted = width / height
+    error = {each: abs(each[0] / each[1] - wanted) / max(1.0, wanted) for each in found}
+    near = [each for each in found if error[each] <= BUCKET_ERROR] or [min(found, key=lambda each: error[each])]
+    return max(near, key=lambda each: (each[0] * each[1], -error[each]))
 
 
 def split_boxes(image: Image.Image) -> list[Box]:
@@ -67,10 +110,10 @@ def split_boxes(image: Image.Image) -> list[Box]:
     return [(0, start, short, start + short) for start in starts]
 
 
-def focal_point(image: Image.Image) -> tuple[float, float]:
-    """Gives (across, down) in pixels: the weighted middle of the picture's edges and of its richest part.
+def focal_point(image: Image.Image, face: Box | None = None) -> tuple[float, float]:
+    """Gives (across, down) in pixels: the weighted middle of the face, the picture's edges and its richest part.
 
-    Both come from a copy of at most 128 pixels, where grain and far-off leaves no longer count as detail.
+    The last two come from a copy of at most 128 pixels, where grain and far-off leaves no longer count as detail.
     """
     scale = min(1.0, 128 / max(image.size))
     small = image.resize(
@@ -79,7 +122,10 @@ def focal_point(image: Image.Image) -> tuple[float, float]:
     values = luma(small)
     edges = np.hypot(*(np.gradient(values, axis=axis) if values.shape[axis] > 1 else 0 * values for axis in (0, 1)))
     points = [(EDGE_WEIGHT, _centroid(edges**2)), (ENTROPY_WEIGHT, _centroid(_entropy(values) ** 2))]
-    total = EDGE_WEIGHT + ENTROPY_WEIGHT
+    if face is not None:
+        middle = ((face[0] + face[2]) / 2 / image.width, (face[1] + face[3]) / 2 / image.height)
+        points.append((FACE_WEIGHT, middle))
+    total = sum(weight for weight, _ in points)
     across = sum(weight * point[0] for weight, point in points) / total
     down = sum(weight * point[1] for weight, point in points) / total
     return across * image.width, down * image.height

@@ -68,12 +68,12 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 }
 
 
-def read_templates(path_or_name: str | Path) -> list[str]:
+def read_templates(path_or_name: str | Path, *, needs_name: bool = True) -> list[str]:
     """Gives the template lines of a file, or of a built-in list (one of `TEMPLATES`), without the blank ones.
 
     `subject_filewords.txt` means the built-in list too unless there is such a file.
     Raises PromptError if there is neither, if the file is not UTF-8 text of at most 1 MiB, if it has no line, or if a
-    line has no `[name]`: a step on that line could teach nothing.
+    line has no `[name]` where it `needs_name`: a step on that line could teach an embedding nothing.
     """
     if str(path_or_name) in TEMPLATES:
         return list(TEMPLATES[str(path_or_name)])
@@ -93,7 +93,7 @@ def read_templates(path_or_name: str | Path) -> list[str]:
     if not lines:
         raise PromptError(f"{path} is empty: write one prompt a line, such as: a photo of [name]")
     for number, line in lines:
-        if "[name]" not in line:
+        if needs_name and "[name]" not in line:
             raise PromptError(f"line {number} of {path} has no [name]: put [name] where the embedding belongs")
     return [line for _, line in lines]
 

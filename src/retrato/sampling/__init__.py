@@ -1,5 +1,6 @@
 """Samplers, per-image noise, guidance and the denoising loop. Knows no prompts and no files."""
 
+from retrato.sampling.course import Start, begin
 from retrato.sampling.denoise import Denoised, denoise
 from retrato.sampling.guidance import Guidance, predict
 from retrato.sampling.noise import noise_for
@@ -11,6 +12,8 @@ __all__ = [
     "Denoised",
     "Guidance",
     "Sampler",
+    "Start",
+    "begin",
     "denoise",
     "find_sampler",
     "make_scheduler",

@@ -4,51 +4,57 @@ Latents and stepping rule live on the CPU in float32 (they are small), so that a
 or the number format more than the U-Net itself does. Knows nothing of prompts and files.
 """
 
-import inspect
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from retrato.model.components import Components
-from retrato.sampling.guidance import Guidance, predict
+from retrato.sampling.course import Course, Told
+from retrato.sampling.guidance import Guidance, predict_both
+from retrato.sampling.sigmas import noise_levels
 
 
 @dataclass(frozen=True, slots=True)
 class Denoised:
-    """Latents [B, C, h, w] after `step` of `steps`; a second-order sampler reports each step twice."""
+    """Latents [B, C, h, w] after `step` of `steps`; a second-order sampler reports each step twice.
+
+    `estimate` are the clean latents that the model sees in them: what a preview shows.
+    """
 
     step: int
     steps: int
     latents: Tensor
+    estimate: Tensor
 
 
 def denoise(
     components: Components,
-    scheduler: Any,
-    noise: Tensor,
-    generators: Sequence[torch.Generator],
+    course: Course,
     guidance_at: Callable[[int], Guidance],
     *,
     steps: int,
+    edit: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Denoised]:
-    """Turns standard normal `noise` [B, C, h, w] into latents, step by step.
+    """Answers the `course` until it has latents, and says so step by step.
 
-    `scheduler` comes from `make_scheduler`, `generators` (one per image) give its further noise, and
-    `guidance_at(step)` says what holds at a step, counted from 1.
+    `guidance_at(step)` says what holds at a step, counted from 1 to `steps`. `edit` changes the clean latents that the
+    model sees at each step, before the sampler is told: it keeps the parts of a picture that are not repainted.
     """
-    draws = {"generator": list(generators)} if "generator" in inspect.signature(scheduler.step).parameters else {}
-    latents = noise * scheduler.init_noise_sigma
-    calls = len(scheduler.timesteps)
-    for call, timestep in enumerate(scheduler.timesteps):
-        # Samplers of second order call the U-Net twice per step (2n - 1 times), PLMS once more than it steps.
-        step = 1 + call * steps // calls
-        prediction = predict(components, scheduler.scale_model_input(latents, timestep), timestep, guidance_at(step))
-        with warnings.catch_warnings():
-            # torchsde's Brownian tree complains of sigmas that float32 rounds just beyond its ends, and clamps them.
-            warnings.filterwarnings("ignore", "Should have t[ab]", UserWarning)
-            latents = scheduler.step(prediction, timestep, latents, **draws, return_dict=False)[0]
-        yield Denoised(step, steps, latents)
+    levels = noise_levels(components.scheduler_config)
+    ask = next(course)
+    while True:
+        step, sample = ask.step, ask.sample
+        sigma = levels.sigma_at(float(ask.timestep))
+        prediction, negative = predict_both(components, sample, ask.timestep, guidance_at(step).at(sigma))
+        clean = levels.clean(sample, prediction, sigma)
+        unguided = clean if negative is prediction else levels.clean(sample, negative, sigma)
+        if edit:
+            clean, unguided = edit(clean), edit(unguided)
+            prediction = levels.prediction(sample, clean, sigma)
+        try:
+            ask = course.send(Told(prediction, clean, unguided))
+        except StopIteration as ended:
+            yield Denoised(step, steps, ended.value, clean)
+            return
+        yield Denoised(step, steps, ask.latents, clean)

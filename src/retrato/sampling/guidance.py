@@ -4,13 +4,15 @@ Knows nothing of samplers and steps.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from retrato.model.components import Components
 from retrato.model.text import Conditioning
+from retrato.model.tiling import wrapping_around
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,32 +21,59 @@ class Guidance:
 
     Each conditioning has one row, which all images of the batch share. Several positives are composable diffusion
     (Liu et al. 2022): prompts joined by AND.
+
+    `rescale`, 0 to 1, takes back the contrast that guidance adds (Lin et al. 2023, section 3.4). Below noise level
+    `min_sigma` the negative prompt has no say any more: half the work. With `keeps_unguided` the prediction for the
+    negative prompt alone is given in any case. With `is_tiled` the picture's edges see the opposite ones.
     """
 
     positive: tuple[tuple[Conditioning, float], ...]
     negative: Conditioning
     scale: float
+    rescale: float = 0.0
+    min_sigma: float = 0.0
+    keeps_unguided: bool = False
+    is_tiled: bool = False
 
     @property
     def needs_negative(self) -> bool:
         """Whether the negative prompt has a say: not for one prompt of weight 1 at scale 1, half the work."""
-        return len(self.positive) > 1 or self.positive[0][1] * self.scale != 1.0
+        return self.keeps_unguided or len(self.positive) > 1 or self.positive[0][1] * self.scale != 1.0
+
+    def at(self, sigma: float) -> "Guidance":
+        """Gives what holds at noise level `sigma`."""
+        if sigma >= self.min_sigma or len(self.positive) > 1:
+            return self
+        return replace(self, positive=((self.positive[0][0], 1.0),), scale=1.0, keeps_unguided=False)
 
 
-@torch.no_grad()
 def predict(components: Components, latents: Tensor, timestep: Tensor, guidance: Guidance) -> Tensor:
     """Gives the guided prediction [B, C, h, w], float32 on the CPU, for `latents` already scaled for the U-Net.
 
     negative + sum of weight * scale * (positive - negative), as A1111's CFGDenoiser combines them.
     """
+    return predict_both(components, latents, timestep, guidance)[0]
+
+
+@torch.no_grad()
+def predict_both(
+    components: Components, latents: Tensor, timestep: Tensor, guidance: Guidance
+) -> tuple[Tensor, Tensor]:
+    """Gives what `predict` gives, and the prediction for the negative prompt alone, the same where it has no say."""
     positive = [conditioning for conditioning, _ in guidance.positive]
-    if not guidance.needs_negative:
-        return _predictions(components, latents, timestep, positive)[0]
-    negative, *predictions = _predictions(components, latents, timestep, [guidance.negative, *positive])
-    result = negative
+    with wrapping_around(components.unet) if guidance.is_tiled else nullcontext():
+        if not guidance.needs_negative:
+            (result,) = _predictions(components, latents, timestep, positive)
+            return result, result
+        negative, *predictions = _predictions(components, latents, timestep, [guidance.negative, *positive])
+    result = plain = negative
     for prediction, (_, weight) in zip(predictions, guidance.positive, strict=True):
         result = result + weight * guidance.scale * (prediction - negative)
-    return result
+        plain = plain + weight * (prediction - negative)
+    if guidance.rescale:
+        spread, wanted = (each.std(dim=(1, 2, 3), keepdim=True) for each in (result, plain))
+        result = result * (guidance.rescale * wanted / spread + 1 - guidance.rescale)
+    return result, negative
 
 
 def _predictions(

@@ -1,6 +1,7 @@
-"""Which stepping rule and which spacing of noise levels A1111's names mean, in terms of diffusers' schedulers.
+"""Which stepping rule and which spacing of noise levels A1111's names mean.
 
-A sampler is added by one line of SAMPLERS. Knows nothing of models and prompts.
+Stepping rules are diffusers' schedulers, or those of `retrato.sampling.solvers` where diffusers has none. A sampler is
+added by one line of SAMPLERS. Knows nothing of models and prompts.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from retrato.errors import SettingsError
 from retrato.model.quiet import import_quietly
+from retrato.sampling.sigmas import MODEL_OPTIONS, SPACINGS, euler_scheduler, noise_levels
 
 AUTOMATIC = "Automatic"
-# What each noise schedule asks of a diffusers scheduler.
+# What each noise schedule asks of a diffusers scheduler; those of SPACINGS take the place of the exponential ones.
 SCHEDULES: Mapping[str, Mapping[str, object]] = {
     AUTOMATIC: {},
     "Uniform": {"timestep_spacing": "linspace"},
@@ -23,23 +27,29 @@ SCHEDULES: Mapping[str, Mapping[str, object]] = {
     "Exponential": {"use_exponential_sigmas": True},
     "SGM Uniform": {"timestep_spacing": "trailing"},
     "Beta": {"use_beta_sigmas": True},
+    **{name: {"use_exponential_sigmas": True} for name in SPACINGS},
 }
-SPACINGS = (AUTOMATIC, "Uniform", "SGM Uniform")
+TIMESTEPS_ONLY = (AUTOMATIC, "Uniform", "SGM Uniform")
 ALL_SCHEDULES = tuple(SCHEDULES)
 
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """A stepping rule: a diffusers scheduler class, its options, the schedules it takes, and which is its own.
+    """A stepping rule: a diffusers scheduler class with its options, or None where a solver of our own steps.
 
-    `automatic` is what the schedule "Automatic" means for it, as in A1111: itself where `options` say it.
+    `schedules` are those it takes, and `automatic` is what "Automatic" means for it, as in A1111: itself where
+    `options` say it. `eta` is how much fresh noise it adds unless told otherwise, None where nobody can tell it.
+    `guidance_divisor` divides the CFG scale. One that is `one_by_one` draws no two images at once.
     """
 
     name: str
-    scheduler: str
+    scheduler: str | None
     options: Mapping[str, object] = field(default_factory=dict)
     schedules: tuple[str, ...] = ALL_SCHEDULES
     automatic: str = "Uniform"
+    eta: float | None = None
+    guidance_divisor: float = 1.0
+    one_by_one: bool = False
 
 
 def find_sampler(name: str, schedule: str = AUTOMATIC) -> tuple[Sampler, str]:
@@ -76,11 +86,13 @@ def make_scheduler(
     import_quietly()
     import diffusers
 
+    if sampler.scheduler is None:
+        raise ValueError(f"{sampler.name} is no scheduler of diffusers")
     kind = getattr(diffusers, sampler.scheduler)
     accepted = inspect.signature(kind.__init__).parameters
     options: dict[str, object] = {name: config[name] for name in MODEL_OPTIONS if name in config}
-    chosen = SCHEDULES[sampler.automatic if schedule == AUTOMATIC else schedule]
-    options |= {"steps_offset": 1, **sampler.options, **chosen}
+    spacing = sampler.automatic if schedule == AUTOMATIC else schedule
+    options |= {"steps_offset": 1, **sampler.options, **SCHEDULES[spacing]}
     if config.get("rescale_betas_zero_snr"):
         if "rescale_betas_zero_snr" not in accepted:
             raise SettingsError(
@@ -92,14 +104,46 @@ def make_scheduler(
     if "original_inference_steps" in accepted:
         options["original_inference_steps"] = max(50, steps)
     scheduler = kind(**{name: value for name, value in options.items() if name in accepted})
+    if spacing in SPACINGS:
+        # Where diffusers computes exponential sigmas, it gets these instead, and derives all else from them.
+        own = SPACINGS[spacing](noise_levels(config), steps)
+        scheduler._convert_to_exponential = lambda *_, **__: torch.tensor(own, dtype=torch.float64).numpy()
     scheduler.set_timesteps(steps)
+    if not SCHEDULES[spacing].keys() <= accepted.keys():
+        scheduler.sigmas = torch.tensor(spaced_sigmas(spacing, config, steps))
+        levels = noise_levels(config)
+        scheduler.timesteps = torch.tensor([levels.timestep_at(float(sigma)) for sigma in scheduler.sigmas[:-1]])
     if hasattr(scheduler, "set_begin_index"):
         # Else the start is looked up by timestep, and goes wrong where rounding makes the first two equal.
         scheduler.set_begin_index(0)
     return scheduler
 
 
-MODEL_OPTIONS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "prediction_type")
+def spaced_sigmas(schedule: str, config: Mapping[str, object], steps: int) -> list[float]:
+    """Gives `steps` falling sigmas of a noise schedule (not "Automatic") for a model, and a zero."""
+    if schedule in SPACINGS:
+        return [*SPACINGS[schedule](noise_levels(config), steps), 0.0]
+    scheduler = euler_scheduler(config, **SCHEDULES[schedule])
+    scheduler.set_timesteps(steps)
+    return [float(sigma) for sigma in scheduler.sigmas]
+
+
+def skip_steps(scheduler: Any, skipped: int) -> None:
+    """Lets a fresh scheduler begin after its first `skipped` steps, as if its schedule were only the rest.
+
+    Merely beginning later would not do: LMS takes coefficients for slopes that it has not seen, and PLMS, whose second
+    timestep stands there twice, would stay one step behind.
+    """
+    per_step = scheduler.order  # timesteps, and calls of the U-Net, that a step takes
+    if type(scheduler).__name__ == "PNDMScheduler":
+        single = torch.cat([scheduler.timesteps[:1], scheduler.timesteps[2:]])[skipped:]
+        scheduler.timesteps = torch.cat([single[:2], single[1:]])
+        return
+    scheduler.timesteps = scheduler.timesteps[skipped * per_step :]
+    if hasattr(scheduler, "sigmas"):
+        scheduler.sigmas = scheduler.sigmas[skipped * per_step :]
+    if type(scheduler).__name__ != "DDIMScheduler":  # which reckons the distance of its steps from their number
+        scheduler.num_inference_steps -= skipped
 
 
 def _match(name: str, table: Mapping[str, object]) -> str | None:
@@ -122,7 +166,7 @@ def _nearest(name: str, table: Mapping[str, object]) -> str:
     return f"did you mean {', '.join(near)}?" if near else f"choose one of {', '.join(table)}"
 
 
-# A1111's DPM++ 2M, DPM2 and DPM++ SDE use Karras sigmas, and the 2M SDE ones exponential, unless told otherwise.
+# A1111's DPM++ 2M, DPM2 and others use Karras sigmas, and the many-step SDE ones exponential, unless told otherwise.
 SAMPLERS: Mapping[str, Sampler] = {
     sampler.name: sampler
     for sampler in (
@@ -140,24 +184,32 @@ SAMPLERS: Mapping[str, Sampler] = {
             {"algorithm_type": "sde-dpmsolver++", "solver_type": "heun"},
             automatic="Exponential",
         ),
-        Sampler("Euler a", "EulerAncestralDiscreteScheduler", schedules=SPACINGS),
+        Sampler("DPM++ 2S a", None, automatic="Karras", eta=1.0),
+        Sampler("DPM++ 3M SDE", None, automatic="Exponential", eta=1.0),
+        Sampler("Euler a", "EulerAncestralDiscreteScheduler", eta=1.0),
         Sampler("Euler", "EulerDiscreteScheduler"),
         Sampler("LMS", "LMSDiscreteScheduler"),
         Sampler("Heun", "HeunDiscreteScheduler"),
-        Sampler("DPM2", "KDPM2DiscreteScheduler", automatic="Karras"),
-        Sampler("DPM2 a", "KDPM2AncestralDiscreteScheduler", automatic="Karras"),
+        # diffusers has these two, but takes two seconds to make each scheduler of them.
+        Sampler("DPM2", None, automatic="Karras"),
+        Sampler("DPM2 a", None, automatic="Karras", eta=1.0),
+        Sampler("DPM fast", None, schedules=(AUTOMATIC,)),
+        Sampler("DPM adaptive", None, schedules=(AUTOMATIC,), one_by_one=True),
+        Sampler("Restart", None, automatic="Karras"),
         Sampler(
             "DDIM",
             "DDIMScheduler",
             {"clip_sample": False, "set_alpha_to_one": False, "timestep_spacing": "leading"},
-            schedules=SPACINGS,
+            schedules=TIMESTEPS_ONLY,
             automatic=AUTOMATIC,
+            eta=0.0,
         ),
+        Sampler("DDIM CFG++", None, automatic="DDIM", eta=0.0, guidance_divisor=12.5),
         Sampler(
             "PLMS",
             "PNDMScheduler",
             {"skip_prk_steps": True, "timestep_spacing": "leading"},
-            schedules=SPACINGS,
+            schedules=TIMESTEPS_ONLY,
             automatic=AUTOMATIC,
         ),
         Sampler("UniPC", "UniPCMultistepScheduler"),

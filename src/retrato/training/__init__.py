@@ -1,4 +1,4 @@
-"""Photos to an embedding: the loop, evaluation, stopping, picking. Knows nothing of the command line."""
+"""Photos to what was learned from them: the loop, evaluation, stopping, picking. Knows nothing of the screen."""
 
 from retrato.training.events import (
     Candidate,
@@ -13,11 +13,12 @@ from retrato.training.events import (
     TrainingEvent,
 )
 from retrato.training.rate_schedule import parse_rate_schedule, rate_at
-from retrato.training.recipes import RECIPES, Plan, Recipe, resolve
+from retrato.training.recipes import HYPERNETWORK_RECIPES, RECIPES, Plan, Recipe, resolve
 from retrato.training.run_folder import choose_run_folder
 from retrato.training.train import train
 
 __all__ = [
+    "HYPERNETWORK_RECIPES",
     "RECIPES",
     "Candidate",
     "Evaluated",

@@ -1,12 +1,12 @@
-"""The embeddings that a run has to choose from. Knows nothing of how they are compared."""
+"""What a run has to choose from. Knows nothing of how they are compared."""
 
 import math
 
-from retrato.embeddings import write_embedding
 from retrato.training.evaluate import evaluate
 from retrato.training.events import Candidate
 from retrato.training.frozen import frozen
-from retrato.training.optimizer import State, Vectors
+from retrato.training.learnable import write_artefact
+from retrato.training.optimizer import Parameters, State
 from retrato.training.prepare import Run
 
 
@@ -16,26 +16,26 @@ def gather_candidates(run: Run, state: State) -> list[Candidate]:
     found = [Candidate(step, run.folder.candidate(step), loss_at.get(step, math.nan)) for step in state.saved]
     best = state.best_evaluation
     if best is not None and best[0] not in state.saved:
-        file = write_embedding(run.embedding(state.best, best[0]), run.folder.candidate(best[0]))
+        file = write_artefact(run.artefact(state.best, best[0]), run.folder.candidate(best[0]))
         found.append(Candidate(best[0], file, best[1]))
     found.sort(key=lambda candidate: candidate.step)
     if run.plan.average_over and state.updates:
         with frozen(run.components, run.plan.batch_size, run.latent_cells) as autocast:
             loss = evaluate_run(run, state.average, autocast)
-        averaged = run.embedding(state.average, state.step, averaged_over=str(run.plan.average_over))
-        file = write_embedding(averaged, run.folder.candidate(state.step, "-average"))
+        averaged = run.artefact(state.average, state.step, averaged_over=str(run.plan.average_over))
+        file = write_artefact(averaged, run.folder.candidate(state.step, "-average"))
         found.append(Candidate(state.step, file, loss, is_average=True))
     return found
 
 
-def evaluate_run(run: Run, vectors: Vectors, autocast: bool) -> float:
-    """Gives the run's deterministic loss for `vectors`."""
+def evaluate_run(run: Run, parameters: Parameters, autocast: bool) -> float:
+    """Gives the run's deterministic loss for `parameters`."""
     return evaluate(
         run.components,
         run.diffusion,
         run.evaluation,
-        vectors,
-        run.settings.name,
+        run.learnable,
+        parameters,
         batch_size=max(8, run.plan.batch_size),
         autocast=autocast,
     )

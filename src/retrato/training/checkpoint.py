@@ -21,7 +21,8 @@ from retrato.training.optimizer import State, is_finite
 
 FORMAT = 1
 KEPT = 3
-_TENSORS = ("vectors", "mean", "square", "average", "best")
+# Field of the state -> its name in the file, which is older than the field's.
+_TENSORS = {"parameters": "vectors", "mean": "mean", "square": "square", "average": "average", "best": "best"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,11 @@ def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> Pat
     Raises TrainingError for a state with numbers that are none; such a file is never written.
     """
     if not all(is_finite(getattr(state, name)) for name in _TENSORS):
-        raise TrainingError(f"the vectors of step {state.step} hold numbers that are none: they were not saved")
+        raise TrainingError(f"what was learned by step {state.step} holds numbers that are none: it was not saved")
     tensors = {
-        f"{name}.{encoder}": each.contiguous().clone()
-        for name in _TENSORS
-        for encoder, each in enumerate(getattr(state, name))
+        f"{written}.{number}": each.contiguous().clone()
+        for name, written in _TENSORS.items()
+        for number, each in enumerate(getattr(state, name))
     }
     counts = {
         field.name: getattr(state, field.name) for field in dataclasses.fields(state) if field.name not in _TENSORS
@@ -89,12 +90,12 @@ def _read(file: Path) -> tuple[State, Mapping[str, Any]]:
     if said["format"] != FORMAT:
         raise ValueError(f"format {said['format']} is not known")
     found = load(content)
-    encoders = len(found) // len(_TENSORS)
+    count = len(found) // len(_TENSORS)
     fields: dict[str, Any] = said["counts"]
     fields["evaluations"] = tuple((int(step), float(loss)) for step, loss in fields["evaluations"])
     fields["saved"] = tuple(fields["saved"])
-    for name in _TENSORS:
-        fields[name] = tuple(found[f"{name}.{encoder}"] for encoder in range(encoders))
+    for name, written in _TENSORS.items():
+        fields[name] = tuple(found[f"{written}.{number}"] for number in range(count))
     return State(**fields), said["facts"]
 
 

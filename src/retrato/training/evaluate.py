@@ -1,7 +1,7 @@
 """The deterministic loss: the same latents, noise, timesteps and texts every time, so that two values can be compared.
 
-A step's own loss depends on its draw more than on the vectors (DVAR, https://arxiv.org/abs/2302.04841). Knows nothing
-of steps and optimizers.
+A step's own loss depends on its draw more than on what was learned (DVAR, https://arxiv.org/abs/2302.04841).
+Knows nothing of steps and optimizers.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ import torch
 
 from retrato.model import Components
 from retrato.prompts import fill_template
-from retrato.training.optimizer import Vectors
+from retrato.training.learnable import Learnable
+from retrato.training.optimizer import Parameters
 from retrato.training.randomness import generator
 from retrato.training.step import Batch, Diffusion, Material, losses
 
@@ -26,7 +27,9 @@ def evaluation_batch(material: Material, timesteps: int, *, pairs: int, seed: in
     middles = ((torch.arange(strata) + 0.5) / strata * timesteps).long()
     texts = [
         fill_template(
-            material.templates[photo % len(material.templates)], name=material.name, filewords=material.captions[photo]
+            material.templates[photo % len(material.templates)],
+            name=material.subject,
+            filewords=material.captions[photo],
         )
         for photo in photos.tolist()
     ]
@@ -40,16 +43,17 @@ def evaluate(
     components: Components,
     diffusion: Diffusion,
     batch: Batch,
-    vectors: Vectors,
-    name: str,
+    learnable: Learnable,
+    parameters: Parameters,
     *,
     batch_size: int,
     autocast: bool,
 ) -> float:
     """Gives the mean loss over the whole evaluation batch, worked through in parts of `batch_size`."""
-    on_device = tuple(each.to(components.device) for each in vectors)
-    parts = batch.split(batch_size)
-    return float(torch.cat([losses(components, diffusion, part, on_device, name, autocast) for part in parts]).mean())
+    on_device = tuple(each.to(components.device) for each in parameters)
+    with learnable.entered(on_device, None) as encode:
+        found = [losses(components, diffusion, part, encode(part.texts), autocast) for part in batch.split(batch_size)]
+    return float(torch.cat(found).mean())
 
 
 def has_settled(evaluations: Sequence[tuple[int, float]], patience: int | None, least_gain: float) -> bool:

@@ -25,7 +25,8 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """One optimizer step is done. `loss` is this batch's, `norms` the length of each vector, `seconds` since the start.
+    """One optimizer step is done. `loss` is this batch's, `norms` how far it is from nothing (an embedding: the
+    length of each vector), `seconds` since the start.
 
     `samples` counts photo passes since step 0. Where the loss is not a number, the step was skipped.
     """
@@ -50,7 +51,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """A picture drawn with the current vectors."""
+    """A picture drawn with what is known by now."""
 
     step: int
     file: Path
@@ -58,7 +59,7 @@ class Previewed:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A candidate embedding is on disk, whole."""
+    """A candidate is on disk, whole."""
 
     step: int
     file: Path
@@ -96,12 +97,16 @@ class Picked:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run is over; `stop_reason` is one sentence, `file` the embedding to use."""
+    """The run is over; `stop_reason` is one sentence, `file` the embedding or hypernetwork to use.
+
+    `numbers` counts what was learned; `vectors` and `dim` are an embedding's, 0 for a hypernetwork.
+    """
 
     name: str
     file: Path
     vectors: int
     dim: int
+    numbers: int
     picked_step: int
     steps_run: int
     samples: int

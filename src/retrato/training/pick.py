@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from retrato.embeddings import read_embedding
 from retrato.model.score import Scorer
 from retrato.training.captions import class_phrase
 from retrato.training.drawing import draw_cells, save_as
 from retrato.training.events import Candidate, Scored
 from retrato.training.judge import Judge
+from retrato.training.learnable import Subject
 from retrato.training.prepare import Run
 from retrato.training.recipes import PickPlan
 from retrato.training.scores import Yardstick, earliest_within_error, score
@@ -60,8 +60,8 @@ def choose(run: Run, candidates: Sequence[Candidate], scorer: Scorer | None) -> 
     if scorer is None:
         return _least_loss(run, candidates)
     plan = run.plan.pick
-    subject = class_phrase(run.settings.initializer_text or run.components.defaults.class_word)
-    texts = scorer.embed_texts([prompt.text.replace("[name]", subject) for prompt in plan.prompts])
+    subject = Subject(class_phrase(run.settings.initializer_text or run.components.defaults.class_word))
+    texts = scorer.embed_texts([subject.prompt(prompt.text) for prompt in plan.prompts])
     judge = Judge(scorer, scorer.embed_identity([photo.image for photo in run.held_out or run.trained]), texts)
     ceiling = judge.ceiling([photo.image for photo in run.trained] if run.held_out else ())
     class_word = _Entry(Candidate(0, run.folder.images / "class.png", math.nan))
@@ -120,12 +120,11 @@ def pictures_needed(plan: PickPlan) -> int:
     return total
 
 
-def _draw_up_to(run: Run, entry: _Entry, count: int, subject: str | None) -> None:
-    """Draws the cells that are missing up to `count`, with `subject`, or with the candidate's own embedding."""
-    name = subject or run.settings.name
-    embedding = None if subject else dataclasses.replace(read_embedding(entry.candidate.file), name=name)
+def _draw_up_to(run: Run, entry: _Entry, count: int, subject: Subject | None) -> None:
+    """Draws the cells that are missing up to `count`, with `subject`, or with what the candidate learned."""
+    subject = subject or run.subject(run.read(entry.candidate.file))
     cells = range(len(entry.pictures), count)
-    for cell, drawn in zip(cells, draw_cells(run.components, run.plan.pick, cells, name, embedding), strict=True):
+    for cell, drawn in zip(cells, draw_cells(run.components, run.plan.pick, cells, subject), strict=True):
         entry.pictures.append(drawn.image)
         entry.files.append(save_as(drawn, run.folder.images / f"{entry.candidate.file.stem}-{cell}.png"))
 

@@ -3,26 +3,25 @@
 Knows nothing of steps.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from retrato.embeddings import Embedding, check_name
-from retrato.errors import EmbeddingError
-from retrato.model import Components, initial_vectors
+from retrato.embeddings import check_name
+from retrato.errors import EmbeddingError, HypernetworkError
+from retrato.model import Components
 from retrato.model.caption import Captioner
 from retrato.photos import Photo, read_photos, require_trainable
-from retrato.settings import TrainSettings
+from retrato.settings import HypernetworkSettings, LearnSettings
 from retrato.training.captions import captions_of, class_phrase
 from retrato.training.evaluate import evaluation_batch
 from retrato.training.latent_cache import cache_latents
-from retrato.training.optimizer import Vectors, vocabulary_norms
-from retrato.training.randomness import generator
-from retrato.training.recipes import RECIPES, Plan, resolve
+from retrato.training.learnable import Artefact, Learnable, Subject, learnable_of, read_artefact, subject_of
+from retrato.training.optimizer import Parameters
+from retrato.training.recipes import HYPERNETWORK_RECIPES, RECIPES, Plan, resolve
 from retrato.training.run_folder import RunFolder
 from retrato.training.split import Split, split_photos
 from retrato.training.step import Batch, Diffusion, Material, read_diffusion
@@ -30,24 +29,26 @@ from retrato.training.step import Batch, Diffusion, Material, read_diffusion
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Photos and settings that were found good; nothing was written yet."""
+    """Photos and settings that were found good, and what is to be learned; nothing was written yet."""
 
     photos: tuple[Photo, ...]
     plan: Plan
     split: Split
+    learnable: Learnable
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """Everything a run works with; nothing in it changes while it runs.
 
-    `captions` are those of all `photos`, in their order. `norms` are the vocabulary's mean norms, one per text encoder.
-    `facts` must be the same again to resume. The evaluation uses the held-out photos, or all where none are held out.
+    `captions` are those of all `photos`, in their order. `facts` must be the same again to resume.
+    The evaluation uses the held-out photos, or all where none are held out.
     """
 
     components: Components
-    settings: TrainSettings
+    settings: LearnSettings
     plan: Plan
+    learnable: Learnable
     folder: RunFolder
     photos: tuple[Photo, ...]
     split: Split
@@ -55,7 +56,6 @@ class Run:
     material: Material
     evaluation: Batch
     diffusion: Diffusion
-    norms: tuple[float, ...]
     facts: Mapping[str, Any]
 
     @property
@@ -73,38 +73,47 @@ class Run:
         """Gives height times width of the latents."""
         return self.evaluation.latents.shape[-2] * self.evaluation.latents.shape[-1]
 
-    def embedding(self, vectors: Vectors, step: int, **facts: str) -> Embedding:
-        """Gives `vectors` as an embedding that says where it comes from, and `facts` besides."""
-        return Embedding(
-            name=self.settings.name,
-            vectors=vectors,
-            step=step,
-            base_model=self.components.name,
-            base_model_hash=self.components.hash,
-            metadata={
-                "recipe": self.plan.recipe,
-                "initializer_text": self.settings.initializer_text,
-                "photos": str(len(self.trained)),
-                "samples": str(step * self.plan.samples_per_step),
-                "seed": str(self.plan.seed),
-                **facts,
-            },
-        )
+    def artefact(self, parameters: Parameters, step: int, **facts: str) -> Artefact:
+        """Gives `parameters` as what can be kept, which says where it comes from, and `facts` besides."""
+        own = {
+            "recipe": self.plan.recipe,
+            "initializer_text": self.settings.initializer_text,
+            "photos": str(len(self.trained)),
+            "samples": str(step * self.plan.samples_per_step),
+            "seed": str(self.plan.seed),
+        }
+        return self.learnable.artefact(parameters, step, own | facts)
+
+    def read(self, file: Path) -> Artefact:
+        """Gives what an earlier step of this run wrote to `file`, under the run's name."""
+        return dataclasses.replace(read_artefact(file, type(self.settings)), name=self.settings.name)
+
+    def subject(self, artefact: Artefact) -> Subject:
+        """Gives how `artefact` is drawn."""
+        return subject_of(artefact, self.components.defaults.class_word)
 
 
-def check_inputs(components: Components, photos: Path | str | Sequence[Photo], settings: TrainSettings) -> Inputs:
+def check_inputs(components: Components, photos: Path | str | Sequence[Photo], settings: LearnSettings) -> Inputs:
     """Gives the photos, the plan and the split; raises PhotoError, EmbeddingError, SettingsError or PromptError."""
-    check_name(settings.name)
-    refuse_ordinary_word(components, settings.name)
+    check_free_word(components, settings)
     if isinstance(photos, Path | str):
         photos, _ = read_photos(Path(photos))
     require_trainable(photos)
-    plan = resolve(settings, RECIPES[settings.recipe], len(photos))
-    return Inputs(tuple(photos), plan, split_photos(photos, plan.held_out, plan.seed))
+    recipes = HYPERNETWORK_RECIPES if isinstance(settings, HypernetworkSettings) else RECIPES
+    plan = resolve(settings, recipes[settings.recipe], len(photos))
+    split = split_photos(photos, plan.held_out, plan.seed)
+    return Inputs(tuple(photos), plan, split, learnable_of(components, settings, plan))
 
 
-def refuse_ordinary_word(components: Components, name: str) -> None:
-    """Raises EmbeddingError for a name that is one token of the model's vocabulary: prompts already use that word."""
+def check_free_word(components: Components, settings: LearnSettings) -> None:
+    """Raises EmbeddingError for a name that cannot be one, or is one token of the vocabulary: prompts use that already.
+
+    A hypernetwork is not called by a word but by a tag, so its name need only be one (else HypernetworkError).
+    """
+    check_settings_name(settings)
+    name = settings.name
+    if isinstance(settings, HypernetworkSettings):
+        return
     if len(components.tokenizers[0](name, add_special_tokens=False)["input_ids"]) <= 1:
         raise EmbeddingError(
             f"{name!r} is an ordinary word of {components.name}, every prompt that says it would change: "
@@ -112,10 +121,18 @@ def refuse_ordinary_word(components: Components, name: str) -> None:
         )
 
 
+def check_settings_name(settings: LearnSettings) -> None:
+    """Raises EmbeddingError, or for a hypernetwork HypernetworkError, for a name that cannot be one; needs no model."""
+    try:
+        check_name(settings.name)
+    except EmbeddingError as error:
+        raise (HypernetworkError(str(error)) if isinstance(settings, HypernetworkSettings) else error) from None
+
+
 def prepare(
     components: Components,
     inputs: Inputs,
-    settings: TrainSettings,
+    settings: LearnSettings,
     folder: RunFolder,
     captioner: Captioner | None = None,
 ) -> Run:
@@ -129,12 +146,13 @@ def prepare(
 
     def material(indices: Sequence[int]) -> Material:
         chosen = tuple(captions[index] for index in indices)
-        return Material(latents.of(indices), chosen, plan.templates, settings.name)
+        return Material(latents.of(indices), chosen, plan.templates, inputs.learnable.subject)
 
     return Run(
         components=components,
         settings=settings,
         plan=plan,
+        learnable=inputs.learnable,
         folder=folder,
         photos=photos,
         split=split,
@@ -142,22 +160,11 @@ def prepare(
         material=material(split.trained),
         evaluation=evaluation_batch(material(judged), diffusion.timesteps, pairs=plan.evaluation_pairs, seed=plan.seed),
         diffusion=diffusion,
-        norms=vocabulary_norms(components),
         facts=_facts(components, photos, settings),
     )
 
 
-def start_vectors(run: Run) -> Vectors:
-    """Gives the vectors [V, D] before the first step: the initializer's token embeddings, with the plan's noise."""
-    start = initial_vectors(run.components, run.settings.initializer_text, run.settings.vectors_per_token)
-    noisy = []
-    for encoder, (vectors, norm) in enumerate(zip(start, run.norms, strict=True)):
-        noise = torch.randn(vectors.shape, generator=generator(run.plan.seed, "start", encoder))
-        noisy.append(vectors + noise * (run.plan.initial_noise * norm / vectors.shape[1] ** 0.5))
-    return tuple(noisy)
-
-
-def _facts(components: Components, photos: Sequence[Photo], settings: TrainSettings) -> dict[str, Any]:
+def _facts(components: Components, photos: Sequence[Photo], settings: LearnSettings) -> dict[str, Any]:
     """Gives what a resumed run must have in common with its beginning; the number of steps may be raised."""
     return {
         "model": components.hash,

@@ -4,6 +4,7 @@ To add a recipe, add a row to `RECIPES`. Knows no torch and no model: a relative
 vocabulary is known (see `optimizer.absolute_rates`).
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from typing import Literal
 from retrato.errors import SettingsError
 from retrato.prompts import read_templates
 from retrato.prompts.templates import TEMPLATES
-from retrato.settings import TrainSettings
+from retrato.settings import HypernetworkSettings, LearnSettings
 from retrato.training.rate_schedule import parse_rate_schedule, rate_at
 
 
@@ -152,7 +153,7 @@ class Plan:
         return rate * warm * (1 - (1 - self.final_rate) * step / self.steps)
 
 
-def resolve(settings: TrainSettings, recipe: Recipe, photo_count: int) -> Plan:
+def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
     """Gives the plan of a run: the recipe's choices, replaced where the settings say something.
 
     A rate in the settings is AdamW's own rate, as everywhere else, and comes without warm-up and decay.
@@ -192,13 +193,20 @@ def resolve(settings: TrainSettings, recipe: Recipe, photo_count: int) -> Plan:
         patience=recipe.patience,
         least_gain=recipe.least_gain,
         held_out=_held_out(settings.held_out, recipe.hold_out, photo_count),
-        templates=tuple(read_templates(settings.template)) if settings.template else recipe.templates,
+        templates=_templates(settings) or recipe.templates,
         shuffle_tags=settings.shuffle_tags,
         tag_dropout=settings.tag_dropout,
         latent_sampling=settings.latent_sampling,
         seed=settings.seed,
         pick=recipe.pick,
     )
+
+
+def _templates(settings: LearnSettings) -> tuple[str, ...]:
+    """Gives the lines of the template file that was asked for; those for a hypernetwork need not say [name]."""
+    if not settings.template:
+        return ()
+    return tuple(read_templates(settings.template, needs_name=not isinstance(settings, HypernetworkSettings)))
 
 
 LEAST_TRAINED = 3
@@ -289,5 +297,19 @@ RECIPES = MappingProxyType(
             templates=TEMPLATES["subject_filewords"],
             pick=_PICK,
         ),
+    }
+)
+
+# A hypernetwork has no vocabulary to measure its steps by, so its rates are AdamW's own.
+HYPERNETWORK_RECIPES = MappingProxyType(
+    {
+        "retrato": dataclasses.replace(
+            RECIPES["retrato"],
+            learning_rate=5e-4,
+            rate_is_relative=False,
+            norm_cap=None,
+            initial_noise=0.0,
+        ),
+        "a1111": dataclasses.replace(RECIPES["a1111"], learning_rate=1e-5),
     }
 )

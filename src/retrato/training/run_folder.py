@@ -1,11 +1,11 @@
 """Where the files of a run lie: `textual_inversion/<date>/<name>/` as in A1111, and that only one run writes there.
 
-    embeddings/<name>-<step>.safetensors    candidates
+    embeddings/<name>-<step>.safetensors    candidates; hypernetworks/ where those are learned
     images/<name>-<step>.png                previews, and the pictures candidates were compared by
-    textual_inversion_loss.csv              one row per step
+    textual_inversion_loss.csv              one row per step; hypernetwork_loss.csv
     settings-<date and time>.json           everything the run was started with
     checkpoints/                            what resuming needs
-    <name>.safetensors, run.json            the picked embedding, and what there is to say about the run
+    <name>.safetensors, run.json            the picked one, and what there is to say about the run
 
 Knows nothing of what is learned.
 """
@@ -20,11 +20,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TextIO
+from types import MappingProxyType
+from typing import Literal, TextIO
 
 from retrato.errors import TrainingError
 from retrato.files import write_atomic
+from retrato.settings import HypernetworkSettings, LearnSettings
 
+Kind = Literal["embeddings", "hypernetworks"]
+LOSS_LOGS = MappingProxyType({"embeddings": "textual_inversion_loss.csv", "hypernetworks": "hypernetwork_loss.csv"})
 COLUMNS = ("step", "epoch", "epoch_step", "loss", "learn_rate", "held_out_loss")
 
 
@@ -34,6 +38,7 @@ class RunFolder:
 
     path: Path
     name: str
+    kind: Kind = "embeddings"
 
     @property
     def images(self) -> Path:
@@ -48,7 +53,7 @@ class RunFolder:
     @property
     def loss_log(self) -> Path:
         """Gives the file with one row per step."""
-        return self.path / "textual_inversion_loss.csv"
+        return self.path / LOSS_LOGS[self.kind]
 
     @property
     def summary(self) -> Path:
@@ -57,15 +62,26 @@ class RunFolder:
 
     @property
     def picked(self) -> Path:
-        """Gives the file of the embedding to use."""
+        """Gives the file of what to use."""
         return self.path / f"{self.name}.safetensors"
 
     def candidate(self, step: int, kind: str = "") -> Path:
-        """Gives the file of a candidate; `kind` tells an average from the vectors of the same step."""
-        return self.path / "embeddings" / f"{self.name}-{step}{kind}.safetensors"
+        """Gives the file of a candidate; `kind` tells an average from what was learned by the same step."""
+        return self.path / self.kind / f"{self.name}-{step}{kind}.safetensors"
+
+    def candidates(self) -> list[Path]:
+        """Gives the files of all candidates that are there."""
+        return sorted(self.path.glob("embeddings/*.safetensors"))
 
 
-def choose_run_folder(root: Path, name: str, *, resume: bool = False, today: date | None = None) -> Path:
+def kind_of(settings: LearnSettings) -> Kind:
+    """Gives what `settings` learn, as the folder that it is kept in."""
+    return "hypernetworks" if isinstance(settings, HypernetworkSettings) else "embeddings"
+
+
+def choose_run_folder(
+    root: Path, name: str, *, kind: Kind = "embeddings", resume: bool = False, today: date | None = None
+) -> Path:
     """Gives the folder for a run of `name` under `root`, the `textual_inversion` folder; makes nothing.
 
     A new run takes `<date>/<name>`, or `<date>/<name>-2` and so on where that holds an earlier run. To resume is to
@@ -73,7 +89,9 @@ def choose_run_folder(root: Path, name: str, *, resume: bool = False, today: dat
     is at work on this name.
     """
     if resume:
-        found = [path for path in root.glob("*/*") if _is_run_of(path, name) and any(path.glob("checkpoints/*.json"))]
+        other = "embeddings" if kind == "hypernetworks" else "hypernetworks"
+        runs = [path for path in root.glob("*/*") if _is_run_of(path, name) and not (path / other).is_dir()]
+        found = [path for path in runs if any(path.glob("checkpoints/*.json"))]
         if not found:
             raise TrainingError(f"no run of {name} under {root} can be resumed: start it without --resume")
         return max(found, key=lambda path: max(file.stat().st_mtime_ns for file in path.glob("checkpoints/*.json")))

@@ -1,4 +1,4 @@
-"""One training step without any memory: what is drawn for it, its loss, and the gradient to the vectors.
+"""One training step without any memory: what is drawn for it, its loss, and the gradient to what is learned.
 
 Everything random comes from (seed, step). Knows nothing of schedules, files and of what happened before.
 """
@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from retrato.errors import ModelError
-from retrato.model import Components, encode, token_chunks
+from retrato.model import Components, Conditioning
 from retrato.training.captions import caption_text
 from retrato.training.latent_cache import LatentCache
-from retrato.training.optimizer import Vectors
+from retrato.training.learnable import Learnable
+from retrato.training.optimizer import Parameters
 from retrato.training.randomness import generator
 from retrato.training.recipes import Plan
 
@@ -64,12 +65,12 @@ def read_diffusion(components: Components) -> Diffusion:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What steps draw from: the latents and captions of N photos, the templates and the name."""
+    """What steps draw from: the latents and captions of N photos, the templates and what stands for [name] in them."""
 
     latents: LatentCache
     captions: tuple[str, ...]
     templates: tuple[str, ...]
-    name: str
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Bat
         caption = material.captions[photo]
         texts.append(
             caption_text(
-                template, material.name, caption, shuffle=plan.shuffle_tags, dropout=plan.tag_dropout, source=words
+                template, material.subject, caption, shuffle=plan.shuffle_tags, dropout=plan.tag_dropout, source=words
             )
         )
     return Batch(
@@ -134,11 +135,9 @@ def draw_timesteps(count: int, timesteps: int, is_stratified: bool, seed: int, s
 
 
 def losses(
-    components: Components, diffusion: Diffusion, batch: Batch, vectors: Vectors, name: str, autocast: bool
+    components: Components, diffusion: Diffusion, batch: Batch, conditioning: Conditioning, autocast: bool
 ) -> Tensor:
-    """Gives the mean squared error of each example [B]; gradients flow to `vectors`."""
-    taken = {name: len(vectors[0])}
-    conditioning = encode(components, [token_chunks(components, text, taken) for text in batch.texts], {name: vectors})
+    """Gives the mean squared error of each example [B] of what the U-Net answers to the `conditioning` of its texts."""
     noisy, target = diffusion.noisy_and_target(batch.latents, batch.noise, batch.timesteps)
     device, dtype = components.device, components.dtype
     with torch.autocast("cpu", torch.bfloat16) if autocast else contextlib.nullcontext():
@@ -152,25 +151,38 @@ def losses(
 
 
 def gradients(
-    components: Components, diffusion: Diffusion, batch: Batch, vectors: Vectors, name: str, plan: Plan, autocast: bool
-) -> tuple[float, Vectors]:
-    """Gives the batch's mean loss, not weighted, and the gradient [V, D] of the weighted one, on the CPU.
+    components: Components,
+    diffusion: Diffusion,
+    batch: Batch,
+    learnable: Learnable,
+    parameters: Parameters,
+    plan: Plan,
+    autocast: bool,
+    step: int,
+) -> tuple[float, Parameters]:
+    """Gives the batch's mean loss, not weighted, and the gradient of the weighted one to `parameters`, on the CPU.
 
-    Works through the batch in parts of `plan.batch_size`, which changes the result by rounding only.
+    Works through the batch in parts of `plan.batch_size`, which changes the result by rounding only. `step` is what
+    drop-out, where there is any, is drawn for.
     """
-    leaves = [each.detach().to(components.device).requires_grad_(True) for each in vectors]
-    # float16 has too little range for these gradients; a constant factor keeps them in it.
-    scale = 1024.0 if components.dtype == torch.float16 else 1.0
+    leaves = [each.detach().to(components.device).requires_grad_(True) for each in parameters]
+    scale = loss_scale(components)
     sums = [torch.zeros_like(each) for each in leaves]
     total = 0.0
-    for part in batch.split(plan.batch_size):
-        each_loss = losses(components, diffusion, part, tuple(leaves), name, autocast)
-        weights = diffusion.weights(part.timesteps, plan.weighting).to(components.device)
-        weighted = (each_loss * weights).sum() / len(batch.texts)
-        parts = torch.autograd.grad(weighted * scale, leaves)
-        sums = [kept + new / scale for kept, new in zip(sums, parts, strict=True)]
-        total += float(each_loss.detach().sum())
+    with learnable.entered(tuple(leaves), step) as encode:
+        for part in batch.split(plan.batch_size):
+            each_loss = losses(components, diffusion, part, encode(part.texts), autocast)
+            weights = diffusion.weights(part.timesteps, plan.weighting).to(components.device)
+            weighted = (each_loss * weights).sum() / len(batch.texts)
+            parts = torch.autograd.grad(weighted * scale, leaves)
+            sums = [kept + new / scale for kept, new in zip(sums, parts, strict=True)]
+            total += float(each_loss.detach().sum())
     return total / len(batch.texts), tuple(each.cpu() for each in sums)
+
+
+def loss_scale(components: Components) -> float:
+    """Gives what to multiply a loss by for its gradient: float16 has too little range, a constant keeps it in that."""
+    return 1024.0 if components.dtype == torch.float16 else 1.0
 
 
 def _added_conditions(components: Components, pooled: Tensor | None, batch: Batch) -> dict[str, Tensor] | None:

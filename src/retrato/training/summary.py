@@ -32,13 +32,17 @@ def write_settings(run: Run, first_step: int, now: datetime | None = None) -> Pa
 
 def write_summary(run: Run, state: State, choice: Choice, finished: Finished) -> Path:
     """Writes `run.json`: the result, why training stopped, what was picked and why, every figure on the way there."""
+    subject = run.subject(run.read(choice.picked.file))
     content = {
         "name": finished.name,
         "file": finished.file,
+        "kind": run.folder.kind,
+        "subject": {"words": subject.words, "tag": subject.tag},
         "vectors": finished.vectors,
         "dim": finished.dim,
-        "norms": state.norms,
-        "vocabulary_norms": run.norms,
+        "numbers": finished.numbers,
+        "norms": run.learnable.lengths(state.parameters),
+        "vocabulary_norms": run.learnable.units if run.folder.kind == "embeddings" else (),
         "picked_step": finished.picked_step,
         "picked_is_average": choice.picked.is_average,
         "pick_reason": choice.reason,

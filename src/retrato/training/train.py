@@ -1,7 +1,7 @@
-"""The way from photos to an embedding, as a generator of events: learn, evaluate, save, stop, pick.
+"""The way from photos to an embedding or a hypernetwork, as a generator of events: learn, evaluate, stop, pick.
 
 A consumer that stops consuming stops the work; what was learned so far is on disk then. Knows nothing of the screen
-and of the library the embedding goes to.
+and of the library that the result goes to, nor what it is that learns (see `learnable`).
 """
 
 import contextlib
@@ -12,19 +12,19 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from retrato.embeddings import read_embedding, write_embedding
 from retrato.errors import SettingsError, TrainingError
 from retrato.model import Components
 from retrato.model.caption import Captioner
 from retrato.model.score import Scorer
 from retrato.photos import Photo
-from retrato.settings import TrainSettings
+from retrato.settings import LearnSettings
 from retrato.training.candidates import evaluate_run, gather_candidates
 from retrato.training.checkpoint import load_checkpoint, save_checkpoint
 from retrato.training.drawing import draw_preview
 from retrato.training.evaluate import has_settled
 from retrato.training.events import Evaluated, Finished, Picked, Prepared, Previewed, Saved, Stepped, TrainingEvent
 from retrato.training.frozen import frozen
+from retrato.training.learnable import write_artefact
 from retrato.training.optimizer import (
     State,
     absolute_rates,
@@ -35,8 +35,8 @@ from retrato.training.optimizer import (
     skip,
 )
 from retrato.training.pick import Choice, choose
-from retrato.training.prepare import Run, check_inputs, prepare, start_vectors
-from retrato.training.run_folder import RunFolder, locked, open_loss_log
+from retrato.training.prepare import Run, check_inputs, prepare
+from retrato.training.run_folder import RunFolder, kind_of, locked, open_loss_log
 from retrato.training.step import draw_batch, gradients
 from retrato.training.summary import write_settings, write_summary
 
@@ -47,23 +47,25 @@ ROLLBACKS = 3
 def train(
     components: Components,
     photos: Path | str | Sequence[Photo],
-    settings: TrainSettings,
+    settings: LearnSettings,
     *,
     run_folder: Path,
     scorer: Scorer | None = None,
     captioner: Captioner | None = None,
     resume: bool = False,
 ) -> Iterator[TrainingEvent]:
-    """Learns one person on the frozen model and says what happens; the last event names the embedding to use.
+    """Learns one person on the frozen model and says what happens; the last event names the file to use.
+
+    TrainSettings make an embedding, HypernetworkSettings a hypernetwork.
 
     Everything is written under `run_folder` (see `run_folder.choose_run_folder`), where nobody else may be training.
     With `resume` the run in it goes on where it stopped, bit for bit as if it had not. Without `scorer` the candidate
-    of least loss is picked. Raises PhotoError, EmbeddingError, SettingsError and PromptError before anything is
-    written, and TrainingError afterwards, which says where the last good checkpoint lies.
+    of least loss is picked. Raises PhotoError, EmbeddingError, HypernetworkError, SettingsError and PromptError before
+    anything is written, and TrainingError afterwards, which says where the last good checkpoint lies.
     """
     started = time.perf_counter()
     inputs = check_inputs(components, photos, settings)
-    folder = RunFolder(Path(run_folder), settings.name)
+    folder = RunFolder(Path(run_folder), settings.name, kind_of(settings))
     with _writing(folder), locked(folder.path):
         run = prepare(components, inputs, settings, folder, captioner)
         state = _found_state(run, resume)
@@ -106,11 +108,12 @@ def _found_state(run: Run, resume: bool) -> State:
     """Gives the state to go on from; raises SettingsError where that would mix two runs."""
     found = load_checkpoint(run.folder.checkpoints)
     if found is None:
-        return first_state(start_vectors(run))
+        return first_state(run.learnable.start)
     if not resume:
         raise SettingsError(f"{run.folder.path} already holds a run: resume it, or give another folder")
     for name, now in run.facts["settings"].items():
-        before = found.facts["settings"].get(name)
+        # A setting that is younger than the run was left at its default then.
+        before = found.facts["settings"].get(name, type(run.settings).model_fields[name].default)
         if before != now:
             raise SettingsError(f"{name} is {now!r}, but the run to resume was started with {before!r}: use that again")
     if found.facts["model"] != run.facts["model"]:
@@ -168,11 +171,13 @@ def _one_step(run: Run, state: State, good: State, autocast: bool) -> tuple[Stat
     """Gives the state after one step, its loss and its rate; a step with anything that is not a number is skipped."""
     plan = run.plan
     batch = draw_batch(run.material, plan, run.diffusion.timesteps, state.step)
-    loss, gradient = gradients(run.components, run.diffusion, batch, state.vectors, run.settings.name, plan, autocast)
-    rates = absolute_rates(plan, state, run.norms)
+    loss, gradient = gradients(
+        run.components, run.diffusion, batch, run.learnable, state.parameters, plan, autocast, state.step
+    )
+    rates = absolute_rates(plan, state, run.learnable.units)
     if math.isfinite(loss) and is_finite(gradient):
-        moved = advance(state, gradient, rates, plan, run.norms)
-        if is_finite(moved.vectors):
+        moved = advance(state, gradient, rates, plan, run.learnable.units)
+        if is_finite(moved.parameters):
             return moved, loss, rates[0]
     skipped = skip(state)
     if skipped.skipped_in_a_row >= SKIPPED_IN_A_ROW:
@@ -187,7 +192,7 @@ def _judged(run: Run, state: State, good: State, autocast: bool) -> tuple[State,
     # While steps are being skipped there is nothing new to judge, and nothing that is known to be good.
     if not is_last and (not is_due or state.skipped_in_a_row):
         return state, good, None
-    loss = evaluate_run(run, state.vectors, autocast)
+    loss = evaluate_run(run, state.parameters, autocast)
     if not math.isfinite(loss):
         return _rolled_back(run, state, good), good, None
     best = state.best_evaluation
@@ -195,7 +200,7 @@ def _judged(run: Run, state: State, good: State, autocast: bool) -> tuple[State,
     judged = dataclasses.replace(
         state,
         evaluations=(*state.evaluations, (state.step, loss)),
-        best=state.vectors if is_best else state.best,
+        best=state.parameters if is_best else state.best,
     )
     return judged, judged, Evaluated(state.step, loss, is_best)
 
@@ -213,14 +218,14 @@ def _written(run: Run, state: State, evaluated: Evaluated | None) -> tuple[State
 
 
 def _save(run: Run, state: State) -> Path:
-    """Writes the state as an embedding and as a checkpoint, in this order: a checkpoint's embedding is always there."""
-    file = write_embedding(run.embedding(state.vectors, state.step), run.folder.candidate(state.step))
+    """Writes what is learned and a checkpoint, in this order: what belongs to a checkpoint is always there."""
+    file = write_artefact(run.artefact(state.parameters, state.step), run.folder.candidate(state.step))
     save_checkpoint(run.folder.checkpoints, state, run.facts)
     return file
 
 
 def _keep(run: Run, state: State) -> None:
-    """Writes the state down if it is newer than what is on disk, also as an embedding for whoever wants to use it."""
+    """Writes the state down if it is newer than what is on disk, also as a file for whoever wants to use it."""
     if state.step and state.step not in state.saved:
         _save(run, state)
 
@@ -228,7 +233,7 @@ def _keep(run: Run, state: State) -> None:
 def _rolled_back(run: Run, state: State, good: State) -> State:
     if state.rollbacks >= ROLLBACKS:
         raise TrainingError(
-            f"the loss was not a number in {state.skipped} of {state.step} steps, and going back to good vectors "
+            f"the loss was not a number in {state.skipped} of {state.step} steps, and going back to good ones "
             f"{ROLLBACKS} times did not help: take a lower learning rate; {_last_good(run.folder)}"
         )
     return roll_back(state, good)
@@ -255,7 +260,7 @@ def _stepped(run: Run, state: State, loss: float, rate: float, seconds: float) -
         steps=run.plan.steps,
         loss=loss,
         learning_rate=rate,
-        norms=state.norms,
+        norms=run.learnable.lengths(state.parameters),
         seconds=seconds,
         samples=state.step * run.plan.samples_per_step,
     )
@@ -270,23 +275,25 @@ def _write_row(log: TextIO, run: Run, stepped: Stepped, evaluated: Evaluated | N
 
 
 def _pick(run: Run, state: State, scorer: Scorer | None) -> Generator[TrainingEvent, None, Choice]:
-    """Compares the candidates and writes the picked one, with its scores, as the embedding to use."""
+    """Compares the candidates and writes the picked one, with its scores, as the file to use."""
     candidates = gather_candidates(run, state)
     if not candidates:
-        raise TrainingError(f"none of {state.step} steps gave vectors whose loss is a number: {_last_good(run.folder)}")
+        raise TrainingError(f"none of {state.step} steps has a loss that is a number: {_last_good(run.folder)}")
     choice = yield from choose(run, candidates, scorer)
-    picked = read_embedding(choice.picked.file)
+    picked = run.read(choice.picked.file)
     facts = {**picked.metadata, **{name: f"{value:.4f}" for name, value in choice.picked.scores.items()}}
-    write_embedding(dataclasses.replace(picked, name=run.settings.name, metadata=facts), run.folder.picked)
+    write_artefact(dataclasses.replace(picked, metadata=facts), run.folder.picked)
     return choice
 
 
 def _finished(run: Run, state: State, choice: Choice, stop_reason: str, times: Mapping[str, float]) -> Finished:
+    vectors = state.parameters[0] if run.folder.kind == "embeddings" else None
     return Finished(
         name=run.settings.name,
         file=run.folder.picked,
-        vectors=run.settings.vectors_per_token,
-        dim=run.components.token_widths[0],
+        vectors=len(vectors) if vectors is not None else 0,
+        dim=vectors.shape[1] if vectors is not None else 0,
+        numbers=sum(each.numel() for each in state.parameters),
         picked_step=choice.picked.step,
         steps_run=state.step,
         samples=state.step * run.plan.samples_per_step,

@@ -1,28 +1,9 @@
 import json
-import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from retrato.cli.screen import Screen, plain
-
-
-@dataclass(frozen=True)
-class Leaf:
-    file: Path
-    scores: dict[str, float]
-    box: tuple[int, int]
-
-
-def test_plain_gives_what_json_can_hold() -> None:
-    leaf = Leaf(Path("a/b"), {"good": 0.5, "none": math.nan}, (1, 2))
-    assert plain({"leaf": leaf, "far": -math.inf}) == {
-        "leaf": {"file": "a/b", "scores": {"good": 0.5, "none": None}, "box": [1, 2]},
-        "far": None,
-    }
-    with pytest.raises(TypeError, match="set has no place"):
-        plain({"a": {1}})
+from retrato.cli.screen import Screen
 
 
 def test_results_go_to_stdout_and_notes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,15 +1,17 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
-from PIL import ImageChops
+from PIL import Image, ImageChops
 
 from retrato.embeddings import Embedding
-from retrato.errors import EmbeddingError, ModelError, PromptError, SettingsError
+from retrato.errors import EmbeddingError, ModelError, PhotoError, PromptError, SettingsError
 from retrato.generation import Drawn, Sampled, generate, parse_infotext, resolve_settings
 from retrato.model import Components
+from retrato.model.latents import encode_pixels, image_to_pixels
 from retrato.sampling import noise_for
 from retrato.settings import GenerateSettings
 
@@ -195,3 +197,136 @@ def test_pictures_are_numbered_and_carry_their_settings(tiny_components: Compone
     ]
     assert [path.name for path in paths] == ["00000-11.png", "00001-12.png", "00002-11.png"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in paths)
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (64, 64)) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("sampler", ["Euler a", "DPM++ 2M", "DDIM", "PLMS", "LMS", "Heun", "DPM fast", "DPM adaptive"])
+def test_less_denoising_stays_nearer_to_the_picture(tiny_components: Components, sampler: str) -> None:
+    begun = encode_pixels(tiny_components, image_to_pixels(picture())[None]).mean
+    distances = []
+    for strength in (0.1, 0.5, 1.0):
+        events = generate(
+            tiny_components,
+            settings(steps=10, sampler=sampler, denoising_strength=strength, guidance_scale=1.0),
+            {},
+            init_image=picture(),
+        )
+        distances.append(float(([e for e in events if isinstance(e, Sampled)][-1].latents - begun).norm()))
+    assert distances == sorted(distances)
+    assert distances[0] < 0.5 * distances[2]
+
+
+def test_a_picture_to_start_from_may_be_a_file_and_runs_as_many_steps_as_in_a1111(
+    tiny_components: Components, tmp_path: Path
+) -> None:
+    picture(size=(100, 80)).save(tmp_path / "start.png")
+    asked = settings(steps=8, init_image=str(tmp_path / "start.png"), denoising_strength=0.5, count=2)
+    events = list(generate(tiny_components, asked, {}))
+    assert [event.step for event in events if isinstance(event, Sampled)] == [1, 2, 3, 4, 5]
+    one, other = (event for event in events if isinstance(event, Drawn))
+    assert one.image.image.size == (72, 56)  # about the format of the start, about the area of the model
+    assert differ(one, other) > 1
+    assert parse_infotext(one.image.infotext)["Denoising strength"] == "0.5"
+    (again,) = [e for e in generate(tiny_components, other.image.settings, {}) if isinstance(e, Drawn)]
+    assert differ(again, other) <= 1
+
+
+@pytest.mark.parametrize("content", ["fill", "original", "latent noise", "latent nothing"])
+@pytest.mark.parametrize("area", ["whole picture", "only masked"])
+def test_only_what_is_masked_is_repainted(tiny_components: Components, content: str, area: str) -> None:
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (32, 0, 64, 64))
+    asked = settings(steps=4, masked_content=content, inpaint_area=area, mask_blur=2, denoising_strength=0.9)
+    (drawn,) = [
+        e for e in generate(tiny_components, asked, {}, init_image=picture(), mask=mask) if isinstance(e, Drawn)
+    ]
+    before, after = np.asarray(picture()), np.asarray(drawn.image.image)
+    assert after.shape == before.shape
+    assert (after[:, :24] == before[:, :24]).all()
+    assert (after[:, 40:] != before[:, 40:]).mean() > 0.8
+
+
+def test_a_batch_of_repainted_pictures_equals_its_pictures(tiny_components: Components) -> None:
+    mask = Image.new("L", (64, 64), 255)
+
+    def drawn(**values: object) -> list[Drawn]:
+        asked = settings(steps=4, masked_content="latent noise", **values)
+        return [
+            e for e in generate(tiny_components, asked, {}, init_image=picture(), mask=mask) if isinstance(e, Drawn)
+        ]
+
+    together = drawn(count=2)
+    for event in together:
+        (alone,) = drawn(seed=event.image.seed)
+        assert differ(event, alone) <= 1
+
+
+@pytest.mark.parametrize("upscaler", ["Latent", "Lanczos"])
+def test_the_second_pass_enlarges_the_first(tiny_components: Components, upscaler: str) -> None:
+    asked = {"hires": True, "hires_scale": 1.5, "hires_upscaler": upscaler, "steps": 4, "hires_steps": 6}
+    events = list(generate(tiny_components, settings(count=2, denoising_strength=0.5, **asked), {}))
+    sampled = [event for event in events if isinstance(event, Sampled)]
+    assert [event.step for event in sampled] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert {event.steps for event in sampled} == {8}
+    drawn = [event for event in events if isinstance(event, Drawn)]
+    assert [event.image.image.size for event in drawn] == [(96, 96), (96, 96)]
+    (alone,) = draw(tiny_components, seed=12, denoising_strength=0.5, **asked)
+    assert differ(alone, drawn[1]) <= 1
+    fields = parse_infotext(drawn[0].image.infotext)
+    assert (fields["Hires upscale"], fields["Hires upscaler"], fields["Size-1"]) == ("1.5", upscaler, "64")
+
+
+def test_the_second_pass_may_say_something_else(tiny_components: Components) -> None:
+    same = latents_of(tiny_components, hires=True, hires_prompt="a man", hires_sampler="Euler a")
+    other = latents_of(tiny_components, hires=True, hires_prompt="a dog")
+    plain = latents_of(tiny_components, hires=True)
+    torch.testing.assert_close(same, plain)
+    assert not torch.allclose(other, plain)
+
+
+def test_variations_have_one_seed_and_seeds_of_their_own(tiny_components: Components) -> None:
+    drawn = draw(tiny_components, count=2, variation_strength=0.3, variation_seed=50)
+    assert [event.image.seed for event in drawn] == [11, 11]
+    assert [event.image.settings.variation_seed for event in drawn] == [50, 51]
+    (again,) = [e for e in generate(tiny_components, drawn[1].image.settings, {}) if isinstance(e, Drawn)]
+    assert differ(again, drawn[1]) <= 1
+    assert differ(drawn[0], drawn[1]) > 1
+
+
+def test_a_tiled_picture_can_be_cut_anywhere(tiny_components: Components) -> None:
+    """Noise moved around gives the picture moved around: there is no edge."""
+    plain, tiled = (draw(tiny_components, tiling=tiling)[0].image for tiling in (False, True))
+    assert "Tiling: True" in tiled.infotext
+    assert plain.image.tobytes() != tiled.image.tobytes()
+    assert all(m.padding_mode == "zeros" for m in tiny_components.unet.modules() if isinstance(m, torch.nn.Conv2d))
+
+
+def test_samplers_that_draw_one_by_one_do_so(tiny_components: Components) -> None:
+    together = draw(tiny_components, count=2, sampler="DPM adaptive")
+    (alone,) = draw(tiny_components, seed=12, sampler="DPM adaptive")
+    assert together[1].image.image.tobytes() == alone.image.image.tobytes()
+
+
+def test_whoever_stops_listening_stops_the_work_within_one_step(tiny_components: Components) -> None:
+    calls = []
+    handle = tiny_components.unet.register_forward_pre_hook(lambda module, inputs: calls.append(1))
+    try:
+        for sampler in ("Euler a", "DPM++ 2S a", "Heun"):
+            calls.clear()
+            run = generate(tiny_components, settings(steps=9, sampler=sampler, guidance_scale=3.0), {})
+            next(run)
+            next(run)
+            run.close()
+            assert len(calls) == 2
+    finally:
+        handle.remove()
+
+
+def test_wrong_starts_are_refused_before_the_first_step(tiny_components: Components) -> None:
+    with pytest.raises(PhotoError, match=r"nowhere\.png"):
+        next(generate(tiny_components, settings(init_image="nowhere.png"), {}))
+    with pytest.raises(SettingsError, match="multiples of 8"):
+        next(generate(tiny_components, settings(hires=True, hires_resize="100x100"), {}))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from transformers import BlipConfig, BlipForConditionalGeneration, CLIPTokenizer
+from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, CLIPTokenizer
 
 from retrato.errors import ModelError
 from retrato.model.caption import load_captioner
@@ -39,3 +39,30 @@ def test_captions_are_the_same_every_time(tmp_path: Path, tokenizer_folder: Path
 def test_a_model_without_captioner_says_so(tiny_folder: Path) -> None:
     with pytest.raises(ModelError, match="no captioner"):
         load_captioner(tiny_folder)
+
+
+def test_a_blip_folder_as_the_hub_has_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]", "a", "man", "in", "hat", "photo", "of"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words))
+    tokenizer = BertTokenizer(str(tmp_path / "vocab.txt"), bos_token="[DEC]")
+    text = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "vocab_size": len(words), "encoder_hidden_size": 16, "max_position_embeddings": 64,
+        "bos_token_id": 5, "eos_token_id": 2, "sep_token_id": 3, "pad_token_id": 0,
+    }  # fmt: skip
+    vision = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "image_size": 32, "patch_size": 8,
+    }  # fmt: skip
+    BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    said = load_captioner(tmp_path, device="cpu").caption([Image.new("RGB", (50, 40), "red")])
+    assert len(said) == 1
+    assert set(said[0].split()) <= set(words)
+    assert "[" not in said[0]
+
+
+def test_a_hub_id_that_is_not_here_says_how_to_get_it() -> None:
+    with pytest.raises(ModelError, match=r"nobody/blip-9 is not on this machine .*HF_HUB_OFFLINE=0"):
+        load_captioner("nobody/blip-9")

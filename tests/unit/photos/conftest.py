@@ -1,11 +1,23 @@
 """Pictures made on the spot: scenes with edges and colours, no two seeds alike."""
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+
+@pytest.fixture(autouse=True)
+def no_face_finder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base installation, also where the faces extra is there; tests marked `faces` want the extra."""
+    if "faces" in request.keywords:
+        pytest.importorskip("dlib")
+        return
+    for name in ("check", "prepare"):
+        module = importlib.import_module(f"retrato.photos.{name}")
+        monkeypatch.setattr(module, "why_missing", lambda: "there is no face finder here: install it")
 
 
 @pytest.fixture

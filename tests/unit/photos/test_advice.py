@@ -1,17 +1,29 @@
-from retrato.photos.advice import set_advice
+import dataclasses
+
+from retrato.photos.advice import Figures, set_advice
 from retrato.photos.framing import Framing
-from retrato.photos.measure import Border
+from retrato.photos.measure import Border, Light
 
 VARIED = [Border((20.0 * at, 255 - 12.0 * at, 7.0 * at), 0.5) for at in range(20)]
 
 
+MIX: list[Framing | None] = [*["full"] * 3, *["half"] * 5, *["close"] * 12]
+
+
+def figures(framings: list[Framing | None], borders: list[Border] = VARIED) -> list[Figures]:
+    return [
+        Figures(kind, borders[at % 20], Light(100.0 + 5 * at, 0.1), (12.0 * at, 200.0 - 9 * at, 90.0), at / 40)
+        for at, kind in enumerate(framings)
+    ]
+
+
 def advice(framings: list[Framing | None], borders: list[Border] = VARIED, **names: list[str]) -> str:
     named = {"doubtful": [], "refused": []} | names
-    return " ".join(set_advice(framings, borders[: len(framings)], **named))
+    return " ".join(set_advice(figures(framings, borders), **named))
 
 
 def test_a_set_that_follows_the_advice_gets_none() -> None:
-    assert advice(["full"] * 3 + ["half"] * 5 + ["close"] * 12) == ""
+    assert advice(MIX) == ""
 
 
 def test_few_photos_and_files_by_name() -> None:
@@ -30,5 +42,20 @@ def test_missing_framings_are_named_only_when_most_are_known() -> None:
 
 def test_one_background_for_most() -> None:
     beach = [Border((240, 220, 180), 0.9)] * 14
-    said = advice(["full"] * 3 + ["half"] * 5 + ["close"] * 12, beach + VARIED[:6])
-    assert "14 of 20 photos have about the same background (#f0dcb4): add some in other places." in said
+    said = advice(MIX, beach + VARIED[:6])
+    assert "14 of 20 photos have about the same background (#f0dcb4): add some in other places" in said
+
+
+def said_of(**same: object) -> str:
+    return " ".join(set_advice([dataclasses.replace(each, **same) for each in figures(MIX)], doubtful=[], refused=[]))
+
+
+def test_one_outfit_one_pose_and_one_light_are_named() -> None:
+    assert "20 of 20 photos show clothes of about the same colour (#c01020)" in said_of(clothes=(192.0, 16.0, 32.0))
+    assert "All 20 faces look the same way" in said_of(turn=0.02)
+    assert "All photos are lit much alike" in said_of(light=Light(120.0, 0.1))
+    assert said_of(clothes=None, turn=None) == ""  # what could not be told is no reason to complain
+
+
+def test_many_photos_are_said_to_be_enough() -> None:
+    assert "64 photos are many: the best 20" in advice((MIX * 4)[:64])

@@ -2,6 +2,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from retrato.photos import decode as module
 from retrato.photos.decode import decode
 
 Scene = Callable[..., Image.Image]
+DATA = Path(__file__).parent / "data"
 
 
 def saved(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
@@ -60,6 +62,34 @@ def test_is_upright_by_exif(orientation: int) -> None:
     assert at(red)[2] < 60
     assert at(blue)[2] > 200
     assert at(blue)[0] < 60
+
+
+@pytest.mark.parametrize("name", ["turned", "exif-turned"])
+def test_heic_comes_upright_and_without_its_exif(name: str) -> None:
+    content = (DATA / f"{name}.heic").read_bytes()
+    assert b"SecretCamera" in content
+    pixels = decode(content, "IMG_0001.HEIC")
+    assert pixels.image.size == pixels.size == (96, 64)
+    for place, colour in (((10, 10), (30, 180, 30)), ((20, 50), (200, 30, 30)), ((80, 30), (30, 30, 200))):
+        assert all(abs(one - other) < 12 for one, other in zip(pixels.image.getpixel(place), colour, strict=True)), (
+            place
+        )
+    assert pixels.image.info == {}
+
+
+def test_heic_with_alpha_and_with_more_than_eight_bits() -> None:
+    pixels = decode((DATA / "alpha.heic").read_bytes(), "a.heic")
+    assert pixels.mask is not None
+    assert (pixels.mask.getpixel((5, 30)), pixels.mask.getpixel((60, 30))) == (0, 255)
+    row = np.asarray(decode((DATA / "ten-bits.heic").read_bytes(), "a.heic").image)[10, :, 0].astype(float)
+    assert np.abs(row - np.linspace(0, 255, 64)).max() < 8
+    assert decode((DATA / "ten-bits.heic").read_bytes(), "a.heic", shorter_side=32).image.size == (32, 32)
+
+
+def test_refuses_truncated_heic() -> None:
+    content = (DATA / "turned.heic").read_bytes()
+    for kept in (20, 300, 600):
+        assert "damaged or truncated" in refused(content[:kept])
 
 
 def test_broken_exif_is_no_reason_to_refuse(scene: Scene) -> None:
@@ -183,7 +213,7 @@ def test_refuses_zero_bytes_and_what_is_no_picture() -> None:
     assert "zero bytes" in refused(b"")
     assert "not a picture" in refused(b"Dear diary, " * 50)
     assert "not a picture" in refused(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
-    assert "HEIC" in refused(b"\0\0\0\x18ftypheic" + b"\0" * 40)
+    assert "damaged or truncated" in refused(b"\0\0\0\x18ftypheic" + b"\0" * 40)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "TIFF"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from retrato.photos.check import BLURRED
+from retrato.photos.look import BLURRED
 from retrato.photos.measure import border, exposure, luma, sharpness
 
 Scene = Callable[..., Image.Image]

@@ -6,6 +6,7 @@ import torch
 
 from retrato.model import Components, Conditioning
 from retrato.sampling import Guidance, predict
+from retrato.sampling.guidance import predict_both
 
 
 def told(seed: int, length: int = 77) -> Conditioning:
@@ -62,3 +63,31 @@ def test_the_unets_format_stays_inside(tiny_components: Components, latents: tor
     )
     found = predict(half, latents, torch.tensor(500.5), Guidance(((told(1), 1.0),), told(2), 3.0))
     assert found.dtype == torch.float32
+
+
+def test_rescaling_takes_the_contrast_back(tiny_components: Components, latents: torch.Tensor) -> None:
+    positive, negative = told(1), told(2)
+    guidance = Guidance(((positive, 1.0),), negative, 8.0)
+    plain = raw(tiny_components, latents, positive)
+    strong = predict(tiny_components, latents, torch.tensor(500), guidance)
+    whole, half = (
+        predict(tiny_components, latents, torch.tensor(500), dataclasses.replace(guidance, rescale=rescale))
+        for rescale in (1.0, 0.5)
+    )
+    torch.testing.assert_close(whole.std(dim=(1, 2, 3)), plain.std(dim=(1, 2, 3)), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(half, (whole + strong) / 2, rtol=1e-3, atol=1e-4)
+
+
+def test_below_its_noise_level_the_negative_prompt_has_no_say(tiny_components: Components) -> None:
+    guidance = Guidance(((told(1), 1.0),), told(2), 8.0, min_sigma=2.0)
+    assert guidance.at(2.0) is guidance
+    assert not guidance.at(1.9).needs_negative
+    several = Guidance(((told(1), 1.0), (told(3), 1.0)), told(2), 8.0, min_sigma=2.0)
+    assert several.at(0.1) is several
+
+
+def test_the_unguided_prediction_is_given_where_it_is_kept(tiny_components: Components, latents: torch.Tensor) -> None:
+    guidance = Guidance(((told(1), 1.0),), told(2), 1.0, keeps_unguided=True)
+    guided, unguided = predict_both(tiny_components, latents, torch.tensor(500), guidance)
+    torch.testing.assert_close(guided, raw(tiny_components, latents, told(1)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(unguided, raw(tiny_components, latents, told(2)), rtol=1e-4, atol=1e-5)

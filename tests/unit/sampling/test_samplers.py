@@ -8,7 +8,7 @@ from torch import nn
 
 from retrato.errors import SettingsError
 from retrato.model import Components, Conditioning
-from retrato.sampling import SAMPLERS, Guidance, denoise, find_sampler, make_scheduler, noise_for
+from retrato.sampling import SAMPLERS, Guidance, Start, begin, denoise, find_sampler, make_scheduler, noise_for
 
 PAIRS = [(name, schedule) for name, sampler in SAMPLERS.items() for schedule in sampler.schedules]
 
@@ -42,14 +42,24 @@ def ideal(components: Components, spread: float, prediction: str = "epsilon") ->
 
 
 def draw(
-    components: Components, name: str, schedule: str, *, steps: int, seeds: list[int], side: int = 8
+    components: Components,
+    name: str,
+    schedule: str,
+    *,
+    steps: int,
+    seeds: list[int],
+    side: int = 8,
+    start: torch.Tensor | None = None,
+    run_steps: int | None = None,
+    eta: float | None = None,
 ) -> torch.Tensor:
     sampler, schedule = find_sampler(name, schedule)
-    scheduler = make_scheduler(sampler, schedule, components.scheduler_config, steps=steps, seeds=seeds)
-    noise, generators = noise_for(seeds, (4, side, side))
+    begun = Start(seeds, *noise_for(seeds, (4, side, side)), start, run_steps)
+    course = begin(sampler, schedule, components.scheduler_config, begun, steps=steps, eta=eta)
     told = Conditioning(torch.randn(1, 77, 32, generator=torch.Generator().manual_seed(5)))
     guidance = Guidance(((told, 1.0),), Conditioning(torch.zeros(1, 77, 32)), 3.0)
-    *_, last = denoise(components, scheduler, noise, generators, lambda step: guidance, steps=steps)
+    steps = run_steps or steps
+    *_, last = denoise(components, course, lambda step: guidance, steps=steps)
     assert last.step == last.steps == steps
     return last.latents
 
@@ -61,17 +71,53 @@ def draw(
 def test_a_sampler_draws_from_the_data_where_the_answer_is_known(
     tiny_components: Components, name: str, schedule: str, prediction: str
 ) -> None:
-    found = draw(ideal(tiny_components, 0.5, prediction), name, schedule, steps=30, seeds=[1], side=64)
-    # LCM jumps to the mean at each step and so loses spread by design, the rules of first order need more steps, and
-    # SGM Uniform and Beta leave out the last, finest noise levels.
-    coarse = name in ("Euler", "Euler a", "DDIM") or schedule in ("SGM Uniform", "Beta")
-    tolerance = {"LCM": 0.2, "DPM++ 2M SDE Heun": 0.25 if coarse else 0.04}.get(name, 0.12 if coarse else 0.04)
-    assert found.std() == pytest.approx(0.5, abs=tolerance)
+    found = draw(ideal(tiny_components, 0.5, prediction), name, schedule, steps=30, seeds=[1], side=48)
+    # LCM jumps to the mean at each step and so loses spread by design; the rules of first order need more steps; on a
+    # schedule that is not theirs, those that extrapolate have long steps at the end.
+    is_own = schedule in ("Automatic", SAMPLERS[name].automatic)
+    coarse = name in ("Euler", "Euler a", "DDIM", "DDIM CFG++") or not is_own
+    wild = name in ("DPM++ 2M SDE Heun", "DPM++ 3M SDE", "LCM")
+    assert found.std() == pytest.approx(0.5, abs=(0.25 if wild else 0.13) if coarse or name == "LCM" else 0.05)
     assert abs(found.mean()) < 0.02
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
+def test_it_starts_from_a_picture_as_well(tiny_components: Components, name: str) -> None:
+    """A picture of the data becomes another one, and the more steps run the less it is like the first."""
+    model = ideal(tiny_components, 0.5)
+    begun = 0.5 * torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(9))
+    alike = []
+    for run_steps in (3, 12, 29):
+        found = draw(model, name, "Automatic", steps=30, seeds=[1], side=32, start=begun, run_steps=run_steps)
+        assert found.std() == pytest.approx(0.5, abs=0.2 if name == "LCM" else 0.07)
+        alike.append(float(torch.corrcoef(torch.stack([begun.flatten(), found.flatten()]))[0, 1]))
+    assert alike == sorted(alike, reverse=True)
+    assert alike[0] > (0.5 if name == "LCM" else 0.75)
+    assert alike[2] < 0.25
+
+
+@pytest.mark.parametrize("name", [name for name, sampler in SAMPLERS.items() if sampler.eta is not None])
+def test_eta_is_how_much_noise_is_added(tiny_components: Components, name: str) -> None:
+    model = ideal(tiny_components, 0.5)
+    none, some, whole = (
+        draw(model, name, "Automatic", steps=30, seeds=[1], side=32, eta=eta) for eta in (0.0, 0.5, 1.0)
+    )
+    for found in (none, some, whole):
+        assert found.std() == pytest.approx(0.5, abs=0.09)
+    own = draw(model, name, "Automatic", steps=30, seeds=[1], side=32)
+    assert torch.equal(own, whole if SAMPLERS[name].eta else none)
+    assert not torch.allclose(none, some, atol=0.01)
+
+
+def test_eta_is_refused_where_nobody_can_tell(tiny_components: Components) -> None:
+    with pytest.raises(SettingsError, match="DPM\\+\\+ SDE takes none"):
+        draw(tiny_components, "DPM++ SDE", "Automatic", steps=4, seeds=[1], eta=0.5)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_a_batch_equals_its_images_drawn_singly(tiny_components: Components, name: str) -> None:
+    if SAMPLERS[name].one_by_one:
+        pytest.skip("is never asked for two at once; tests of generate see to that")
     together = draw(tiny_components, name, "Automatic", steps=4, seeds=[7, 8])
     for row, seed in enumerate((7, 8)):
         alone = draw(tiny_components, name, "Automatic", steps=4, seeds=[seed])
@@ -107,6 +153,9 @@ def test_timesteps_that_round_to_the_same_number_do_no_harm(
         ("DPM2 a Karras", "Automatic", ("DPM2 a", "Karras")),
         ("LMS Karras", "Automatic", ("LMS", "Karras")),
         ("DDIM", "SGM Uniform", ("DDIM", "SGM Uniform")),
+        ("Euler a Karras", "Automatic", ("Euler a", "Karras")),
+        ("DPM++ 2S a Karras", "Automatic", ("DPM++ 2S a", "Karras")),
+        ("DPM++ 3M SDE Exponential", "Automatic", ("DPM++ 3M SDE", "Exponential")),
     ],
 )
 def test_names_of_a1111_are_understood(name: str, schedule: str, found: tuple[str, str]) -> None:
@@ -125,7 +174,7 @@ def test_names_of_a1111_are_understood(name: str, schedule: str, found: tuple[st
         ("x" * 100_000, "Automatic", "choose one of"),
         ("Euler", "Karas", "did you mean Karras"),
         ("Euler Karras", "Beta", "two schedules"),
-        ("Euler a Karras", "Automatic", "takes only"),
+        ("DDIM Karras", "Automatic", "takes only"),
     ],
 )
 def test_unknown_names_list_near_ones(name: str, schedule: str, said: str) -> None:

@@ -101,7 +101,7 @@ def test_says_so_when_all_are_damaged(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["vectors", "mean", "square", "average", "best"])
+@pytest.mark.parametrize("name", ["parameters", "mean", "square", "average", "best"])
 def test_numbers_that_are_none_are_never_written(tmp_path: Path, name: str) -> None:
     broken = dataclasses.replace(state_at(3), **{name: (torch.full((2, 8), float("nan")), torch.zeros(2, 12))})
     with pytest.raises(TrainingError, match="step 3"):

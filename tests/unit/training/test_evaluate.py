@@ -2,8 +2,11 @@ import pytest
 import torch
 
 from retrato.model import Components, initial_vectors
+from retrato.settings import TrainSettings
 from retrato.training.evaluate import evaluate, evaluation_batch, has_settled
 from retrato.training.latent_cache import LatentCache
+from retrato.training.learnable import learnable_of
+from retrato.training.recipes import RECIPES, resolve
 from retrato.training.step import Material, read_diffusion
 
 LATENTS = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -27,7 +30,9 @@ def test_there_are_at_least_as_many_pairs_as_asked_for() -> None:
 def loss(components: Components, vectors: tuple[torch.Tensor, ...], batch_size: int = 8, seed: int = 0) -> float:
     batch = evaluation_batch(MATERIAL, 1000, pairs=6, seed=seed)
     diffusion = read_diffusion(components)
-    return evaluate(components, diffusion, batch, vectors, "ana-t1", batch_size=batch_size, autocast=False)
+    settings = TrainSettings(name="ana-t1")
+    learnable = learnable_of(components, settings, resolve(settings, RECIPES["retrato"], 8))
+    return evaluate(components, diffusion, batch, learnable, vectors, batch_size=batch_size, autocast=False)
 
 
 def test_is_bit_equal_when_repeated_and_tells_vectors_apart(tiny_components: Components) -> None:

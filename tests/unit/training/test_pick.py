@@ -11,6 +11,7 @@ from PIL import Image
 from retrato.settings import TrainSettings
 from retrato.training import Finished, Picked, Scored, TrainingEvent, pick
 from retrato.training.events import Candidate
+from retrato.training.learnable import Subject
 from retrato.training.pick import class_phrase, pictures_needed, shortlist
 from retrato.training.recipes import RECIPES
 
@@ -54,7 +55,8 @@ def paint(candidate_colours: dict[str, tuple[int, int, int]]) -> Callable[..., l
             self.image.save(file)
             return file
 
-    def draw(components: object, plan: object, cells: Sequence[int], subject: str, embedding: object) -> list[object]:
+    def draw(components: object, plan: object, cells: Sequence[int], subject: Subject) -> list[object]:
+        embedding = next(iter(subject.embeddings.values()), None)
         key = "class" if embedding is None else f"{embedding.step}{embedding.metadata.get('averaged_over', '')}"
         return [Picture(Image.new("RGB", (8, 8), candidate_colours[key])) for _ in cells]
 

@@ -9,6 +9,7 @@ from retrato.errors import ModelError
 from retrato.model import Components, initial_vectors, token_chunks
 from retrato.settings import TrainSettings
 from retrato.training.latent_cache import LatentCache
+from retrato.training.learnable import Learnable, learnable_of
 from retrato.training.recipes import RECIPES, Plan, resolve
 from retrato.training.step import (
     Batch,
@@ -22,10 +23,15 @@ from retrato.training.step import (
     read_diffusion,
 )
 
+SETTINGS = TrainSettings(name="ana-t1", steps=100, batch_size=4, seed=7)
+
 
 def plan(**changes: object) -> Plan:
-    whole = resolve(TrainSettings(name="ana-t1", steps=100, batch_size=4, seed=7), RECIPES["retrato"], 8)
-    return dataclasses.replace(whole, **changes)
+    return dataclasses.replace(resolve(SETTINGS, RECIPES["retrato"], 8), **changes)
+
+
+def embedding(components: Components) -> Learnable:
+    return learnable_of(components, SETTINGS, plan())
 
 
 @pytest.fixture
@@ -112,6 +118,13 @@ def example(components: Components) -> tuple[Diffusion, Batch, tuple[torch.Tenso
     return read_diffusion(components), batch, initial_vectors(components, "a man", 2)
 
 
+def learn(
+    components: Components, batch: Batch, vectors: tuple[torch.Tensor, ...], rule: Plan, autocast: bool = False
+) -> tuple[float, tuple[torch.Tensor, ...]]:
+    diffusion = read_diffusion(components)
+    return gradients(components, diffusion, batch, embedding(components), vectors, rule, autocast, step=0)
+
+
 def reference_gradient(
     components: Components, diffusion: Diffusion, batch: Batch, vectors: torch.Tensor
 ) -> torch.Tensor:
@@ -139,22 +152,22 @@ def reference_gradient(
 def test_the_gradient_is_that_of_rows_in_the_token_table(tiny_components: Components) -> None:
     diffusion, batch, vectors = example(tiny_components)
     expected = reference_gradient(tiny_components, diffusion, batch, vectors[0])
-    _, (found,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(), False)
+    _, (found,) = learn(tiny_components, batch, vectors, plan())
     assert float((found - expected).norm() / expected.norm()) < 1e-5
 
 
 def test_the_gradient_in_bfloat16_is_close(tiny_components: Components) -> None:
-    diffusion, batch, vectors = example(tiny_components)
-    exact_loss, (exact,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(), False)
-    loss, (found,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(), True)
+    _, batch, vectors = example(tiny_components)
+    exact_loss, (exact,) = learn(tiny_components, batch, vectors, plan())
+    loss, (found,) = learn(tiny_components, batch, vectors, plan(), True)
     assert loss == pytest.approx(exact_loss, rel=1e-2)
     assert float((found - exact).norm() / exact.norm()) < 3e-2
 
 
 def test_working_in_parts_changes_nothing_but_rounding(tiny_components: Components) -> None:
-    diffusion, batch, vectors = example(tiny_components)
-    whole_loss, (whole,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(batch_size=3), False)
-    loss, (parts,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", plan(batch_size=1), False)
+    _, batch, vectors = example(tiny_components)
+    whole_loss, (whole,) = learn(tiny_components, batch, vectors, plan(batch_size=3))
+    loss, (parts,) = learn(tiny_components, batch, vectors, plan(batch_size=1))
     assert loss == pytest.approx(whole_loss, rel=1e-5)
     assert float((parts - whole).norm() / whole.norm()) < 1e-5
 
@@ -162,19 +175,18 @@ def test_working_in_parts_changes_nothing_but_rounding(tiny_components: Componen
 def test_the_weighting_weighs_each_example(tiny_components: Components) -> None:
     diffusion, batch, vectors = example(tiny_components)
     weights = diffusion.weights(batch.timesteps, "half_min_snr")
-    singles = [
-        gradients(tiny_components, diffusion, part, vectors, "ana-t1", plan(), False)[1][0] for part in batch.split(1)
-    ]
+    singles = [learn(tiny_components, part, vectors, plan())[1][0] for part in batch.split(1)]
     expected = sum(weight * single for weight, single in zip(weights, singles, strict=True)) / 3
     rule = plan(weighting="half_min_snr")
-    _, (found,) = gradients(tiny_components, diffusion, batch, vectors, "ana-t1", rule, False)
+    _, (found,) = learn(tiny_components, batch, vectors, rule)
     assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_no_weight_of_the_model_gets_a_gradient(tiny_components: Components) -> None:
     diffusion, batch, vectors = example(tiny_components)
     leaf = vectors[0].clone().requires_grad_(True)
-    losses(tiny_components, diffusion, batch, (leaf,), "ana-t1", False).mean().backward()
+    with embedding(tiny_components).entered((leaf,), 0) as encode:
+        losses(tiny_components, diffusion, batch, encode(batch.texts), False).mean().backward()
     assert leaf.grad is not None
     assert float(leaf.grad.norm()) > 0
     assert all(weight.grad is None for module in tiny_components.modules for weight in module.parameters())
@@ -182,7 +194,9 @@ def test_no_weight_of_the_model_gets_a_gradient(tiny_components: Components) -> 
 
 def test_both_text_encoders_of_xl_learn(tiny_xl_components: Components) -> None:
     diffusion, batch, vectors = example(tiny_xl_components)
-    loss, found = gradients(tiny_xl_components, diffusion, batch, vectors, "ana-t1", plan(), False)
+    loss, found = gradients(
+        tiny_xl_components, diffusion, batch, embedding(tiny_xl_components), vectors, plan(), False, 0
+    )
     assert [each.shape for each in found] == [(2, 32), (2, 48)]
     assert loss > 0
     assert all(float(each.norm()) > 0 for each in found)

@@ -11,9 +11,11 @@ import torch
 
 from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError, PhotoError, SettingsError, TrainingError
+from retrato.generation import read_infotext
+from retrato.hypernetworks import read_hypernetwork
 from retrato.model import Components
 from retrato.photos import Photo
-from retrato.settings import TrainSettings
+from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training import (
     Evaluated,
     Finished,
@@ -28,6 +30,7 @@ from retrato.training import (
 from retrato.training import train as train_package
 from retrato.training.run_folder import locked
 
+HYPERNETWORK = HypernetworkSettings(name="ana-h1", steps=6, batch_size=2, evaluate_every=3, save_every=3, held_out=1)
 Start = Callable[..., Iterator[TrainingEvent]]
 
 
@@ -327,7 +330,7 @@ def test_nothing_learned_at_all_is_said(
     run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: math.nan)
-    with pytest.raises(TrainingError, match="none of 1 steps gave vectors whose loss is a number"):
+    with pytest.raises(TrainingError, match="none of 1 steps has a loss that is a number"):
         list(run_training(quick.changed(steps=1)))
 
 
@@ -388,3 +391,69 @@ def test_both_text_encoders_of_xl_are_learned(
     finished = list(train(tiny_xl_components, photos, quick.changed(steps=2), run_folder=tmp_path / "run"))[-1]
     assert isinstance(finished, Finished)
     assert [each.shape for each in read_embedding(finished.file).vectors] == [(2, 32), (2, 48)]
+
+
+def test_the_same_loop_learns_a_hypernetwork(
+    run_training: Start, tiny_components: Components, scorer: object, tmp_path: Path
+) -> None:
+    before = weights_hash(tiny_components)
+    events = list(run_training(HYPERNETWORK.changed(recipe="a1111", steps=3, preview_every=3), scorer=scorer))
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert weights_hash(tiny_components) == before
+    found = read_hypernetwork(finished.file)
+    assert (found.name, found.step, found.base_model_hash) == ("ana-h1", finished.picked_step, tiny_components.hash)
+    assert (finished.vectors, finished.numbers) == (0, found.count)
+    assert set(finished.scores) >= {"identity", "prompt_fidelity", "harmonic"}
+    assert found.metadata["identity"] == f"{finished.scores['identity']:.4f}"
+    assert (tmp_path / "run" / "hypernetworks" / "ana-h1-3.safetensors").exists()
+    assert (tmp_path / "run" / "hypernetwork_loss.csv").exists()
+    infotext = read_infotext(of_kind(events, Previewed)[0].file)
+    assert infotext is not None
+    assert infotext.startswith("a portrait of a person<hypernet:ana-h1:1>\n")
+
+
+def test_a_hypernetwork_learns(run_training: Start) -> None:
+    settings = HYPERNETWORK.changed(steps=30, evaluate_every=10, save_every=30, batch_size=4, learning_rate="0.002")
+    losses = [event.loss for event in of_kind(list(run_training(settings)), Evaluated)]
+    assert losses[-1] < losses[0]
+
+
+def test_a_resumed_hypernetwork_equals_an_uninterrupted_one_bit_for_bit(run_training: Start, tmp_path: Path) -> None:
+    settings = HYPERNETWORK.changed(
+        layer_structure="1, 2, 2, 1",
+        dropout="0, 0.3, 0.3, 0",
+        activation="relu",
+        layer_norm=True,
+        latent_sampling="random",
+    )
+    list(run_training(settings, "whole"))
+    first = run_training(settings, "parts")
+    next(event for event in first if isinstance(event, Stepped) and event.step == 2)
+    first.close()
+    list(run_training(settings, "parts", resume=True))
+    assert final_state(tmp_path / "parts") == final_state(tmp_path / "whole")
+    assert (tmp_path / "parts" / "ana-h1.safetensors").read_bytes() == (
+        tmp_path / "whole" / "ana-h1.safetensors"
+    ).read_bytes()
+
+
+def test_a_setting_that_is_younger_than_the_run_counts_as_its_default(
+    run_training: Start, quick: TrainSettings, tmp_path: Path
+) -> None:
+    list(run_training(quick))
+    for manifest in (tmp_path / "run" / "checkpoints").glob("*.safetensors"):
+        content = manifest.read_bytes().replace(b'\\"tag_dropout\\"', b'\\"tag_dropouT\\"')
+        manifest.write_bytes(content)
+        said = json.loads(manifest.with_suffix(".json").read_text())
+        said["sha256"] = hashlib.sha256(content).hexdigest()
+        manifest.with_suffix(".json").write_text(json.dumps(said))
+    assert isinstance(list(run_training(quick, resume=True))[-1], Finished)
+    with pytest.raises(SettingsError, match=r"tag_dropout is 0\.5, but the run to resume was started with 0\.0"):
+        list(run_training(quick.changed(tag_dropout=0.5), resume=True))
+
+
+def test_a_template_for_a_hypernetwork_need_not_name_it(run_training: Start, tmp_path: Path) -> None:
+    template = tmp_path / "hypernetwork.txt"
+    template.write_text("a photo of a [filewords]\n")
+    assert isinstance(list(run_training(HYPERNETWORK.changed(template=str(template), steps=1)))[-1], Finished)

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from retrato.model.load import EMBEDDED
-from retrato.settings import TrainSettings
+from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training.report.markup import Html, joined, tag
 from retrato.training.report.page import counted, paragraph, seconds_in_words, section
 from retrato.training.report.record import RunRecord
@@ -51,7 +51,8 @@ def times_and_settings(record: RunRecord) -> Html:
 def used_settings(record: RunRecord) -> list[tuple[str, str, str]]:
     """Gives (name, value, description) of every setting; where it was left open, the value that the recipe gave."""
     rows = []
-    for name, field in TrainSettings.model_fields.items():
+    kind = HypernetworkSettings if record.is_hypernetwork else TrainSettings
+    for name, field in kind.model_fields.items():
         value = record.settings.get(name)
         if value is None:
             value = _from_plan(name, record.plan)
@@ -144,34 +145,55 @@ def _terms(terms: Sequence[tuple[str, str]]) -> Html:
 
 def how_to_go_on(record: RunRecord, prompts: Sequence[str]) -> Html:
     """Gives the exact commands to draw more, to learn somebody else, and to use the file in other programs."""
-    name, model = record.name, record.model["name"]
+    model = record.model["name"]
     flag, folder = ("", str(EMBEDDED)) if model == EMBEDDED_NAME else (" --model MODEL", "MODEL")
     draw = "\n".join(f"retrato generate {shlex.quote(prompt)} --count 4{flag}" for prompt in prompts)
-    python = (
-        "from diffusers import StableDiffusionPipeline\n\n"
-        f"pipe = StableDiffusionPipeline.from_pretrained({folder!r})\n"
-        f"pipe.load_textual_inversion({str(record.file)!r}, token={name!r})\n"
-        f"pipe({f'a portrait of {name}'!r}).images[0]"
-    )
-    elsewhere = (
-        f"The embedding speaks to the model it was learned on, {model}, and to its descendants; another model would "
-        "not understand it. Learned on a Stable Diffusion 1.5 checkpoint, the file goes into the embeddings folder of "
-        "AUTOMATIC1111's web UI, Forge or ComfyUI as it is, and its name is the word to write."
-    )
     where = f"MODEL is the one it was learned on, {model}." if flag else ""
     return section(
         "How to go on",
-        paragraph(f"Draw more. The name works anywhere in a prompt, also mixed with another word. {where}".strip()),
+        paragraph(f"Draw more. {_how_it_works(record)} {where}".strip()),
         _code(draw),
         paragraph(
             "Learn somebody else: about twenty photos of one person, three of all of them, five half, twelve close."
         ),
         _code(f"retrato check my-photos\nretrato train my-photos --name ana-t1{flag}"),
+        *(_hypernetwork_elsewhere(record) if record.is_hypernetwork else _embedding_elsewhere(record, folder)),
+    )
+
+
+def _how_it_works(record: RunRecord) -> str:
+    if record.is_hypernetwork:
+        return "The tag switches the hypernetwork on, and the number is its strength: try 0.7 where it does too much."
+    return "The name works anywhere in a prompt, also mixed with another word."
+
+
+def _embedding_elsewhere(record: RunRecord, folder: str) -> list[Html]:
+    python = (
+        "from diffusers import StableDiffusionPipeline\n\n"
+        f"pipe = StableDiffusionPipeline.from_pretrained({folder!r})\n"
+        f"pipe.load_textual_inversion({str(record.file)!r}, token={record.name!r})\n"
+        f"pipe({f'a portrait of {record.name}'!r}).images[0]"
+    )
+    elsewhere = (
+        f"The embedding speaks to the model it was learned on, {record.model['name']}, and to its descendants; another "
+        "model would not understand it. Learned on a Stable Diffusion 1.5 checkpoint, the file goes into the "
+        "embeddings folder of AUTOMATIC1111's web UI, Forge or ComfyUI as it is, and its name is the word to write."
+    )
+    return [
         paragraph(elsewhere),
         _code(f"retrato embeddings show {shlex.quote(str(record.file))}"),
         paragraph("In diffusers:"),
         _code(python),
+    ]
+
+
+def _hypernetwork_elsewhere(record: RunRecord) -> list[Html]:
+    elsewhere = (
+        f"The hypernetwork belongs to the model it was learned on, {record.model['name']}, and to its descendants. For "
+        "AUTOMATIC1111's web UI write it as .pt, and put that into models/hypernetworks."
     )
+    file = shlex.quote(str(record.file))
+    return [paragraph(elsewhere), _code(f"retrato hypernetworks convert {file} {shlex.quote(record.name)}.pt")]
 
 
 def _code(text: str) -> Html:

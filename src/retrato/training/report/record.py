@@ -27,7 +27,8 @@ class RunRecord:
 
     `picked` is one of `candidates`. `evaluations` and `losses` are (step, loss); `times` are seconds by phase;
     `class_pictures[i]` was drawn with the class word where `picked.pictures[i]` was drawn with the person, from
-    `pick_prompts[i mod P]`. `settings` and `plan` are what the run was started with.
+    `pick_prompts[i mod P]`. `settings` and `plan` are what the run was started with. `words` and `tag` are how the
+    person is asked for, see `prompt`; `numbers` counts what was learned.
     """
 
     folder: Path
@@ -51,6 +52,14 @@ class RunRecord:
     model: Mapping[str, str]
     settings: Mapping[str, Any]
     plan: Mapping[str, Any]
+    words: str
+    tag: str = ""
+    is_hypernetwork: bool = False
+    numbers: int = 0
+
+    def prompt(self, template: str) -> str:
+        """Gives `template` with the person in place of [name]."""
+        return template.replace("[name]", self.words) + self.tag
 
     @property
     def is_scored(self) -> bool:
@@ -101,6 +110,11 @@ def read_record(run_folder: Path) -> RunRecord:
         model=said["model"],
         settings=said["settings"],
         plan=said["plan"],
+        # Runs before hypernetworks do not say what they learned.
+        words=said.get("subject", {}).get("words", said["name"]),
+        tag=said.get("subject", {}).get("tag", ""),
+        is_hypernetwork=said.get("kind") == "hypernetworks",
+        numbers=said.get("numbers", said["vectors"] * said["dim"]),
     )
 
 

@@ -22,10 +22,16 @@ def write_report(run_folder: Path) -> Path:
         sections.candidates(record),
         appendix.times_and_settings(record),
         appendix.about_scores(record),
-        appendix.how_to_go_on(record, (f"a portrait of {record.name}", f"a portrait of [{record.name} | panda]")),
+        appendix.how_to_go_on(record, _prompts_to_try(record)),
     ]
     title = f"{record.name}: report of the training"
     return write_page(run_folder / "report.html", title, parts, appendix.signature(record))
+
+
+def _prompts_to_try(record: RunRecord) -> tuple[str, ...]:
+    first = record.prompt("a portrait of [name]")
+    second = "a portrait of [name], comic style" if record.is_hypernetwork else "a portrait of [[name] | panda]"
+    return first, record.prompt(second)
 
 
 def _lede(record: RunRecord) -> str:

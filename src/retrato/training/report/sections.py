@@ -40,7 +40,7 @@ def hero(record: RunRecord, heading: str, lede: str, prints: Sequence[Print]) ->
             f"{record.picked.scores['identity']:.2f}, the photos being 1" if record.is_scored else "not scored",
         ),
         ("Altogether", seconds_in_words(sum(record.times.values()))),
-        ("Weighs", f"{record.vectors} × {record.dim} numbers{_file_size(record.file)}"),
+        ("Weighs", f"{_numbers(record)} numbers{_file_size(record.file)}"),
     ]
     listed = [tag("div", tag("dt", term), tag("dd", value)) for term, value in facts]
     wall = strip(prints, f"wall of-{len(prints)}") if prints else ""
@@ -105,7 +105,7 @@ def picked_comparisons(record: RunRecord, class_word: str) -> Html:
             for before, after in own
         )
         if pairs:
-            shown.append(Comparison("", prompt.replace("[name]", record.name), pairs))
+            shown.append(Comparison("", record.prompt(prompt), pairs))
     text = "The prompts that the candidates were compared by. Both pictures of a pair started from the same noise."
     return comparisons("The same prompts and seeds, before and after", text, shown, (class_word, record.name))
 
@@ -207,8 +207,13 @@ def best_pictures(record: RunRecord, most: int = 4) -> list[Path]:
     return [preview] if preview else []
 
 
+def _numbers(record: RunRecord) -> str:
+    return f"{record.numbers:,}" if record.is_hypernetwork else f"{record.vectors} × {record.dim}"
+
+
 def _file_size(file: Path) -> str:
     try:
-        return f", {file.stat().st_size / 1000:.1f} KB"
+        size = file.stat().st_size
+        return f", {size / 1000:.1f} KB" if size < 1_000_000 else f", {size / 1_000_000:.1f} MB"
     except OSError:  # moved since
         return ""

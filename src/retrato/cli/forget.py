@@ -1,0 +1,30 @@
+"""`retrato forget`: removes a person. Knows the screen."""
+
+from typing import Annotated
+
+import typer
+
+from retrato.cli.options import Json
+from retrato.cli.screen import Screen
+from retrato.forget import forget as forget_person
+from retrato.gallery import Gallery
+from retrato.jobs import JobQueue
+from retrato.studio import home_folder
+
+
+def forget(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the person's name")],
+    json: Json = False,
+) -> None:
+    """Removes everything about a person, and says what that was."""
+    screen, home = Screen(json), home_folder()
+    queue, gallery = JobQueue(home), Gallery(home)
+    try:
+        removed = forget_person(home, name, queue=queue, gallery=gallery)
+    finally:
+        queue.close()
+        gallery.close()
+    for each in removed:
+        screen.say(f"removed {each}")
+    screen.note("copies that you made elsewhere, and files that you gave away, are still there")
+    screen.finish({"name": name, "removed": removed})

@@ -1,0 +1,50 @@
+"""`retrato serve`: the studio for browsers and programs. Knows the screen; the rest is `retrato.server`'s business."""
+
+import os
+import socket
+
+from retrato.cli.options import Device, Dtype, Json, Model, from_settings
+from retrato.cli.screen import Screen
+from retrato.errors import SettingsError
+from retrato.settings import ServerSettings
+from retrato.studio import Studio
+
+
+@from_settings(ServerSettings)
+def serve(
+    settings: ServerSettings, model: Model = "mini", device: Device = "auto", dtype: Dtype = "auto", json: Json = False
+) -> None:
+    """Opens the studio and says where; ends with Ctrl-C, and goes on with its jobs the next time."""
+    import uvicorn
+
+    from retrato.server import create_app
+    from retrato.server.doors import accounts_for
+
+    screen = Screen(json)
+    accounts, token = accounts_for(settings, os.environ.get("RETRATO_AUTH"))
+    listener = _bind(settings)
+    host, port = settings.host, listener.getsockname()[1]
+    app = create_app(Studio.open(model, device=device, dtype=dtype), settings, accounts=accounts)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=3))
+    shown = f"[{host}]" if ":" in host else socket.gethostname() if host in ("0.0.0.0", "::") else host
+    address = f"http://{shown}:{port}/{f'?token={token}' if token else ''}"
+    screen.say(f"retrato is at {address} (Ctrl-C ends it)")
+    screen.finish({"url": address, "port": port, "home": app.state.service.home})
+    with listener:
+        server.run(sockets=[listener])
+
+
+def _bind(settings: ServerSettings) -> socket.socket:
+    """Gives the socket to listen at; raises SettingsError where somebody else has it."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"{settings.host}:{settings.port} cannot be listened at ({error.strerror}): take another --port"
+        ) from None
+    listener.listen(128)  # whoever comes before the model is read waits, and is not turned away
+    return listener

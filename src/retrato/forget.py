@@ -1,0 +1,76 @@
+"""Removes a person from a home folder: photos, runs, embedding, pictures, jobs and every word about them.
+
+Knows where things lie; nothing of models and networks.
+"""
+
+import shutil
+from pathlib import Path
+
+from retrato.embeddings import EmbeddingLibrary, check_name
+from retrato.errors import UnknownError
+from retrato.gallery import Gallery, mentioned
+from retrato.jobs import Job, JobQueue
+
+
+def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: str | None = None) -> list[str]:
+    """Gives what was removed of the person called `name`, paths relative to the home folder and jobs as `job <id>`.
+
+    With `owner`, pictures and jobs of others stay. Raises EmbeddingError for what is no name, QueueError while a job
+    about them runs, and UnknownError where there is nothing about them.
+    """
+    check_name(name)
+    jobs = [job for job in queue.jobs(owner=owner, limit=-1) if mentioned(str(job.settings), [name])]
+    photos = {Path(job.options["photos"]) for job in jobs if job.kind == "train" and job.options.get("photos")}
+    removed = [f"job {job.id}" for job in jobs]
+    for job in jobs:  # first: one that runs refuses, and nothing is gone yet
+        queue.remove(job.id, owner=owner)
+    gallery.scan(people=[name])
+    pictures = [each for each in gallery.of_person(name) if owner in (None, each.owner)]
+    removed += [_relative(home, gallery.remove(each.id)) for each in pictures]
+    files = [*_embedding_files(home, name), *_uploads(home, jobs)]
+    for path in [*files, *_run_folders(home, name), *_photo_sets(home, name, photos)]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        removed.append(_relative(home, path))
+    for job in jobs:
+        shutil.rmtree(home / "jobs" / job.id, ignore_errors=True)
+    if not removed:
+        raise UnknownError(f"there is nothing about {name!r} in {home}: `retrato embeddings list` shows who there is")
+    queue.compact()
+    return removed
+
+
+def _embedding_files(home: Path, name: str) -> list[Path]:
+    library = EmbeddingLibrary(home / "embeddings")
+    named = [library.path(name)] if name in library else []
+    places = [home / "embeddings", home / "hypernetworks"]
+    others = [path for place in places for path in place.glob(f"{_literal(name)}.*") if path not in named]
+    return [*named, *others]
+
+
+def _uploads(home: Path, jobs: list[Job]) -> list[Path]:
+    """Gives the pictures that were sent to be drawn over as the person."""
+    sent = {
+        Path(str(job.settings[field])) for job in jobs for field in ("init_image", "mask") if job.settings.get(field)
+    }
+    return sorted(path for path in sent if path.parent == home / "uploads" and path.is_file())
+
+
+def _run_folders(home: Path, name: str) -> list[Path]:
+    """Gives `<date>/<name>`, `<date>/<name>-2` and so on."""
+    found = (home / "textual_inversion").glob(f"*/{_literal(name)}*")
+    return [path for path in found if path.name == name or path.name.removeprefix(f"{name}-").isdecimal()]
+
+
+def _photo_sets(home: Path, name: str, photos: set[Path]) -> list[Path]:
+    """Gives the sets of photos inside the home folder that the person was learned from, or that have their name."""
+    root = (home / "photos").resolve()
+    used = {path.resolve() for path in photos if path.resolve().is_relative_to(root) and path.is_dir()}
+    return sorted(used | {path.resolve() for path in root.glob(f"*/{_literal(name)}") if path.is_dir()})
+
+
+def _literal(name: str) -> str:
+    return name.replace("[", "[[]")
+
+
+def _relative(home: Path, path: Path) -> str:
+    return path.resolve().relative_to(home.resolve()).as_posix()

@@ -1,0 +1,290 @@
+"""The pictures that were drawn, and a full-text index of how: search by words, person, model, sampler and date.
+
+The files are what counts: the index follows from them and can be made again (`scan`). Knows nothing of drawing.
+"""
+
+import io
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from retrato.database import open_database
+from retrato.errors import PhotoError, UnknownError
+from retrato.generation import parse_infotext, read_infotext
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+THUMBNAIL = 256  # pixels on the longer side
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in the gallery; `file` is relative to the home folder, `made` in seconds since 1970."""
+
+    id: int
+    file: str
+    made: float
+    owner: str
+    prompt: str = ""
+    negative_prompt: str = ""
+    seed: int | None = None
+    model: str = ""
+    sampler: str = ""
+    width: int = 0
+    height: int = 0
+    people: tuple[str, ...] = ()
+    infotext: str = ""
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Gives what its text says, by A1111's names; see `parse_infotext`."""
+        return parse_infotext(self.infotext) if self.infotext else {}
+
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS pictures (
+    id INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE, made REAL NOT NULL, size INTEGER NOT NULL, owner TEXT NOT NULL,
+    prompt TEXT NOT NULL, negative TEXT NOT NULL, seed INTEGER, model TEXT NOT NULL, sampler TEXT NOT NULL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, people TEXT NOT NULL, infotext TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS pictures_by_time ON pictures (made);
+CREATE VIRTUAL TABLE IF NOT EXISTS picture_words USING fts5 (
+    prompt, negative, people, model, sampler, content='pictures', content_rowid='id',
+    tokenize="unicode61 remove_diacritics 2 tokenchars '_'"
+);
+CREATE TRIGGER IF NOT EXISTS picture_added AFTER INSERT ON pictures BEGIN
+    INSERT INTO picture_words (rowid, prompt, negative, people, model, sampler)
+    VALUES (new.id, new.prompt, new.negative, new.people, new.model, new.sampler);
+END;
+CREATE TRIGGER IF NOT EXISTS picture_removed AFTER DELETE ON pictures BEGIN
+    INSERT INTO picture_words (picture_words, rowid, prompt, negative, people, model, sampler)
+    VALUES ('delete', old.id, old.prompt, old.negative, old.people, old.model, old.sampler);
+END;
+"""
+
+
+class Gallery:
+    """The pictures of one home folder. All methods may be called from any thread.
+
+    `owner` is whose pictures a method sees; None sees all.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._lock = threading.RLock()
+        self._database = open_database(home, SCHEMA)
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            self._database.close()
+
+    def add(self, file: Path, *, people: Iterable[str] = (), owner: str = "local") -> Picture:
+        """Enters a picture below the home folder, with those of `people` (names) that its prompts mention.
+
+        A picture that is entered already is read anew. Raises PhotoError for a file that is no picture.
+        """
+        found = file.stat()
+        infotext = read_infotext(file) or ""
+        fields = parse_infotext(infotext) if infotext else {}
+        prompt, negative = fields.get("Prompt", ""), fields.get("Negative prompt", "")
+        with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image:
+            width, height = image.size
+        seed = fields.get("Seed", "")
+        values = {
+            "file": file.relative_to(self.home).as_posix(),
+            "made": found.st_mtime,
+            "size": found.st_size,
+            "owner": owner,
+            "prompt": prompt,
+            "negative": negative,
+            "seed": int(seed) if re.fullmatch(r"\d{1,18}", seed) else None,
+            "model": fields.get("Model", ""),
+            "sampler": fields.get("Sampler", ""),
+            "width": width,
+            "height": height,
+            "people": "\n".join(mentioned(f"{prompt}\n{negative}", people)),
+            "infotext": infotext,
+        }
+        names = ", ".join(values)
+        with self._changing() as database:
+            database.execute("DELETE FROM pictures WHERE file = ?", (values["file"],))
+            row = database.execute(
+                f"INSERT INTO pictures ({names}) VALUES ({', '.join(f':{name}' for name in values)}) RETURNING *",
+                values,
+            ).fetchone()
+        return _picture(row)
+
+    def scan(self, *, people: Iterable[str] = (), owner: str = "local") -> int:
+        """Makes the index follow the folder `outputs`: enters what is new, drops what is gone; gives how many."""
+        people = tuple(people)
+        with self._reading() as database:
+            known = {row["file"]: row["size"] for row in database.execute("SELECT file, size FROM pictures")}
+        there: set[str] = set()
+        changed = 0
+        for path in sorted((self.home / "outputs").rglob("*")):
+            if path.suffix.lower() not in ENDINGS or path.name.startswith(".") or not path.is_file():
+                continue
+            name = path.relative_to(self.home).as_posix()
+            there.add(name)
+            if known.get(name) == path.stat().st_size:
+                continue
+            try:
+                self.add(path, people=people, owner=owner)
+            except (PhotoError, OSError):
+                continue  # a picture that another process is just writing, or no picture at all
+            changed += 1
+        gone = known.keys() - there
+        with self._changing() as database:
+            database.executemany("DELETE FROM pictures WHERE file = ?", [(name,) for name in gone])
+        return changed + len(gone)
+
+    def search(
+        self,
+        words: str = "",
+        *,
+        person: str | None = None,
+        model: str | None = None,
+        sampler: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        owner: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[Picture]:
+        """Gives the pictures that fit everything said, the latest first; `before` (an id) asks for the next page.
+
+        `words` are looked for in prompts and names, each as the beginning of a word and all of them; whatever else is
+        in the text is no syntax. `since` and `until` are seconds since 1970.
+        """
+        query = " ".join(f'"{word}"*' for word in re.findall(r"\w+", words)[:32])
+        if words.strip() and not query:
+            return []
+        clauses: list[tuple[str, object]] = [
+            ("id IN (SELECT rowid FROM picture_words WHERE picture_words MATCH ?)", query or None),
+            (
+                "char(10) || people || char(10) LIKE '%' || char(10) || ? || char(10) || '%' ESCAPE '\\'",
+                _literal(person),
+            ),
+            ("model = ?", model),
+            ("sampler = ?", sampler),
+            ("made >= ?", since),
+            ("made < ?", until),
+            ("owner = ?", owner),
+            ("(made, id) < (SELECT made, id FROM pictures WHERE id = ?)", before),
+        ]
+        asked = [(clause, value) for clause, value in clauses if value is not None]
+        where = f"WHERE {' AND '.join(clause for clause, _ in asked)}" if asked else ""
+        with self._reading() as database:
+            rows = database.execute(
+                f"SELECT * FROM pictures {where} ORDER BY made DESC, id DESC LIMIT ?",
+                (*(value for _, value in asked), limit),
+            ).fetchall()
+        return [_picture(row) for row in rows]
+
+    def get(self, picture: int, *, owner: str | None = None) -> Picture:
+        """Gives one picture with all its parameters; raises UnknownError."""
+        with self._reading() as database:
+            row = database.execute("SELECT * FROM pictures WHERE id = ?", (picture,)).fetchone()
+        if row is None or owner not in (None, row["owner"]):
+            raise UnknownError(f"there is no picture {picture} in the gallery: it was removed, or never there")
+        return _picture(row)
+
+    def choices(self, *, owner: str | None = None) -> dict[str, list[str]]:
+        """Gives the people, models and samplers that one can search by."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT DISTINCT people, model, sampler FROM pictures WHERE ? IS NULL OR owner = ?", (owner, owner)
+            ).fetchall()
+        people = {name for row in rows for name in row["people"].split("\n")}
+        found = {
+            "people": people,
+            "models": {row["model"] for row in rows},
+            "samplers": {row["sampler"] for row in rows},
+        }
+        return {kind: sorted(names - {""}) for kind, names in found.items()}
+
+    def file(self, picture: int, *, owner: str | None = None) -> Path:
+        """Gives where a picture lies; raises UnknownError where it does no more."""
+        path = self.home / self.get(picture, owner=owner).file
+        if not path.is_file():
+            raise UnknownError(f"picture {picture} is not on the disk any more: it was removed by another program")
+        return path
+
+    def thumbnail(self, picture: int, *, owner: str | None = None) -> bytes:
+        """Gives a small WebP of a picture, with nothing in it but pixels."""
+        with Image.open(self.file(picture, owner=owner), formats=("PNG", "JPEG", "WEBP")) as image:
+            small = image.convert("RGB")
+        small.thumbnail((THUMBNAIL, THUMBNAIL))
+        small.info = {}
+        buffer = io.BytesIO()
+        small.save(buffer, "WEBP", quality=80)
+        return buffer.getvalue()
+
+    def remove(self, picture: int, *, owner: str | None = None) -> Path:
+        """Deletes a picture, file and entry, and gives where it was; raises UnknownError."""
+        path = self.home / self.get(picture, owner=owner).file
+        path.unlink(missing_ok=True)
+        with self._changing() as database:
+            database.execute("DELETE FROM pictures WHERE id = ?", (picture,))
+        return path
+
+    def of_person(self, name: str) -> list[Picture]:
+        """Gives all pictures that mention a person, whoever is in the library now."""
+        with self._reading() as database:
+            rows = database.execute("SELECT * FROM pictures ORDER BY id").fetchall()
+        found = (_picture(row) for row in rows)
+        return [
+            each
+            for each in found
+            if name.casefold() in map(str.casefold, each.people)
+            or mentioned(f"{each.prompt}\n{each.negative_prompt}", [name])
+        ]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            yield self._database
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+
+def mentioned(text: str, people: Iterable[str]) -> list[str]:
+    """Gives those of `people` whose names stand in `text` as words of their own, in any case."""
+    return [name for name in people if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, flags=re.IGNORECASE)]
+
+
+def _literal(text: str | None) -> str | None:
+    return None if text is None else re.sub(r"([\\%_])", r"\\\1", text)
+
+
+def _picture(row: sqlite3.Row) -> Picture:
+    return Picture(
+        id=row["id"],
+        file=row["file"],
+        made=row["made"],
+        owner=row["owner"],
+        prompt=row["prompt"],
+        negative_prompt=row["negative"],
+        seed=row["seed"],
+        model=row["model"],
+        sampler=row["sampler"],
+        width=row["width"],
+        height=row["height"],
+        people=tuple(row["people"].split("\n")) if row["people"] else (),
+        infotext=row["infotext"],
+    )

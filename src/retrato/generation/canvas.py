@@ -1,0 +1,157 @@
+"""The picture that drawing starts from, and the mask of what is repainted, made fit for the model and put back after.
+
+Knows pictures only: no latents, no samplers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+
+from retrato.errors import PhotoError, SettingsError
+from retrato.photos.decode import decode
+from retrato.settings import GenerateSettings
+
+Box = tuple[int, int, int, int]
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to start from: an upright RGB picture, and a mask (L, white is repainted) of the same size, if any."""
+
+    image: Image.Image
+    mask: Image.Image | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """A source made fit: `image` and `mask` at the size that is drawn.
+
+    `whole` is the picture that the drawing goes back into, `blend` says where it shows there, and `box` which part of
+    it is drawn, None for all.
+    """
+
+    image: Image.Image
+    mask: Image.Image | None
+    whole: Image.Image
+    blend: Image.Image | None
+    box: Box | None
+
+    def put_back(self, drawn: Image.Image) -> Image.Image:
+        """Gives the picture with what was drawn in place; what the mask keeps is bit for bit what it was."""
+        if self.blend is None:
+            return drawn
+        if self.box:
+            part = drawn.resize((self.box[2] - self.box[0], self.box[3] - self.box[1]), Image.Resampling.LANCZOS)
+            drawn = self.whole.copy()
+            drawn.paste(part, self.box[:2])
+        return Image.composite(drawn, self.whole, self.blend)
+
+
+def read_source(
+    settings: GenerateSettings, image: Image.Image | None = None, mask: Image.Image | None = None
+) -> Source | None:
+    """Gives what `settings` name, or the pictures given in their place; None where drawing starts from nothing.
+
+    Raises PhotoError for a file that cannot be read, SettingsError for a mask of another size or without any white.
+    """
+    image = image or (_read(settings.init_image) if settings.init_image else None)
+    mask = mask or (_read(settings.mask) if settings.mask else None)
+    if image is None:
+        return None
+    if mask is None:
+        return Source(image.convert("RGB"))
+    if settings.resize_mode == "latent upscale":
+        raise SettingsError("resize_mode is 'latent upscale', which takes no mask: choose another one")
+    if mask.size != image.size:
+        raise SettingsError(
+            f"the mask is {mask.width}x{mask.height} and the picture {image.width}x{image.height}: "
+            "give a mask of the picture's size"
+        )
+    mask = mask.convert("L")
+    if settings.mask_invert:
+        mask = ImageChops.invert(mask)
+    if not mask.getbbox():
+        raise SettingsError(
+            "the mask leaves nothing to repaint: paint white what is to change, or turn it round with --mask-invert"
+        )
+    return Source(image.convert("RGB"), mask)
+
+
+def make_canvas(source: Source, settings: GenerateSettings) -> Canvas:
+    """Gives `source` at the settings' width and height; what is masked is prepared as `masked_content` says."""
+    size = (settings.width or 0, settings.height or 0)
+    if source.mask is None:
+        fitted = source.image if settings.resize_mode == "latent upscale" else resized(source.image, size, settings)
+        return Canvas(fitted, None, fitted, None, None)
+    soft = source.mask.filter(ImageFilter.GaussianBlur(settings.mask_blur)) if settings.mask_blur else source.mask
+    if settings.inpaint_area == "only masked":
+        box = masked_box(soft, settings.mask_padding, size)
+        image, mask = (each.crop(box).resize(size, Image.Resampling.LANCZOS) for each in (source.image, soft))
+        whole, blend = source.image, soft
+    else:
+        image, mask = resized(source.image, size, settings), resized(soft, size, settings)
+        whole, blend, box = image, mask, None
+    if settings.masked_content == "fill":
+        image = filled(image, mask)
+    return Canvas(image, mask, whole, blend.point(lambda value: min(255, 2 * value)), box)
+
+
+def resized(image: Image.Image, size: Size, settings: GenerateSettings) -> Image.Image:
+    """Gives `image` at `size` by the settings' resize mode."""
+    if settings.resize_mode == "crop and resize":
+        return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+    if settings.resize_mode != "resize and fill":
+        return image.resize(size, Image.Resampling.LANCZOS)
+    inner = ImageOps.contain(image, size, Image.Resampling.LANCZOS)
+    left, top = (size[0] - inner.width) // 2, (size[1] - inner.height) // 2
+    right, bottom = size[0] - inner.width - left, size[1] - inner.height - top
+    rows = np.asarray(inner)
+    edges = ((top, bottom), (left, right), (0, 0))[: rows.ndim]
+    return Image.fromarray(np.pad(rows, edges, mode="edge"))
+
+
+def masked_box(mask: Image.Image, padding: int, size: Size) -> Box:
+    """Gives the box around what is masked, padded, and widened to the format of `size` as far as the picture goes."""
+    left, top, right, bottom = mask.getbbox() or (0, 0, *mask.size)
+    left, right = max(0, left - padding), min(mask.width, right + padding)
+    top, bottom = max(0, top - padding), min(mask.height, bottom + padding)
+    wanted = size[0] / size[1]
+    if (right - left) / (bottom - top) < wanted:
+        left, right = _widened(left, right, round((bottom - top) * wanted), mask.width)
+    else:
+        top, bottom = _widened(top, bottom, round((right - left) / wanted), mask.height)
+    return left, top, right, bottom
+
+
+def filled(image: Image.Image, mask: Image.Image) -> Image.Image:
+    """Gives `image` with its masked part painted over in the colours around it, coarse ones first, as in A1111."""
+    from scipy.ndimage import gaussian_filter
+
+    colours = np.asarray(image, dtype=np.float32)
+    kept = 1 - np.asarray(mask, dtype=np.float32)[..., None] / 255
+    result = (colours * kept).sum(axis=(0, 1)) / max(float(kept.sum()), 1e-6)
+    for radius, times in ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2)):
+        share = gaussian_filter(kept, (radius, radius, 0), truncate=2)
+        found = gaussian_filter(colours * kept, (radius, radius, 0), truncate=2) / np.maximum(share, 1e-6)
+        result = found + (result - found) * (1 - share) ** times
+    return Image.fromarray((colours * kept + result * (1 - kept)).round().clip(0, 255).astype(np.uint8))
+
+
+def _widened(low: int, high: int, wanted: int, most: int) -> tuple[int, int]:
+    """Gives `low` and `high` moved apart to be `wanted` apart, at most `most`, within 0 to `most`."""
+    wanted = min(max(wanted, high - low), most)
+    low = max(0, min(low - (wanted - (high - low)) // 2, most - wanted))
+    return low, low + wanted
+
+
+def _read(path: str) -> Image.Image:
+    try:
+        content = Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise PhotoError(f"{path} cannot be read ({error.strerror}): name a picture file") from None
+    return decode(content, path).image

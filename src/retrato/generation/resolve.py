@@ -1,0 +1,118 @@
+"""Settings with nothing left open: what the model, the picture to start from and chance decide. Draws nothing."""
+
+import math
+import secrets
+
+from retrato.errors import SettingsError
+from retrato.generation.canvas import Source
+from retrato.generation.networks import hypernet_tag
+from retrato.generation.upscale import find_upscaler
+from retrato.model.components import Components
+from retrato.sampling.samplers import find_sampler
+from retrato.settings import GenerateSettings
+
+LARGEST_SIDE = 2048
+FAST_STEPS = 12
+FAST_MIN_SIGMA = 1.0
+
+
+def resolve_settings(
+    components: Components, settings: GenerateSettings, source: Source | None = None
+) -> GenerateSettings:
+    """Gives `settings` with nothing left open: size, CFG scale, drawn seeds, proper names, what `fast` means.
+
+    Raises SettingsError for an unknown sampler, schedule or upscaler, for a size that the model cannot draw, and for
+    what cannot be done here.
+    """
+    if settings.restore_faces:
+        raise SettingsError(
+            "restore_faces needs the weights of CodeFormer or GFPGAN, which retrato does not bring: leave it out, draw "
+            "faces larger with --hires, or run `pip install gfpgan` and its own command on the saved picture"
+        )
+    if settings.fast:
+        settings = settings.changed(
+            fast=False,
+            sampler="DPM++ 2M",
+            schedule="Karras",
+            steps=min(settings.steps, FAST_STEPS),
+            guidance_min_sigma=max(settings.guidance_min_sigma, FAST_MIN_SIGMA),
+            eta=None,
+        )
+    sampler, schedule = find_sampler(settings.sampler, settings.schedule)
+    if settings.eta is not None and sampler.eta is None:
+        raise SettingsError(
+            f"eta is {settings.eta:g}, but {sampler.name} takes none: leave it out, or choose DDIM or Euler a"
+        )
+    width, height = _size(components, settings, source)
+    wanted = settings.hypernetwork
+    resolved = settings.changed(
+        # A1111 too writes the chosen hypernetwork into the prompt, where pictures and other programs keep it.
+        prompt=settings.prompt + (hypernet_tag(wanted, settings.hypernetwork_strength) if wanted else ""),
+        hypernetwork=None,
+        sampler=sampler.name,
+        schedule=schedule,
+        guidance_scale=components.defaults.guidance_scale
+        if settings.guidance_scale is None
+        else settings.guidance_scale,
+        width=width,
+        height=height,
+        denoising_strength=_strength(settings, source),
+        hires_upscaler=find_upscaler(settings.hires_upscaler) if settings.hires else settings.hires_upscaler,
+        hires_sampler=find_sampler(settings.hires_sampler)[0].name if settings.hires_sampler else None,
+        # A1111 draws seeds of 32 bits, and other programs read no longer ones.
+        seed=secrets.randbelow(2**32 - settings.count) if settings.seed == -1 else settings.seed,
+        variation_seed=_variation_seed(settings),
+    )
+    for name, side in (("width", width), ("height", height)):
+        _check_side(components, name, side)
+    if settings.hires:
+        hires_size(components, resolved)
+    return resolved
+
+
+def hires_size(components: Components, settings: GenerateSettings) -> tuple[int, int]:
+    """Gives width and height of the second pass; raises SettingsError for those that cannot be drawn."""
+    if settings.hires_resize:
+        width, height = map(int, settings.hires_resize.split("x"))
+    else:
+        step = components.vae_scale
+        width, height = (
+            int((side or 0) * settings.hires_scale) // step * step for side in (settings.width, settings.height)
+        )
+    for name, side in (("the width of the second pass", width), ("the height of the second pass", height)):
+        _check_side(components, name, side)
+    return width, height
+
+
+def steps_that_run(steps: int, strength: float) -> int:
+    """Gives how many of `steps` run from a picture: as many as A1111's (strength 0.75 of 20: 16)."""
+    return min(int(min(strength, 0.999) * steps) + 1, steps)
+
+
+def _size(components: Components, settings: GenerateSettings, source: Source | None) -> tuple[int, int]:
+    """Where no size is given, that of a picture to start from is kept in format, and brought to the model's area."""
+    usual = components.defaults.size
+    if source is None or settings.width or settings.height or settings.inpaint_area == "only masked":
+        return settings.width or usual, settings.height or usual
+    scale, step = usual / math.sqrt(source.image.width * source.image.height), components.vae_scale
+    return tuple(  # type: ignore[return-value]
+        min(max(64, round(side * scale / step) * step), LARGEST_SIDE) for side in source.image.size
+    )
+
+
+def _strength(settings: GenerateSettings, source: Source | None) -> float | None:
+    usual = 0.75 if source else 0.7 if settings.hires else None
+    return usual if settings.denoising_strength is None else settings.denoising_strength
+
+
+def _variation_seed(settings: GenerateSettings) -> int:
+    if not settings.variation_strength or settings.variation_seed != -1:
+        return settings.variation_seed
+    return secrets.randbelow(2**32 - settings.count)
+
+
+def _check_side(components: Components, name: str, side: int) -> None:
+    if side % components.vae_scale:
+        raise SettingsError(f"{name} is {side}: {components.name} draws multiples of {components.vae_scale}")
+    if not 64 <= side <= LARGEST_SIDE:
+        raise SettingsError(f"{name} is {side}: pictures have 64 to {LARGEST_SIDE} pixels on a side")

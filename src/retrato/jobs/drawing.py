@@ -1,0 +1,105 @@
+"""A drawing as a job: goes on with the first picture that is not there yet. Knows how to look at one in the making."""
+
+import io
+import re
+import time
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor
+
+from retrato.generation import Drawn, Sampled
+from retrato.jobs.queue import Job, JobQueue, Wish
+from retrato.jobs.said import Pace, Said
+from retrato.model.latents import decode, pixels_to_images
+from retrato.settings import GenerateSettings
+from retrato.studio import Studio
+
+PREVIEW_SHARE = 0.1  # of the time that drawing takes
+
+
+def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | None, Mapping[str, Any]]:
+    """Draws what a job asks for and says each picture's file; gives all of them, also those of an earlier start."""
+    settings = GenerateSettings(**job.settings)
+    folder = studio.outputs if job.options.get("keep", True) else job_folder(studio.home, job.id)
+    images = [dict(event.data) for event in queue.events(job.id, kinds=("drawn",), limit=settings.count)]
+    index = max((image["index"] for image in images), default=-1) + 1
+    pace, previewer, started = Pace(), _Previewer(studio, queue, job.id), time.perf_counter()
+    done, count, can_jump = index, settings.count, can_start_anywhere(settings)
+    while index < count:
+        first = index if can_jump else 0
+        rest = remaining_settings(settings, first) if first else settings
+        events = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest))
+        with closing(events):
+            for event in events:
+                count = first + event.count
+                if isinstance(event, Drawn):
+                    index = first + event.index + 1
+                    if index > done:
+                        images.append(_filed(studio, event, folder, index - 1))
+                        yield Said("drawn", images[-1], index / count)
+                    continue
+                at, batch, wish = first + event.first, len(event.latents), None
+                previewer.look(event.latents)
+                if pace.is_due():
+                    said = {"step": event.step, "steps": event.steps, "index": at, "count": count}
+                    wish = yield Said("sampled", said, min((at + batch * event.step / event.steps) / count, 0.99))
+                if wish == "skip" and can_jump:
+                    index = done = at + batch
+                    break
+            else:
+                break
+    return {"images": images, "seconds": time.perf_counter() - started}
+
+
+def can_start_anywhere(settings: GenerateSettings) -> bool:
+    """Says whether picture number i follows from seed + i alone, so that a later start can leave the first ones out."""
+    values = settings.model_dump()
+    return (
+        not values.get("variation_strength")
+        and values.get("matrix", "off") == "off"
+        and (values.get("wildcards", "off") == "off" or not re.search(r"[{]|__", settings.prompt))
+    )
+
+
+def remaining_settings(settings: GenerateSettings, index: int) -> GenerateSettings:
+    """Gives settings that draw the pictures from number `index` (from 0) on, as `settings` would have."""
+    return settings.changed(seed=settings.seed + index, count=settings.count - index)
+
+
+def _filed(studio: Studio, event: Drawn, folder: Path, index: int) -> dict[str, Any]:
+    """Files a picture and gives what there is to say about it."""
+    return {
+        "index": index,
+        "file": event.image.save(folder).relative_to(studio.home).as_posix(),
+        "seed": event.image.seed,
+        "infotext": event.image.infotext,
+    }
+
+
+def job_folder(home: Path, job: str) -> Path:
+    """Gives the folder for pictures that only the sender of a job wants."""
+    return home / "jobs" / job
+
+
+class _Previewer:
+    """Decodes latents now and then, so that somebody can watch, within a share of the drawing's time."""
+
+    def __init__(self, studio: Studio, queue: JobQueue, job: str) -> None:
+        self._studio = studio
+        self._queue = queue
+        self._job = job
+        self._not_before = 0.0
+
+    def look(self, latents: Tensor) -> None:
+        started = time.perf_counter()
+        if started < self._not_before:
+            return
+        (image,) = pixels_to_images(decode(self._studio.components, latents[:1]))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        self._queue.show(self._job, buffer.getvalue())
+        now = time.perf_counter()
+        self._not_before = now + (now - started) / PREVIEW_SHARE

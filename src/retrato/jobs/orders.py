@@ -1,0 +1,45 @@
+"""Puts what can be done into the queue, with all that it will need. Knows nothing of how it is done."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from retrato.jobs.queue import LOCAL, Job, JobQueue
+from retrato.settings import GenerateSettings, PhotoSettings, TrainSettings
+
+
+def order_drawing(
+    queue: JobQueue, settings: GenerateSettings, *, owner: str = LOCAL, model: str | None = None, keep: bool = True
+) -> Job:
+    """Queues pictures. A seed of -1 is drawn now, so that a job that goes on later draws what it would have drawn.
+
+    Without `keep` the pictures go to a folder of the job's own, for whoever sent it to take, and not to the gallery.
+    """
+    if settings.seed == -1:
+        settings = settings.changed(seed=secrets.randbelow(2**32 - settings.count))
+    if getattr(settings, "variation_strength", 0) and getattr(settings, "variation_seed", 0) == -1:
+        settings = settings.changed(variation_seed=secrets.randbelow(2**32 - settings.count))
+    options = {"model": model, "keep": keep}
+    return queue.submit("draw", settings.model_dump(mode="json"), owner=owner, options=options)
+
+
+def order_training(
+    queue: JobQueue, photos: Path, settings: TrainSettings, *, owner: str = LOCAL, model: str | None = None
+) -> Job:
+    """Queues the learning of the person on the photos in a folder."""
+    options = {"model": model, "photos": str(photos.resolve())}
+    return queue.submit("train", settings.model_dump(mode="json"), owner=owner, options=options)
+
+
+def order_captions(queue: JobQueue, files: Sequence[Path], *, owner: str = LOCAL, model: str | None = None) -> Job:
+    """Queues saying in words what is on pictures; the result has `captions`."""
+    options = {"model": model, "files": [str(file.resolve()) for file in files]}
+    return queue.submit("caption", {}, owner=owner, options=options)
+
+
+def order_preparation(
+    queue: JobQueue, photos: Path, out: Path, settings: PhotoSettings, *, owner: str = LOCAL, model: str | None = None
+) -> Job:
+    """Queues making training pictures of a folder of photos."""
+    options = {"model": model, "photos": str(photos.resolve()), "out": str(out.resolve())}
+    return queue.submit("prepare", settings.model_dump(mode="json"), owner=owner, options=options)

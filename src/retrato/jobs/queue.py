@@ -1,0 +1,380 @@
+"""The queue: what is to be done, in which order, how far it is and what happened so far, in SQLite.
+
+Everything here survives the process. Knows nothing of how a job is done (see `work`) and of the network.
+"""
+
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from retrato.database import open_database
+from retrato.errors import QueueError, UnknownError
+
+State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
+Kind = Literal["draw", "train", "caption", "prepare"]
+Wish = Literal["cancel", "pause", "skip"]
+
+LOCAL = "local"  # who asks where nobody has to say who they are
+LONGEST_QUEUE = 1000
+OPEN: tuple[State, ...] = ("queued", "running", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing to do; `settings` are those of its kind, `options` what else it needs (photos, model, keep).
+
+    `progress` runs from 0 to 1. `resumes` says that it was begun before and goes on. Times are seconds since 1970.
+    """
+
+    id: str
+    kind: Kind
+    owner: str
+    state: State
+    settings: Mapping[str, Any]
+    options: Mapping[str, Any]
+    progress: float
+    resumes: bool
+    created: float
+    started: float | None = None
+    ended: float | None = None
+    result: Mapping[str, Any] | None = None
+    error: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Says whether something may still happen to it."""
+        return self.state in OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something that happened to a job; numbers count up over all jobs, so that whoever listens can go on after one."""
+
+    number: int
+    job: str
+    kind: str
+    at: float
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL, state TEXT NOT NULL, place REAL NOT NULL,
+    settings TEXT NOT NULL, options TEXT NOT NULL, progress REAL NOT NULL DEFAULT 0, resumes INTEGER NOT NULL DEFAULT 0,
+    wish TEXT, device TEXT, created REAL NOT NULL, started REAL, ended REAL, result TEXT, error TEXT
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
+CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, created);
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL, at REAL NOT NULL, data TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_by_job ON events (job, number);
+"""
+
+
+class JobQueue:
+    """The jobs of one home folder. All methods may be called from any thread.
+
+    `owner` is whose jobs a method sees: another owner's are as unknown as none. None sees all.
+    """
+
+    def __init__(self, home: Path, *, longest: int = LONGEST_QUEUE) -> None:
+        self.home = home
+        self.longest = longest
+        self._lock = threading.RLock()
+        self._database = open_database(home, SCHEMA)
+        self._listeners: dict[object, Callable[[], None]] = {}
+        self._previews: dict[str, bytes] = {}
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            self._database.close()
+
+    # --- what people do -------------------------------------------------------------------------------------------
+
+    def submit(
+        self, kind: Kind, settings: Mapping[str, Any], *, owner: str = LOCAL, options: Mapping[str, Any] | None = None
+    ) -> Job:
+        """Puts a job at the end of the queue and gives it; it is on disk then. Raises QueueError."""
+        with self._changing() as database:
+            (waiting,) = database.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()
+            if waiting >= self.longest:
+                raise QueueError(f"{waiting} jobs are waiting, more are not taken: try again later")
+            job = secrets.token_hex(8)
+            database.execute(
+                "INSERT INTO jobs (id, kind, owner, state, place, settings, options, created)"
+                " VALUES (?, ?, ?, 'queued', (SELECT coalesce(max(place), 0) + 1 FROM jobs), ?, ?, ?)",
+                (job, kind, owner, json.dumps(settings), json.dumps(options or {}), time.time()),
+            )
+            self._record(job, "queued", {})
+        return self.get(job)
+
+    def get(self, job: str, *, owner: str | None = None) -> Job:
+        """Gives a job; raises UnknownError."""
+        with self._reading() as database:
+            row = database.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
+        if row is None or owner not in (None, row["owner"]):
+            raise UnknownError(f"there is no job {job[:32]!r}: it was never sent, or it was removed")
+        return _job(row)
+
+    def jobs(
+        self, *, owner: str | None = None, states: tuple[State, ...] | None = None, limit: int = 1000
+    ) -> list[Job]:
+        """Gives the jobs: what runs, what waits in its order, then what is over, the latest first."""
+        marks = ",".join("?" * len(states)) if states else ""
+        where = [clause for clause in ("owner = ?" if owner else "", f"state IN ({marks})" if states else "") if clause]
+        with self._reading() as database:
+            rows = database.execute(
+                f"SELECT * FROM jobs {'WHERE ' + ' AND '.join(where) if where else ''} ORDER BY CASE state"
+                " WHEN 'running' THEN 0 WHEN 'queued' THEN 1 WHEN 'paused' THEN 2 ELSE 3 END,"
+                " CASE WHEN ended IS NULL THEN place ELSE -ended END LIMIT ?",
+                (*([owner] if owner else []), *(states or ()), limit),
+            ).fetchall()
+        return [_job(row) for row in rows]
+
+    def events(
+        self, job: str, *, after: int = 0, kinds: tuple[str, ...] | None = None, limit: int = 1000
+    ) -> list[JobEvent]:
+        """Gives what happened to a job after event number `after`, in order; only events of `kinds`, where given."""
+        marks = f" AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        with self._reading() as database:
+            rows = database.execute(
+                f"SELECT * FROM events WHERE job = ? AND number > ?{marks} ORDER BY number LIMIT ?",
+                (job, after, *(kinds or ()), limit),
+            ).fetchall()
+        return [_event(row) for row in rows]
+
+    def event(self, job: str, number: int) -> JobEvent:
+        """Gives one event of a job; raises UnknownError."""
+        found = self.events(job, after=number - 1, limit=1)
+        if not found or found[0].number != number:
+            raise UnknownError(f"job {job[:32]!r} has no event {number}: ask for its events")
+        return found[0]
+
+    def move(self, job: str, *, before: str | None = None, owner: str | None = None) -> Job:
+        """Puts a waiting job before another one, by default first; raises QueueError for one that waits no more.
+
+        Among several owners, everybody moves within the places that their own jobs have.
+        """
+        with self._changing() as database:
+            self._expect(job, "queued", owner)
+            mine = self.jobs(owner=owner, states=("queued",), limit=self.longest)
+            others = [each.id for each in mine if each.id != job]
+            if before is not None and before not in others:
+                raise QueueError(f"job {before[:32]!r} does not wait in the queue: name one that does")
+            at = others.index(before) if before is not None else 0
+            order = [*others[:at], job, *others[at:]]
+            marks = ",".join("?" * len(order))
+            rows = database.execute(f"SELECT place FROM jobs WHERE id IN ({marks}) ORDER BY place", order).fetchall()
+            for each, row in zip(order, rows, strict=True):
+                database.execute("UPDATE jobs SET place = ? WHERE id = ?", (row["place"], each))
+        return self.get(job)
+
+    def cancel(self, job: str, *, owner: str | None = None) -> Job:
+        """Ends a job: a waiting one at once, a running one after its step. What it made or learned is kept."""
+        return self._wish(job, "cancel", owner)
+
+    def pause(self, job: str, *, owner: str | None = None) -> Job:
+        """Stops a job so that `resume` goes on with it; raises QueueError for one that is over."""
+        return self._wish(job, "pause", owner)
+
+    def skip(self, job: str, *, owner: str | None = None) -> Job:
+        """Lets a running drawing leave out the pictures it is at and go on with the next ones."""
+        return self._wish(job, "skip", owner)
+
+    def resume(self, job: str, *, owner: str | None = None) -> Job:
+        """Puts a paused, cancelled or failed job back into the queue, to go on where it stopped."""
+        with self._changing() as database:
+            found = self.get(job, owner=owner)
+            if found.state not in ("paused", "cancelled", "failed"):
+                raise QueueError(f"job {job} is {found.state}: only one that was paused, cancelled or failed can go on")
+            database.execute(
+                "UPDATE jobs SET state = 'queued', wish = NULL, ended = NULL, error = NULL, result = NULL, resumes = 1"
+                " WHERE id = ?",
+                (job,),
+            )
+            self._record(job, "queued", {"resumes": True})
+        return self.get(job)
+
+    def remove(self, job: str, *, owner: str | None = None) -> None:
+        """Drops a job that is over, with its events; its files stay."""
+        with self._changing() as database:
+            if self.get(job, owner=owner).state == "running":
+                raise QueueError(f"job {job} is running: cancel it first")
+            database.execute("DELETE FROM jobs WHERE id = ?", (job,))
+
+    def compact(self) -> None:
+        """Overwrites on the disk what was removed, so that nothing of it can be read there."""
+        with self._lock:
+            self._database.execute("VACUUM")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    # --- what the worker does -------------------------------------------------------------------------------------
+
+    def recover(self, device: str) -> list[Job]:
+        """Puts the jobs back that were running on `device` when its worker ended; call it before the first `claim`.
+
+        The caller makes sure that no other worker is at it (see `worker_lock`). What was wished for them holds.
+        """
+        with self._changing() as database:
+            rows = database.execute("SELECT * FROM jobs WHERE state = 'running' AND device = ?", (device,)).fetchall()
+            for row in rows:
+                state = {"cancel": "cancelled", "pause": "paused"}.get(row["wish"], "queued")
+                ended = time.time() if state == "cancelled" else None
+                database.execute(
+                    "UPDATE jobs SET state = ?, wish = NULL, resumes = 1, ended = ? WHERE id = ?",
+                    (state, ended, row["id"]),
+                )
+                self._record(row["id"], state, {"resumes": True})
+        return [self.get(row["id"]) for row in rows]
+
+    def claim(self, device: str) -> Job | None:
+        """Gives the next waiting job, marked as running on `device`; None where nothing waits."""
+        with self._changing() as database:
+            row = database.execute(
+                "UPDATE jobs SET state = 'running', device = ?, started = coalesce(started, ?), wish = NULL WHERE id ="
+                " (SELECT id FROM jobs WHERE state = 'queued' ORDER BY place LIMIT 1) RETURNING *",
+                (device, time.time()),
+            ).fetchone()
+            if row is None:
+                return None
+            self._record(row["id"], "running", {"resumes": bool(row["resumes"])})
+        return _job(row)
+
+    def record(self, job: str, kind: str, data: Mapping[str, Any], *, progress: float | None = None) -> JobEvent:
+        """Stores an event, and how far the job is (0 to 1) where that is known."""
+        with self._changing() as database:
+            if progress is not None:
+                database.execute("UPDATE jobs SET progress = ? WHERE id = ?", (min(1.0, max(0.0, progress)), job))
+            return self._record(job, kind, data)
+
+    def wish(self, job: str) -> Wish | None:
+        """Gives what somebody wants of a running job."""
+        with self._reading() as database:
+            row = database.execute("SELECT wish FROM jobs WHERE id = ?", (job,)).fetchone()
+        return cast("Wish | None", row and row["wish"])
+
+    def show(self, job: str, picture: bytes | None) -> None:
+        """Keeps the latest look at a picture in the making, in memory only; None when there is nothing to see."""
+        with self._lock:
+            if picture is None:
+                self._previews.pop(job, None)
+            else:
+                self._previews[job] = picture
+
+    def preview(self, job: str) -> bytes | None:
+        """Gives what `show` keeps."""
+        with self._lock:
+            return self._previews.get(job)
+
+    def grant(self, job: str) -> None:
+        """Takes a wish off that was fulfilled."""
+        with self._changing() as database:
+            database.execute("UPDATE jobs SET wish = NULL WHERE id = ?", (job,))
+
+    def finish(
+        self, job: str, state: State, *, result: Mapping[str, Any] | None = None, error: str | None = None
+    ) -> JobEvent:
+        """Says how a running job ended; `queued` puts it back, to go on where it stopped."""
+        with self._changing() as database:
+            ended = None if state in ("queued", "paused") else time.time()
+            database.execute(
+                "UPDATE jobs SET state = ?, wish = NULL, ended = ?, result = ?, error = ?, resumes = ?,"
+                " progress = CASE ? WHEN 'done' THEN 1 ELSE progress END WHERE id = ?",
+                (state, ended, None if result is None else json.dumps(result), error, state != "done", state, job),
+            )
+            return self._record(job, state, {"error": error} if error else dict(result or {}))
+
+    # --- listening ------------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Calls `listener` after every change, on the thread that made it; gives the function that ends this.
+
+        The listener must return at once and may not call the queue.
+        """
+        key = object()
+        with self._lock:
+            self._listeners[key] = listener
+        return lambda: self._listeners.pop(key, None) and None
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _wish(self, job: str, wish: Wish, owner: str | None) -> Job:
+        with self._changing() as database:
+            found = self.get(job, owner=owner)
+            if found.state == "running":
+                database.execute("UPDATE jobs SET wish = ? WHERE id = ?", (wish, job))
+            elif wish == "skip" or not (found.state == "queued" or (found.state == "paused" and wish == "cancel")):
+                raise QueueError(f"job {job} is {found.state}, there is nothing to {wish}: look at its result")
+            else:
+                state: State = "paused" if wish == "pause" else "cancelled"
+                ended = time.time() if state == "cancelled" else None
+                database.execute("UPDATE jobs SET state = ?, ended = ? WHERE id = ?", (state, ended, job))
+                self._record(job, state, {})
+        return self.get(job)
+
+    def _expect(self, job: str, state: State, owner: str | None) -> None:
+        found = self.get(job, owner=owner)
+        if found.state != state:
+            raise QueueError(f"job {job} is {found.state}, not {state}: nothing was changed")
+
+    def _record(self, job: str, kind: str, data: Mapping[str, Any]) -> JobEvent:
+        at = time.time()
+        cursor = self._database.execute(
+            "INSERT INTO events (job, kind, at, data) VALUES (?, ?, ?, ?)", (job, kind, at, json.dumps(data))
+        )
+        return JobEvent(int(cursor.lastrowid or 0), job, kind, at, data)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            yield self._database
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """Holds one transaction; the outermost one commits, and tells the listeners."""
+        with self._lock:
+            if self._database.in_transaction:
+                yield self._database
+                return
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+            listeners = list(self._listeners.values())
+        for listener in listeners:
+            listener()
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(
+        id=row["id"],
+        kind=row["kind"],
+        owner=row["owner"],
+        state=row["state"],
+        settings=json.loads(row["settings"]),
+        options=json.loads(row["options"]),
+        progress=row["progress"],
+        resumes=bool(row["resumes"]),
+        created=row["created"],
+        started=row["started"],
+        ended=row["ended"],
+        result=json.loads(row["result"]) if row["result"] else None,
+        error=row["error"],
+    )
+
+
+def _event(row: sqlite3.Row) -> JobEvent:
+    return JobEvent(row["number"], row["job"], row["kind"], row["at"], json.loads(row["data"]))

@@ -1,0 +1,98 @@
+"""The contact sheet as a file: a picture, or a page of HTML that needs nothing beside it.
+
+Knows a report and the files it names; how the verdicts came about is `check`'s.
+"""
+
+import base64
+import html
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from retrato.errors import PhotoError
+from retrato.files import write_atomic
+from retrato.photos.check import PhotoReport, PhotoVerdict
+from retrato.photos.photo import printable, read_photo
+from retrato.photos.sheet import CALLED, COLOURS, HEADLINES, contact_sheet
+
+_TILE = 320
+_STYLE = """
+:root { color-scheme: light dark; --paper: #f6f4ef; --ink: #26242b; --faint: #6b6671; --card: #fff; --empty: #e9e5dd }
+@media (prefers-color-scheme: dark) { :root { --paper: #1d1b20; --ink: #eceaf0; --faint: #aaa5b0; --card: #29262e;
+  --empty: #39353f } }
+body { margin: 2rem auto; max-width: 75rem; padding: 0 1rem; background: var(--paper); color: var(--ink);
+  font: 1rem/1.45 system-ui, sans-serif }
+h1 { font-size: 1.5rem; margin: 0 } .counts, small { color: var(--faint) } ul.advice { padding-left: 1.2rem }
+ol { list-style: none; padding: 0; display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)) }
+li.photo { background: var(--card); border-radius: .6rem; border-top: .35rem solid var(--verdict); padding: .7rem;
+  overflow-wrap: anywhere }
+li.photo img, .empty { width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--empty);
+  border-radius: .3rem }
+.verdict { background: var(--verdict); color: #fff; border-radius: 1rem; padding: .1rem .6rem; font-size: .8rem }
+li.photo p { margin: .4rem 0 0; font-size: .88rem }
+"""
+
+
+def require_sheet(file: Path) -> None:
+    """Raises PhotoError unless a sheet can be written to `file`: a new .png or .html."""
+    if file.suffix.lower() not in (".png", ".html"):
+        raise PhotoError(f"the sheet {printable(file)} ends in {file.suffix or 'nothing'}: name a .png or a .html file")
+    if file.exists():
+        raise PhotoError(f"{printable(file)} exists and is not written over: name another file")
+
+
+def write_sheet(report: PhotoReport, file: Path) -> Path:
+    """Writes the sheet in the form that the file's ending says, and gives `file` back; raises as `require_sheet`."""
+    require_sheet(file)
+    if file.suffix.lower() == ".html":
+        return write_atomic(file, contact_page(report))
+    buffer = io.BytesIO()
+    contact_sheet(report).save(buffer, "PNG")
+    return write_atomic(file, buffer.getvalue())
+
+
+def contact_page(report: PhotoReport) -> str:
+    """Gives the page: the verdict on the set, the advice, and each photo with what was found out about it."""
+    counts = [(kind, sum(photo.verdict == kind for photo in report.photos)) for kind in COLOURS]
+    said = ", ".join(f"{count} {kind}" for kind, count in counts if count)
+    advice = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in report.advice)
+    missing = f"<p><small>{html.escape(report.not_looked_for)}</small></p>" if report.not_looked_for else ""
+    photos = "\n".join(_item(photo) for photo in report.photos)
+    headline = html.escape(HEADLINES[report.verdict])
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{headline}</title><style>{_STYLE}</style></head><body>
+<h1 style="color: {COLOURS[report.verdict]}">{headline}</h1>
+<p class="counts">{said}</p>
+<ul class="advice">{advice}</ul>{missing}
+<ol>
+{photos}
+</ol></body></html>
+"""
+
+
+def _item(photo: PhotoVerdict) -> str:
+    facts = [f"{photo.width} × {photo.height}" if photo.width else "", CALLED[photo.framing]]
+    if photo.faces is not None:
+        facts.append("1 face" if photo.faces == 1 else f"{photo.faces} faces")
+    name = html.escape(printable(photo.file.name))
+    problems = "".join(f"<p>{html.escape(problem)}</p>" for problem in photo.problems)
+    return (
+        f'<li class="photo" style="--verdict: {COLOURS[photo.verdict]}">{_picture(photo, name)}'
+        f'<p><span class="verdict">{photo.verdict}</span> {name}</p>'
+        f"<p><small>{' · '.join(fact for fact in facts if fact)}</small></p>{problems}</li>"
+    )
+
+
+def _picture(photo: PhotoVerdict, name: str) -> str:
+    try:
+        picture = read_photo(photo.file, shorter_side=_TILE).image
+    except PhotoError:  # the report says why
+        return '<div class="empty"></div>'
+    picture.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    content = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{name}" src="data:image/jpeg;base64,{content}">'

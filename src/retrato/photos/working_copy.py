@@ -1,0 +1,157 @@
+"""One photo made into working copies, in memory: cut, resized, masked, encoded. What a process of `prepare` does.
+
+Knows nothing of the folder that they go to, of captions by a model and of other photos.
+"""
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
+from retrato.errors import PhotoError
+from retrato.photos.faces import Face, find_faces
+from retrato.photos.framing import Box, Framing, framing, subject
+from retrato.photos.photo import MASK_SUFFIX, Photo, Refused, printable, read_mask, read_photo
+from retrato.photos.square import crop_box, cut, shaped_size, split_boxes, square
+from retrato.settings import PhotoSettings
+
+_FACES_AT = 800  # pixels on the shorter side
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingCopy:
+    """One copy: `picture` and `mask` are PNG files, `box` is what it shows of the upright source, in its pixels."""
+
+    picture: bytes
+    mask: bytes | None
+    box: Box
+    framing: Framing | None
+    is_mirrored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingCopies:
+    """All copies of one photo, the caption that lay beside it, and what should be known about them."""
+
+    source: Path
+    copies: tuple[WorkingCopy, ...]
+    caption: str | None
+    notes: tuple[str, ...]
+
+
+def working_copies(source: Path, settings: PhotoSettings, faces: bool) -> WorkingCopies | Refused:
+    """Gives the copies of one photo, or why it cannot be used; `faces`: look for them."""
+    try:
+        photo = read_photo(source)
+        mask = _given_mask(photo, settings)
+        face = _largest_face(photo.image, settings.crop == "face") if faces else None
+    except PhotoError as error:  # one bad picture never stops the rest
+        return Refused(source, str(error))
+    notes = []
+    if settings.crop == "face" and face is None:
+        notes.append(f"{printable(source.name)}: no face found, cut around what draws the eye instead")
+    copies: list[WorkingCopy] = []
+    for box in _boxes(photo.image, settings, face):
+        picture = _shaped(photo.image, box, settings)
+        inner = _moved(face.box, box, picture.size) if face else None
+        shown = _shaped(mask, box, settings) if mask else None
+        of = framing(picture, shown, inner)
+        if settings.mask and shown is None:
+            shown = _drawn_mask(picture, inner)
+            if shown is None:
+                notes.append(f"{printable(source.name)}: nothing shows where the subject is, so it gets no mask")
+        if not settings.mask:
+            shown = None
+        for is_mirrored in (False, True) if settings.flip else (False,):
+            turned = ImageOps.mirror if is_mirrored else _unchanged
+            copies.append(
+                WorkingCopy(_png(turned(picture)), _png(turned(shown)) if shown else None, box, of, is_mirrored)
+            )
+    return WorkingCopies(source, tuple(copies), photo.caption, tuple(notes))
+
+
+def _given_mask(photo: Photo, settings: PhotoSettings) -> Image.Image | None:
+    """Gives the mask from the folder of masks, else the one that came with the photo."""
+    if settings.mask_folder is None:
+        return photo.mask
+    folder, stem = Path(settings.mask_folder), photo.path.stem
+    for name in (f"{stem}{MASK_SUFFIX}", photo.path.name, f"{stem}.png"):
+        if mask := read_mask(folder / name, photo.image.size):
+            return mask
+    return photo.mask
+
+
+def _largest_face(image: Image.Image, thorough: bool) -> Face | None:
+    """Gives the largest face, its box in the picture's own pixels."""
+    scale = min(1.0, _FACES_AT / min(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0) if scale < 1 else image
+    found = find_faces(small, thorough=thorough)
+    if not found:
+        return None
+    left, top, right, bottom = (round(value / scale) for value in found[0].box)
+    return replace(found[0], box=(left, top, right, bottom))
+
+
+def _boxes(image: Image.Image, settings: PhotoSettings, face: Face | None) -> list[Box]:
+    boxes = split_boxes(image) if settings.split else []
+    if boxes:
+        return boxes
+    wide, high = shaped_size(image.width, image.height, settings.size, settings.shape)
+    box = face.box if face else None
+    return [crop_box(image, settings.crop, ratio=wide / high, face=box, face_share=settings.face_share)]
+
+
+def _shaped(image: Image.Image, box: Box, settings: PhotoSettings) -> Image.Image:
+    wide, high = box[2] - box[0], box[3] - box[1]
+    if settings.shape == "square" and wide != high:  # crop none: all of the picture, on a square
+        return square(image, settings.size, "none")
+    if settings.shape == "square":
+        return cut(image, box, settings.size)
+    if settings.crop == "none":
+        return cut(image, box, shaped_size(wide, high, settings.size, "keep"))
+    return cut(image, box, shaped_size(wide, high, settings.size, settings.shape))
+
+
+def _moved(face: Box, box: Box, size: tuple[int, int]) -> Box | None:
+    """Gives the face's box in the pixels of the copy of `size` that shows `box`, None if less than half is in it."""
+    scale = min(size[0] / (box[2] - box[0]), size[1] / (box[3] - box[1]))
+    shift = ((size[0] - (box[2] - box[0]) * scale) / 2, (size[1] - (box[3] - box[1]) * scale) / 2)
+    left, top, right, bottom = (round((face[at] - box[at % 2]) * scale + shift[at % 2]) for at in range(4))
+    inner = (max(0, left), max(0, top), min(size[0], right), min(size[1], bottom))
+    if (inner[2] - inner[0]) * 2 < right - left or (inner[3] - inner[1]) * 2 < bottom - top:
+        return None
+    return inner
+
+
+def _drawn_mask(picture: Image.Image, face: Box | None) -> Image.Image | None:
+    """Gives where the subject is (L, 255 inside, with a soft edge): by its plain background, else around the face.
+
+    Around the face: an ellipse for head and hair on a block for the shoulders, down to the picture's lower edge.
+    """
+    soft = max(picture.size) / 256
+    inside = subject(picture)
+    if inside is not None:
+        return Image.fromarray(inside.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(soft))
+    if face is None:
+        return None
+    mask = Image.new("L", picture.size, 0)
+    left, top, right, bottom = face
+    wide, high = right - left, bottom - top
+    brush = ImageDraw.Draw(mask)
+    brush.ellipse((left - 0.35 * wide, top - 0.6 * high, right + 0.35 * wide, bottom + 0.25 * high), fill=255)
+    shoulders = (left - 0.9 * wide, bottom + 0.1 * high, right + 0.9 * wide, picture.height + high)
+    brush.rounded_rectangle(shoulders, 0.6 * wide, fill=255)
+    return mask.filter(ImageFilter.GaussianBlur(0.08 * wide))
+
+
+def _unchanged(image: Image.Image) -> Image.Image:
+    return image
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue()

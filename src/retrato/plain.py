@@ -1,0 +1,26 @@
+"""Turns values into what JSON can hold. Knows nothing of where it is shown or stored."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def plain(value: object, *, root: Path | None = None) -> object:
+    """Gives `value` as JSON can hold it: paths as texts, dataclasses as objects, NaN and infinity as null.
+
+    Paths below `root` are given relative to it, with `/` between their parts. Raises TypeError for what has no place.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name), root=root) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each, root=root) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each, root=root) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Path):
+        return value.relative_to(root).as_posix() if root and value.is_relative_to(root) else str(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -1,0 +1,243 @@
+"""A1111's txt2img and img2img, progress, interrupt and skip: same fields, same answers; errors are honest."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from retrato.errors import JobError, PhotoError, QueueError, RetratoError, SettingsError
+from retrato.generation import parse_infotext
+from retrato.jobs import Job, JobQueue, order_drawing
+from retrato.sampling.samplers import find_sampler
+from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, OVERRIDES, TXT2IMG, Field, fill, joined_sizes
+from retrato.server.api.sdapi_models import AnyObject, Drawing, Img2Img, Progress, Txt2Img
+from retrato.server.pictures import store_upload, to_base64
+from retrato.server.service import Service
+from retrato.server.waiting import finished
+from retrato.settings import GenerateSettings
+
+# Fields that say how to answer, and those that A1111 has for its own page.
+ANSWERING = (
+    *("sampler_name", "sampler_index", "batch_size", "n_iter", "send_images", "save_images", "include_init_images"),
+    *("override_settings", "override_settings_restore_afterwards", "do_not_save_samples", "do_not_save_grid"),
+    *("script_name", "script_args", "alwayson_scripts", "force_task_id", "init_images", "mask", "infotext", "comments"),
+    *("disable_extra_networks", "latent_mask", "force_task_id"),
+)
+
+# A1111 reads `{a|b}` and `__word__` as they stand.
+PLAIN: Mapping[str, Any] = {"wildcards": "off"}
+
+
+def routes(service: Service) -> APIRouter:
+    """Gives the endpoints that draw."""
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+    queue = service.queue
+
+    @router.post("/txt2img")
+    async def txt2img(body: Annotated[Txt2Img, Body()], request: Request) -> Drawing:
+        """Draws what a prompt says."""
+        values = body.model_dump(exclude_unset=True)
+        settings = _settings(values, (*BOTH, *TXT2IMG))
+        return await _draw(service, values, settings, request.state.user)
+
+    @router.post("/img2img")
+    async def img2img(body: Annotated[Img2Img, Body()], request: Request) -> Drawing:
+        """Draws over a picture, or with a mask over a part of it."""
+        values = body.model_dump(exclude_unset=True)
+        pictures = values.get("init_images") or []
+        if not pictures:
+            raise PhotoError("init_images is empty: send the picture to draw over in base64")
+        missing = {"init_image", "denoising_strength"} - GenerateSettings.model_fields.keys()
+        if missing:
+            raise SettingsError("retrato cannot draw over a picture (yet): use txt2img")
+        if len(pictures) > 1:
+            raise SettingsError(f"init_images holds {len(pictures)} pictures: send them one by one")
+        settings = _settings(values, (*BOTH, *IMG2IMG))
+        settings["init_image"] = str(store_upload(service.home, pictures[0], "init_images[0]"))
+        if values.get("mask"):
+            settings["mask"] = str(store_upload(service.home, values["mask"], "mask"))
+        drawing = await _draw(service, values, settings, request.state.user)
+        return drawing if values.get("include_init_images") else drawing.without_pictures_sent()
+
+    @router.get("/progress")
+    def progress(request: Request, skip_current_image: Annotated[bool, Query()] = False) -> Progress:
+        """Says how far your running job is; 0 and no job when nothing of yours runs or waits."""
+        return _progress(queue, request.state.user, skip_current_image)
+
+    @router.post("/interrupt")
+    def interrupt(request: Request) -> AnyObject:
+        """Ends your running job; what it drew or learned is kept."""
+        for job in queue.jobs(owner=request.state.user, states=("running",)):
+            queue.cancel(job.id, owner=request.state.user)
+        return {}
+
+    @router.post("/skip")
+    def skip(request: Request) -> None:
+        """Leaves out the pictures that your running job is at."""
+        for job in queue.jobs(owner=request.state.user, states=("running",)):
+            queue.skip(job.id, owner=request.state.user)
+
+    return router
+
+
+def _settings(values: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:
+    """Gives the settings that a request asks for; raises SettingsError for what nothing here can do."""
+    values = joined_sizes(values)
+    known = {field.name for field in fields} | set(ANSWERING)
+    unknown = [name for name, value in values.items() if name not in known and value not in (None, "", [], {}, False)]
+    if unknown:
+        raise SettingsError(f"{unknown[0]} is a field that neither A1111's API nor retrato has: leave it out")
+    if values.get("script_name"):
+        raise SettingsError(f"script_name is {values['script_name'][:60]!r}: there are no scripts here, leave it out")
+    scripts = [name for name, said in (values.get("alwayson_scripts") or {}).items() if _is_asked(said)]
+    if scripts:
+        raise SettingsError(f"alwayson_scripts asks for {scripts[0][:60]!r}: there are no scripts here, leave it out")
+    settings = fill(
+        values, fields, {name: value for name, value in PLAIN.items() if name in GenerateSettings.model_fields}
+    )
+    settings["sampler"] = values.get("sampler_name") or values.get("sampler_index") or "Euler"
+    settings["batch_size"] = values.get("batch_size", 1)
+    settings["count"] = values.get("batch_size", 1) * values.get("n_iter", 1)
+    takes_eta = getattr(find_sampler(settings["sampler"], settings.get("schedule", "Automatic"))[0], "eta", None)
+    if settings.get("eta") == 1.0 and takes_eta is None:
+        del settings["eta"]  # clients send A1111's default along with samplers that take none
+    overrides = dict(values.get("override_settings") or {})
+    overrides.pop("sd_model_checkpoint", None)
+    return fill(_known_options(overrides), OVERRIDES, settings)
+
+
+def _is_asked(said: Any) -> bool:
+    """Says whether an always-on script gets anything to do: clients send `[]` and `[false]` for nothing."""
+    arguments = said.get("args", []) if isinstance(said, Mapping) else said
+    return bool(arguments) and arguments != [False]
+
+
+def _known_options(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = {field.name for field in OVERRIDES} | {"samples_format"}
+    unknown = [name for name in overrides if name not in known]
+    if unknown:
+        raise SettingsError(f"override_settings has {unknown[0][:60]!r}, which retrato does not know: leave it out")
+    if overrides.get("samples_format", "png") != "png":
+        raise SettingsError(
+            f"samples_format is {overrides['samples_format']!r}: pictures are sent as png, leave it out"
+        )
+    return overrides
+
+
+async def _draw(service: Service, values: Mapping[str, Any], settings: Mapping[str, Any], user: str) -> Drawing:
+    """Queues the pictures, waits for them, and answers as A1111 does."""
+    checkpoint = (values.get("override_settings") or {}).get("sd_model_checkpoint")
+    model = service.find_model(str(checkpoint)).source if checkpoint else service.model
+    keep = bool(values.get("save_images", False))
+    asked = GenerateSettings(**settings)
+    await run_in_threadpool(service.check_drawing, asked, model)
+    job = order_drawing(service.queue, asked, owner=user, model=model, keep=keep)
+    try:
+        job = await finished(service.queue, job.id)
+        if job.state == "failed":
+            raise failure(job)
+        if job.state == "paused":
+            raise QueueError(f"job {job.id} was paused: resume it and take its pictures from /api/v1/jobs/{job.id}")
+        images = [event.data for event in service.queue.events(job.id, kinds=("drawn",), limit=1000)]
+        pictures = (
+            [to_base64(service.home / image["file"]) for image in images] if values.get("send_images", True) else []
+        )
+        return Drawing(images=pictures, parameters=dict(values), info=json.dumps(_info(service, job, images)))
+    finally:
+        if not keep and not job.is_open:
+            shutil.rmtree(service.home / "jobs" / job.id, ignore_errors=True)
+
+
+def failure(job: Job) -> RetratoError:
+    """Gives the error to raise for a job that failed: the sender's, or ours."""
+    sentence = job.error or f"job {job.id} failed"
+    return SettingsError(sentence) if (job.result or {}).get("input_is_wrong") else JobError(sentence)
+
+
+def _info(service: Service, job: Job, images: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Gives A1111's `info`: what was drawn, picture by picture."""
+    settings = job.settings
+    infotexts = [image["infotext"] for image in images]
+    seeds = [image["seed"] for image in images]
+    fields = parse_infotext(infotexts[0]) if infotexts else {}
+    count = len(images)
+    return {
+        "prompt": settings["prompt"],
+        "all_prompts": [settings["prompt"]] * count,
+        "negative_prompt": settings["negative_prompt"],
+        "all_negative_prompts": [settings["negative_prompt"]] * count,
+        "seed": settings["seed"],
+        "all_seeds": seeds,
+        "subseed": settings.get("variation_seed", -1),
+        "all_subseeds": [settings.get("variation_seed", -1)] * count,
+        "subseed_strength": settings.get("variation_strength", 0),
+        "width": int(fields.get("Size-1", settings["width"] or 0)),
+        "height": int(fields.get("Size-2", settings["height"] or 0)),
+        "sampler_name": fields.get("Sampler", settings["sampler"]),
+        "cfg_scale": float(fields.get("CFG scale", settings["guidance_scale"] or 7)),
+        "steps": settings["steps"],
+        "batch_size": settings["batch_size"],
+        "restore_faces": False,
+        "face_restoration_model": None,
+        "sd_model_name": fields.get("Model", ""),
+        "sd_model_hash": fields.get("Model hash", ""),
+        "sd_vae_name": None,
+        "sd_vae_hash": None,
+        "seed_resize_from_w": -1,
+        "seed_resize_from_h": -1,
+        "denoising_strength": settings.get("denoising_strength"),
+        "extra_generation_params": {},
+        "index_of_first_image": 0,
+        "infotexts": infotexts,
+        "styles": list(settings.get("styles") or []),
+        "job_timestamp": _timestamp(job.created),
+        "clip_skip": settings["clip_skip"],
+        "is_using_inpainting_conditioning": False,
+        "version": fields.get("Version", ""),
+    }
+
+
+def _progress(queue: JobQueue, user: str, skip_current_image: bool) -> Progress:
+    jobs = queue.jobs(owner=user, states=("running", "queued"), limit=1)
+    running = jobs[0] if jobs and jobs[0].state == "running" else None
+    if not jobs:
+        return Progress.idle()
+    job = jobs[0]
+    latest = queue.events(job.id, kinds=("sampled", "stepped"), limit=100_000)[-1:]
+    data = latest[0].data if latest else {}
+    is_training = job.kind == "train"
+    number, count = (data.get("step", 0), data.get("steps", 1)) if is_training else (data.get("index", 0), _count(job))
+    picture = queue.preview(job.id) if running and not skip_current_image else None
+    return Progress.running(
+        progress=max(job.progress, 0.01),
+        eta=_eta(job),
+        job=f"{job.kind} {job.id}",
+        numbers=(number, count),
+        steps=(0 if is_training else data.get("step", 0), 0 if is_training else data.get("steps", 0)),
+        timestamp=_timestamp(job.created),
+        picture=picture,
+        said=f"step {number} of {count}" if is_training else None,
+        is_interrupted=queue.wish(job.id) == "cancel",
+        is_skipped=queue.wish(job.id) == "skip",
+        task=job.id,
+    )
+
+
+def _count(job: Job) -> int:
+    return int(job.settings.get("count", 1))
+
+
+def _eta(job: Job) -> float:
+    """Gives the seconds that are left if it goes on as so far, 0 where that cannot be told."""
+    if job.started is None or job.progress <= 0:
+        return 0.0
+    elapsed = max(0.0, time.time() - job.started)
+    return elapsed * (1 - job.progress) / job.progress
+
+
+def _timestamp(at: float) -> str:
+    return time.strftime("%Y%m%d%H%M%S", time.localtime(at))

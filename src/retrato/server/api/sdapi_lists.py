@@ -1,0 +1,253 @@
+"""What A1111's clients ask about the place: models, samplers, people, options. Empty lists where there is nothing."""
+
+import os
+import resource
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+
+from retrato.embeddings import Embedding
+from retrato.errors import SettingsError
+from retrato.sampling.samplers import SAMPLERS, SCHEDULES
+from retrato.server.api.sdapi_fields import OVERRIDES
+from retrato.server.api.sdapi_models import AnyObject
+from retrato.server.service import Model, Service
+
+Rows = list[AnyObject]
+RESIZERS = ("None", "Lanczos", "Nearest")
+LATENT_UPSCALERS = (
+    *("Latent", "Latent (antialiased)", "Latent (bicubic)", "Latent (bicubic antialiased)", "Latent (nearest)"),
+    "Latent (nearest-exact)",
+)
+# Options of A1111 that say here what is so, and cannot be changed.
+FIXED: Mapping[str, Any] = {
+    "samples_format": "png",
+    "samples_save": True,
+    "sd_vae": "Automatic",
+    "emphasis": "Original",
+    "CLIP_stop_at_last_layers": 1,
+    "use_old_scheduling": False,
+    "eta_noise_seed_delta": 0,
+    "randn_source": "CPU",
+    "sd_hypernetwork": "None",
+    "enable_pnginfo": True,
+}
+
+
+def routes(service: Service) -> APIRouter:
+    """Gives the endpoints that list and set."""
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+
+    @router.get("/options")
+    def get_options() -> AnyObject:
+        """Gives the options that there are."""
+        return _options(service)
+
+    @router.post("/options")
+    def set_options(options: Annotated[AnyObject, Body()]) -> None:
+        """Chooses the model; `send_seed` is kept for clients that flip it; anything else cannot be changed here."""
+        _set_options(service, options)
+
+    @router.get("/cmd-flags")
+    def cmd_flags() -> AnyObject:
+        """Gives how the server was started, by A1111's names where it has them; passwords and tokens are no part."""
+        settings = service.settings
+        return {
+            "listen": settings.listen,
+            "port": settings.port,
+            "server_name": settings.host,
+            "api": True,
+            "api_auth": bool(settings.auth),
+            "data_dir": str(service.home),
+            "embeddings_dir": str(service.home / "embeddings"),
+            "hypernetwork_dir": str(service.home / "hypernetworks"),
+            "device_id": service.studio.device,
+        }
+
+    @router.get("/samplers")
+    def samplers() -> Rows:
+        """Lists the samplers."""
+        return [{"name": name, "aliases": [name.lower().replace(" ", "_")], "options": {}} for name in SAMPLERS]
+
+    @router.get("/schedulers")
+    def schedulers() -> Rows:
+        """Lists the noise schedules."""
+        return [
+            {
+                "name": name.lower().replace(" ", "_"),
+                "label": name,
+                "aliases": None,
+                "default_rho": -1.0,
+                "need_inner_model": False,
+            }
+            for name in SCHEDULES
+        ]
+
+    @router.get("/upscalers")
+    def upscalers() -> Rows:
+        """Lists what pictures can be enlarged with."""
+        return [
+            {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4} for name in RESIZERS
+        ]
+
+    @router.get("/latent-upscale-modes")
+    def latent_upscale_modes() -> Rows:
+        """Lists what hires fix can enlarge latents with."""
+        return [{"name": name} for name in LATENT_UPSCALERS]
+
+    @router.get("/sd-models")
+    def sd_models() -> Rows:
+        """Lists the base models; the hash is known of the one that is loaded."""
+        return [_model(service, model) for model in service.models()]
+
+    @router.get("/sd-vae")
+    @router.get("/sd-modules", include_in_schema=False)
+    @router.get("/loras")
+    @router.get("/realesrgan-models")
+    @router.get("/extensions")
+    @router.get("/artist-categories", include_in_schema=False)
+    @router.get("/artists", include_in_schema=False)
+    def nothing() -> Rows:
+        """Lists nothing: there are none of these here."""
+        return []
+
+    @router.get("/face-restorers")
+    def face_restorers() -> Rows:
+        """Lists nothing: faces are drawn, not restored."""
+        return []
+
+    @router.get("/hypernetworks")
+    def hypernetworks() -> Rows:
+        """Lists the hypernetworks in the home folder."""
+        folder = service.home / "hypernetworks"
+        found = sorted(path for path in folder.rglob("*") if path.suffix in (".pt", ".safetensors"))
+        return [{"name": path.stem, "path": str(path)} for path in found if not path.name.startswith(".")]
+
+    @router.get("/prompt-styles")
+    def prompt_styles() -> Rows:
+        """Lists the styles of styles.csv."""
+        return _styles(service)
+
+    @router.get("/embeddings")
+    def embeddings() -> AnyObject:
+        """Lists the people that the model can draw, and those made for other models as skipped."""
+        people = service.people()
+        skipped = {path.stem: {"reason": reason} for path, reason in people.skipped.items()}
+        loaded = {name: _embedding(embedding) for name, embedding in people.embeddings.items()}
+        return {"loaded": loaded, "skipped": skipped}
+
+    @router.post("/refresh-embeddings")
+    def refresh_embeddings() -> None:
+        """Reads the folder of embeddings again."""
+        service.people()
+
+    @router.post("/refresh-checkpoints")
+    @router.post("/refresh-vae")
+    @router.post("/refresh-loras", include_in_schema=False)
+    def refresh() -> None:
+        """Does nothing: lists are read when they are asked for."""
+
+    @router.post("/reload-checkpoint")
+    def reload_checkpoint() -> None:
+        """Loads the model, if it is not."""
+        _ = service.studio.components
+
+    @router.post("/unload-checkpoint")
+    def unload_checkpoint() -> None:
+        """Forgets the loaded model; the next job loads it again."""
+        service.unload()
+
+    @router.get("/memory")
+    def memory() -> AnyObject:
+        """Says how much memory the server uses."""
+        return _memory()
+
+    @router.get("/scripts")
+    def scripts() -> AnyObject:
+        """Lists no scripts."""
+        return {"txt2img": [], "img2img": []}
+
+    @router.get("/script-info")
+    def script_info() -> Rows:
+        """Lists no scripts."""
+        return []
+
+    return router
+
+
+def _options(service: Service) -> dict[str, Any]:
+    model = service.find_model(service.model)
+    fixed = {**FIXED, **service.options()}
+    return {"sd_model_checkpoint": _title(service, model), "sd_checkpoint_hash": _hash(service, model), **fixed}
+
+
+def _set_options(service: Service, options: Mapping[str, Any]) -> None:
+    """Checks all before it changes anything; raises SettingsError and ModelError."""
+    now = _options(service)
+    for name, value in options.items():
+        if name not in now:
+            raise SettingsError(f"there is no option {name[:60]!r}: GET options lists those that there are")
+        if name not in ("sd_model_checkpoint", "send_seed", "sd_checkpoint_hash") and value != now[name]:
+            how = " for one request, in override_settings" if any(each.name == name for each in OVERRIDES) else ""
+            raise SettingsError(f"{name} stays {now[name]!r} on this server: change it{how or ' on the command line'}")
+    if not isinstance(options.get("send_seed", True), bool):
+        raise SettingsError("send_seed is true or false: send one of them")
+    if "sd_model_checkpoint" in options:
+        service.use_model(str(options["sd_model_checkpoint"]))
+    if "send_seed" in options:
+        service.set_option("send_seed", options["send_seed"])
+
+
+def _model(service: Service, model: Model) -> dict[str, Any]:
+    return {
+        "title": _title(service, model),
+        "model_name": model.name,
+        "hash": _hash(service, model),
+        "sha256": None,
+        "filename": str(model.file),
+        "config": None,
+    }
+
+
+def _title(service: Service, model: Model) -> str:
+    found = _hash(service, model)
+    return f"{model.name} [{found}]" if found else model.name
+
+
+def _hash(service: Service, model: Model) -> str | None:
+    """Gives the hash of the model in use; of the others it would have to be computed."""
+    return service.studio.components.hash if model.source == service.model else None
+
+
+def _embedding(embedding: Embedding) -> dict[str, Any]:
+    return {
+        "step": embedding.step,
+        "sd_checkpoint": embedding.base_model_hash,
+        "sd_checkpoint_name": embedding.base_model,
+        "shape": embedding.dims[-1],
+        "vectors": embedding.vectors_per_token,
+    }
+
+
+def _styles(service: Service) -> Rows:
+    """Gives the rows of styles.csv, once the prompts know styles."""
+    styles = getattr(service.studio, "styles", None)
+    rows = styles.read().values() if styles is not None else []
+    return [{"name": row.name, "prompt": row.prompt, "negative_prompt": row.negative_prompt} for row in rows]
+
+
+def _memory() -> dict[str, Any]:
+    pages = os.sysconf("SC_PAGE_SIZE")
+    total, free = os.sysconf("SC_PHYS_PAGES") * pages, os.sysconf("SC_AVPHYS_PAGES") * pages
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"ram": {"free": free, "used": used, "total": total}, "cuda": _cuda()}
+
+
+def _cuda() -> dict[str, Any]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return {"error": "unavailable"}
+    free, total = torch.cuda.mem_get_info()
+    return {"system": {"free": free, "used": total - free, "total": total}}

@@ -1,0 +1,131 @@
+"""The bodies of A1111's requests and answers, with their types and defaults as A1111's own documentation shows them."""
+
+import base64
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+AnyObject = dict[str, Any]
+Picture = Annotated[str, Field(description="a picture file in base64, with or without data:image/png;base64,")]
+Text = Annotated[str, Field(max_length=16_000)]
+
+
+class Request(BaseModel):
+    """What requests have in common: fields that A1111 does not have are looked at by hand, to say so in a sentence."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class Txt2Img(Request):
+    """A1111's fields for txt2img; those that are not listed are described in docs/server.md."""
+
+    prompt: Text = ""
+    negative_prompt: Text = ""
+    styles: list[str] | None = Field(None, max_length=100)
+    seed: int = -1
+    subseed: int = -1
+    subseed_strength: float = 0
+    sampler_name: str | None = Field(None, max_length=100)
+    sampler_index: str | None = Field("Euler", max_length=100)
+    scheduler: str | None = Field(None, max_length=100)
+    batch_size: int = Field(1, ge=1, le=8)
+    n_iter: int = Field(1, ge=1, le=100)
+    steps: int = Field(50, ge=1, le=150)
+    cfg_scale: float = 7.0
+    width: int = Field(512, ge=64, le=2048)
+    height: int = Field(512, ge=64, le=2048)
+    restore_faces: bool | None = None
+    tiling: bool | None = None
+    enable_hr: bool = False
+    denoising_strength: float | None = Field(None, ge=0, le=1)
+    override_settings: AnyObject | None = None
+    override_settings_restore_afterwards: bool = True
+    script_name: str | None = Field(None, max_length=200)
+    script_args: list[Any] | None = None
+    alwayson_scripts: AnyObject | None = None
+    send_images: bool = True
+    save_images: bool = False
+    force_task_id: str | None = Field(None, max_length=200)
+
+
+class Img2Img(Txt2Img):
+    """A1111's fields for img2img."""
+
+    init_images: list[Picture] | None = Field(None, max_length=16)
+    mask: Picture | None = None
+    include_init_images: bool = False
+
+
+class Drawing(BaseModel):
+    """What txt2img and img2img answer; `info` is JSON in a text."""
+
+    images: list[str]
+    parameters: AnyObject
+    info: str
+
+    def without_pictures_sent(self) -> Self:
+        """Gives the answer without the pictures that came with the request, as A1111 does unless told otherwise."""
+        hidden = {name: None for name in ("init_images", "mask") if name in self.parameters}
+        return self.model_copy(update={"parameters": {**self.parameters, **hidden}})
+
+
+class ProgressState(BaseModel):
+    """A1111's state of the running job."""
+
+    skipped: bool = False
+    interrupted: bool = False
+    stopping_generation: bool = False
+    job: str = ""
+    job_count: int = 0
+    job_timestamp: str = "0"
+    job_no: int = 0
+    sampling_step: int = 0
+    sampling_steps: int = 0
+
+
+class Progress(BaseModel):
+    """What GET progress answers."""
+
+    progress: float
+    eta_relative: float
+    state: ProgressState
+    current_image: str | None = None
+    textinfo: str | None = None
+    current_task: str | None = None
+
+    @classmethod
+    def idle(cls) -> Self:
+        """Gives the answer when nothing runs."""
+        return cls(progress=0.0, eta_relative=0.0, state=ProgressState())
+
+    @classmethod
+    def running(
+        cls,
+        *,
+        progress: float,
+        eta: float,
+        job: str,
+        numbers: tuple[int, int],
+        steps: tuple[int, int],
+        timestamp: str,
+        picture: bytes | None,
+        said: str | None,
+        is_interrupted: bool,
+        is_skipped: bool,
+        task: str,
+    ) -> Self:
+        """Gives the answer while a job runs or waits; `numbers` and `steps` are how many are done, and of how many."""
+        state = ProgressState(
+            skipped=is_skipped,
+            interrupted=is_interrupted,
+            job=job,
+            job_no=numbers[0],
+            job_count=numbers[1],
+            job_timestamp=timestamp,
+            sampling_step=steps[0],
+            sampling_steps=steps[1],
+        )
+        image = base64.b64encode(picture).decode() if picture else None
+        return cls(
+            progress=progress, eta_relative=eta, state=state, current_image=image, textinfo=said, current_task=task
+        )

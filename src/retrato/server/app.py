@@ -1,0 +1,66 @@
+"""Puts the server together: doors outside, the APIs and the page inside, one worker beside them."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from retrato.server import problems
+from retrato.server.api import gallery, jobs, people, sdapi, sdapi_extras, sdapi_lists, sdapi_training
+from retrato.server.doors import Accounts, Doors, accounts_for, own_names
+from retrato.server.service import Service
+from retrato.server.web.landing import landing
+from retrato.server.web.reference import reference
+from retrato.server.worker import Worker
+from retrato.settings import ServerSettings
+from retrato.studio import Studio
+
+logger = logging.getLogger("retrato")
+
+
+def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts | None = None) -> FastAPI:
+    """Gives the application; its worker runs from startup to shutdown.
+
+    `app.state.service` is what the page works with. Raises SettingsError for settings that let the wrong people in, and
+    on startup QueueError where another server works in the same home folder.
+    """
+    if accounts is None:
+        accounts, _ = accounts_for(settings)
+    service = Service(studio, settings)
+    app = FastAPI(
+        title="retrato",
+        summary="Learns a person from about twenty photos and draws them in anything a prompt can say.",
+        version=_version(),
+        docs_url=None,  # FastAPI's own page loads its scripts from elsewhere
+        redoc_url=None,
+        lifespan=_lifespan,
+        max_body_size=settings.megabytes * 1_000_000,
+    )
+    app.state.service = service
+    problems.install(app)
+    for api in (jobs, gallery, people, sdapi, sdapi_lists, sdapi_extras, sdapi_training):
+        app.include_router(api.routes(service))
+    app.include_router(landing(service))
+    app.include_router(reference(app))
+    app.add_middleware(
+        Doors, accounts=accounts, hosts=own_names(settings), any_address=settings.listen, forms_at=(), policies={}
+    )
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    worker = Worker(app.state.service)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        app.state.service.close()
+
+
+def _version() -> str:
+    from retrato import __version__
+
+    return __version__

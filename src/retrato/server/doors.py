@@ -1,0 +1,297 @@
+"""Who comes in: names this server goes by, where requests come from, who sends them, and how large they may be.
+
+Stands before everything else that is served, the page included. Knows nothing of what is behind it.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from retrato.errors import SettingsError
+from retrato.jobs import LOCAL
+from retrato.server.problems import problem
+from retrato.settings import ServerSettings
+
+READING = ("GET", "HEAD", "OPTIONS")
+FAILURES_PER_MINUTE = 10
+COOKIE = "retrato"
+TOKEN_USER = "retrato"
+
+# No script, style, frame or picture from anywhere else, and this server in nobody's frame.
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+HEADERS: Mapping[str, str] = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Accounts:
+    """Who may come in; with nobody in it, everybody who reaches the door may.
+
+    Passwords are compared in constant time. After ten wrong ones within a minute, an address has to wait.
+    """
+
+    def __init__(self, passwords: Mapping[str, str]) -> None:
+        self._digests = {user: _digest(password) for user, password in passwords.items()}
+        self._sessions: dict[str, str] = {}
+        self._failures: dict[str, deque[float]] = {}
+
+    @property
+    def are_open(self) -> bool:
+        """Says whether nobody is asked who they are."""
+        return not self._digests
+
+    def user(self, headers: Headers) -> str | None:
+        """Gives who sent a request, None for somebody unknown."""
+        kind, _, secret = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "basic":
+            return self._basic(secret.strip())
+        if kind.lower() == "bearer":
+            return self.check(TOKEN_USER, secret.strip())
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return None
+        return self._sessions.get(_digest(cookie.value).hex()) if cookie else None
+
+    def check(self, user: str, password: str) -> str | None:
+        """Gives `user` if that is the password; takes the same time whatever is wrong."""
+        known = self._digests.get(user, _digest(secrets.token_hex()))
+        return user if hmac.compare_digest(known, _digest(password)) else None
+
+    def begin_session(self, user: str) -> str:
+        """Gives what a browser may show instead of a password until the server ends."""
+        session = secrets.token_urlsafe(32)
+        self._sessions[_digest(session).hex()] = user
+        return session
+
+    def wait_seconds(self, address: str) -> int:
+        """Gives how long an address with too many wrong passwords has to wait, 0 for the others."""
+        failures = self._failures.get(address)
+        if not failures or len(failures) < FAILURES_PER_MINUTE:
+            return 0
+        return max(0, int(60 - (time.monotonic() - failures[0])) + 1)
+
+    def failed(self, address: str) -> None:
+        """Notes a wrong password."""
+        now = time.monotonic()
+        for known in [each for each, failures in self._failures.items() if now - failures[-1] > 60]:
+            del self._failures[known]
+        self._failures.setdefault(address, deque(maxlen=FAILURES_PER_MINUTE)).append(now)
+
+    def _basic(self, encoded: str) -> str | None:
+        try:
+            user, found, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return self.check(user, password) if found else None
+
+
+class Doors:
+    """ASGI middleware that lets in who and what may come in, and gives every response its safety headers.
+
+    Puts the user's name into `request.state.user`. `forms_at` are the paths where a browser's form data is taken
+    (uploads of the page), and only from pages of this server.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        accounts: Accounts,
+        hosts: Iterable[str],
+        any_address: bool = False,
+        forms_at: tuple[str, ...] = (),
+        policies: Mapping[str, str] | None = None,
+    ) -> None:
+        self._app = app
+        self._accounts = accounts
+        self._hosts = frozenset(host.casefold() for host in hosts)
+        self._any_address = any_address
+        self._forms_at = forms_at
+        self._policies = policies or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, or answers it with the reason why not."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        if refusal is None:
+            refusal = self._identify(scope, headers)
+        if refusal is None:
+            await self._app(scope, receive, self._with_headers(send, scope))
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await refusal(scope, receive, self._with_headers(send, scope))
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        """Gives the answer to a request that may not come in, whoever sent it."""
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+            return problem(
+                421,
+                "this server does not go by that name: use its address, or start it with --allow-host",
+            )
+        is_socket = scope["type"] == "websocket"
+        if not is_socket and scope["method"] in READING:
+            return None
+        origin = headers.get("origin")
+        if origin is not None and not self._is_same(origin, hosts[0]):
+            return problem(403, "another site's page may not change anything here: use this server's own page")
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return problem(403, "another site's page may not change anything here: use this server's own page")
+        if is_socket:
+            return None if origin else problem(403, "a socket must say which page opened it")
+        length = headers.get("content-length", "0")
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        has_body = length != "0" or "transfer-encoding" in headers
+        is_form = origin is not None and scope["path"].startswith(self._forms_at) if self._forms_at else False
+        if (has_body or kind) and kind != "application/json" and not is_form:
+            return problem(415, f"the body is {kind[:80] or 'of no type'!r}: send application/json")
+        return None
+
+    def _identify(self, scope: Scope, headers: Headers) -> Response | None:
+        """Puts the user into the request, or gives the answer to somebody unknown."""
+        state = scope.setdefault("state", {})
+        if self._accounts.are_open:
+            state["user"] = LOCAL
+            return None
+        address = (scope.get("client") or ("?",))[0]
+        if seconds := self._accounts.wait_seconds(address):
+            return problem(429, f"too many wrong passwords: wait {seconds} s", headers={"retry-after": str(seconds)})
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        if scope["type"] == "http" and scope["method"] == "GET" and (token := query.pop("token", [""])[0]):
+            return self._enter(scope, address, token, query)
+        state["user"] = self._accounts.user(headers)
+        if state["user"] is not None:
+            return None
+        if "authorization" in headers:
+            self._accounts.failed(address)
+        return problem(
+            401,
+            "this server lets in only those it knows: send a name and password (HTTP Basic), or the token it printed",
+            headers={"www-authenticate": 'Basic realm="retrato", charset="UTF-8"'},
+        )
+
+    def _enter(self, scope: Scope, address: str, token: str, query: Mapping[str, list[str]]) -> Response:
+        """Trades the token of a link for a cookie, and takes it out of the address bar."""
+        user = self._accounts.check(TOKEN_USER, token)
+        if user is None:
+            self._accounts.failed(address)
+            return problem(401, "the token is not the one that this server printed: copy the whole link")
+        rest = urlencode(query, doseq=True)
+        path = "/" + scope["path"].lstrip("/\\")  # `//elsewhere` would lead to another site
+        response = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
+        session = self._accounts.begin_session(user)
+        response.set_cookie(COOKIE, session, httponly=True, samesite="strict", secure=scope.get("scheme") == "https")
+        return response
+
+    def _is_ours(self, host: str) -> bool:
+        name = _host_name(host)
+        if name is None:
+            return False
+        return name in self._hosts or (self._any_address and _is_address(name))
+
+    def _is_same(self, origin: str, host: str) -> bool:
+        """Says whether a page is this server's: same name and port as the request (so `null` is not)."""
+        return urlsplit(origin).netloc.casefold() == host.casefold() and origin.startswith(("http://", "https://"))
+
+    def _with_headers(self, send: Send, scope: Scope) -> Send:
+        policy = next((each for path, each in self._policies.items() if scope["path"].startswith(path)), None)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if policy is not None:
+                    headers["content-security-policy"] = policy
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        return sending
+
+
+def accounts_for(settings: ServerSettings, auth: str | None = None) -> tuple[Accounts, str | None]:
+    """Gives who may come in, and the token that was made if others may come in but nobody was named.
+
+    `auth` (from the environment) holds where the settings say nothing. Raises SettingsError for a host other than this
+    machine's own without `listen`, and for accounts that are none.
+    """
+    if not settings.listen and not is_loopback(settings.host):
+        raise SettingsError(f"host is {settings.host}, where other machines may come in: add --listen if they should")
+    said = settings.auth or auth
+    if said:
+        passwords = {}
+        for account in said.split(","):
+            user, _, password = account.strip().partition(":")
+            if not user or not password:
+                raise SettingsError("auth holds an account without a name or a password: write USER:PASSWORD")
+            passwords[user] = password
+        return Accounts(passwords), None
+    if not settings.listen:
+        return Accounts({}), None
+    token = secrets.token_urlsafe(24)
+    return Accounts({TOKEN_USER: token}), token
+
+
+def own_names(settings: ServerSettings) -> set[str]:
+    """Gives the names that this server goes by."""
+    names = {"localhost", "127.0.0.1", "::1", settings.host}
+    if settings.listen:
+        names |= {socket.gethostname(), f"{socket.gethostname()}.local"}
+    return names | {name.strip() for name in (settings.allow_host or "").split(",") if name.strip()}
+
+
+def is_loopback(host: str) -> bool:
+    """Says whether only this machine reaches `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.casefold() == "localhost"
+
+
+def _host_name(host: str) -> str | None:
+    """Gives the name in a Host header without the port, None where it is none."""
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port
+    except ValueError:
+        return None
+    if parts.username is not None or parts.path or parts.query or parts.fragment:
+        return None
+    return parts.hostname
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

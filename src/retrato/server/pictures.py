@@ -1,0 +1,71 @@
+"""Pictures as they travel in JSON: base64, with or without a `data:` address. Addresses of the web are not followed."""
+
+import base64
+import binascii
+import hashlib
+import re
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from retrato.errors import PhotoError
+from retrato.files import atomic_path
+from retrato.generation import read_infotext
+from retrato.photos.decode import decode
+
+_DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,")
+
+
+def read_base64(text: str, name: str = "the picture") -> bytes:
+    """Gives the bytes of a picture file in base64; raises PhotoError."""
+    if text.lstrip()[:8].lower().startswith(("http:", "https:", "file:", "ftp:")):
+        raise PhotoError(f"{name} is an address: this server fetches nothing, send the picture itself in base64")
+    found = _DATA.match(text)
+    try:
+        content = base64.b64decode(text[found.end() if found else 0 :], validate=False)
+    except (binascii.Error, ValueError):
+        raise PhotoError(f"{name} is not base64: send the bytes of a PNG, JPEG or WebP file in base64") from None
+    if not content:
+        raise PhotoError(f"{name} is empty: send the bytes of a PNG, JPEG or WebP file in base64")
+    return content
+
+
+def read_image(text: str, name: str = "the picture") -> Image.Image:
+    """Gives the upright pixels of a picture in base64; raises PhotoError."""
+    return decode(read_base64(text, name), name).image
+
+
+def store_upload(home: Path, text: str, name: str = "the picture") -> Path:
+    """Keeps a picture that a request brought, pixels only (with its alpha), and gives its file.
+
+    The same picture is kept once. Raises PhotoError.
+    """
+    pixels = decode(read_base64(text, name), name)
+    image = pixels.image
+    if pixels.mask is not None:
+        image = image.copy()
+        image.putalpha(pixels.mask)
+    folder = home / "uploads"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / f"{hashlib.sha256(image.tobytes() + repr(image.size).encode()).hexdigest()[:32]}.png"
+    if not file.exists():
+        with atomic_path(file) as temporary:
+            image.save(temporary, "PNG")
+    return file
+
+
+def to_base64(file: Path) -> str:
+    """Gives a picture's file, parameters and all, in base64."""
+    return base64.b64encode(file.read_bytes()).decode()
+
+
+def stored_text(content: bytes) -> str:
+    """Gives the parameters text that a picture's file carries, empty where it has none; raises PhotoError."""
+    with tempfile.NamedTemporaryFile(prefix="retrato-", suffix=".png") as file:
+        file.write(content)
+        file.flush()
+        try:
+            return read_infotext(file.name) or ""
+        except PhotoError:
+            raise PhotoError("the picture cannot be read: send a PNG, JPEG or WebP file") from None

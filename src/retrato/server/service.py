@@ -1,0 +1,182 @@
+"""What the page and both APIs work with: the studio, the queue, the gallery and the folders, as plain Python.
+
+Knows nothing of HTTP.
+"""
+
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrato.embeddings import EmbeddingLibrary, check_name
+from retrato.errors import ModelError, UnknownError
+from retrato.files import atomic_path, write_atomic
+from retrato.forget import forget
+from retrato.gallery import Gallery
+from retrato.generation import resolve_settings
+from retrato.jobs import JobQueue
+from retrato.photos.decode import decode
+from retrato.settings import GenerateSettings, ServerSettings
+from retrato.studio import Studio
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A base model that can be chosen: what to call it, what to give `Studio.open`, and its file."""
+
+    name: str
+    source: str
+    file: Path
+
+
+class Service:
+    """One server's studio, queue and gallery. `studio` is the one that new jobs go to; see `use_model`."""
+
+    def __init__(self, studio: Studio, settings: ServerSettings) -> None:
+        self.studio = studio
+        self.settings = settings
+        self.home = studio.home
+        self.queue = JobQueue(studio.home, longest=settings.queue_length)
+        self.gallery = Gallery(studio.home)
+        self._first = str(studio.model)
+        self._options = {"send_seed": True}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Closes the database."""
+        self.queue.close()
+        self.gallery.close()
+
+    @property
+    def model(self) -> str:
+        """Gives the model that new jobs go to, as jobs name it."""
+        return str(self.studio.model)
+
+    def people(self) -> EmbeddingLibrary:
+        """Gives the people that the model can draw, as they are on the disk now."""
+        self.studio.library.reload()
+        return self.studio.library
+
+    def models(self) -> list[Model]:
+        """Gives what can be chosen: `mini`, what the server was started with, and what lies in `<home>/models`."""
+        folder = self.home / "models"
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        names = dict.fromkeys(["mini", self._first, *(str(path) for path in found if not path.name.startswith("."))])
+        return [model for name in names if (model := _model(name)) is not None]
+
+    def find_model(self, name: str) -> Model:
+        """Gives the model of that name, source or A1111 title; raises ModelError with those that there are."""
+        models = self.models()
+        wanted = name.split(" [")[0].strip().casefold()
+        for model in models:
+            if wanted in (model.name.casefold(), model.source.casefold(), model.file.stem.casefold()):
+                return model
+        there = ", ".join(model.name for model in models)
+        raise ModelError(f"there is no model {name[:80]!r} here: there are {there}; put others into the folder models")
+
+    def use_model(self, name: str) -> Model:
+        """Sends new jobs to another model; raises ModelError."""
+        model = self.find_model(name)
+        with self._lock:
+            if model.source != self.model:
+                self.studio = self.open(model.source)
+        return model
+
+    def picture_file(self, said: str, *, owner: str) -> Path:
+        """Gives the file that `upload:<id>` (see `store_upload`) or `picture:<number>` (the gallery's) stands for.
+
+        Raises UnknownError; a path is no id.
+        """
+        kind, _, name = said.partition(":")
+        if kind == "picture" and name.isdecimal() and len(name) < 19:
+            return self.gallery.file(int(name), owner=owner)
+        file = self.home / "uploads" / f"{name}.png"
+        if kind == "upload" and re.fullmatch("[0-9a-f]{32}", name) and file.is_file():
+            return file
+        raise UnknownError(
+            f"there is no picture {said[:80]!r}: send it to /api/v1/pictures/upload, or name picture:<id>"
+        )
+
+    def photo_set(self, name: str, *, owner: str) -> Path:
+        """Gives the folder of a set of photos: one that `owner` sent, or one in the folder of `--photos`.
+
+        Raises UnknownError; a name never leads out of these folders.
+        """
+        check_name(name)
+        for root in self.photo_roots(owner):
+            folder = (root / name).resolve()
+            if folder.is_relative_to(root.resolve()) and folder.is_dir():
+                return folder
+        there = ", ".join(self.photo_sets(owner=owner)) or "none yet"
+        raise UnknownError(f"there is no set of photos called {name!r}: there are {there}; send some first")
+
+    def photo_sets(self, *, owner: str) -> list[str]:
+        """Gives the names of the sets of photos that `owner` may use."""
+        folders = [path for root in self.photo_roots(owner) if root.is_dir() for path in root.iterdir()]
+        return sorted({path.name for path in folders if path.is_dir() and not path.name.startswith(".")})
+
+    def new_photo_set(self, name: str, *, owner: str) -> Path:
+        """Gives the folder for a set of photos of `owner`'s own, made so that nobody else on this machine looks in."""
+        folder = self.photo_roots(owner)[0] / check_name(name)
+        for made in (self.home / "photos", folder.parent, folder):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def add_photo(self, name: str, file: str, content: bytes, caption: str = "", *, owner: str) -> Path:
+        """Adds a photo to a set: pixels only, upright; where it was taken and with what is left behind.
+
+        Raises PhotoError, and EmbeddingError for a name that is none.
+        """
+        image = decode(content, check_name(Path(file).stem)).image
+        target = self.new_photo_set(name, owner=owner) / f"{check_name(Path(file).stem)}.png"
+        with atomic_path(target) as temporary:
+            image.save(temporary, "PNG")
+        if caption.strip():
+            write_atomic(target.with_suffix(".txt"), caption.strip() + "\n")
+        return target
+
+    def photo_roots(self, owner: str) -> list[Path]:
+        """Gives the folders whose sub-folders are sets of photos that `owner` may use; the first is `owner`'s own."""
+        own = self.home / "photos" / check_name(owner)
+        return [own, *([Path(self.settings.photos).expanduser()] if self.settings.photos else [])]
+
+    def check_drawing(self, settings: GenerateSettings, model: str | None = None) -> None:
+        """Raises what drawing would raise about settings that do not fit the model; its prompts are read later."""
+        if model in (None, self.model):
+            resolve_settings(self.studio.components, settings)
+
+    def forget(self, name: str, *, owner: str | None = None) -> list[str]:
+        """Removes a person and gives what was removed; see `retrato.forget`."""
+        removed = forget(self.home, name, queue=self.queue, gallery=self.gallery, owner=owner)
+        self.people()
+        return removed
+
+    def unload(self) -> None:
+        """Forgets the loaded model; whoever needs it next loads it again."""
+        with self._lock:
+            self.studio = self.open(self.model)
+
+    def options(self) -> dict[str, bool]:
+        """Gives the switches that clients may flip."""
+        with self._lock:
+            return dict(self._options)
+
+    def set_option(self, name: str, value: bool) -> None:
+        """Flips a switch."""
+        with self._lock:
+            self._options[name] = value
+
+    def open(self, source: str) -> Studio:
+        """Gives a studio on another model, in the same home and on the same device."""
+        return Studio.open(source, home=self.home, device=self.studio.device, dtype=self.studio.dtype)
+
+
+def _model(source: str) -> Model | None:
+    """Gives the model at `source`, None where nothing there can be opened."""
+    from retrato.model.load import model_folder
+
+    try:
+        file = model_folder(source)
+    except ModelError:
+        return None
+    return Model("retrato-mini" if source == "mini" else Path(source).name, source, file)

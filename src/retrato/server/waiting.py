@@ -1,0 +1,51 @@
+"""Waiting for the queue without holding a thread: many may watch, one works."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from retrato.jobs import Job, JobEvent, JobQueue
+
+
+async def finished(queue: JobQueue, job: str) -> Job:
+    """Gives the job once nothing more happens to it by itself: it is done, failed, cancelled or paused."""
+    with _changes(queue) as changed:
+        while (found := queue.get(job)).state in ("queued", "running"):
+            await changed()
+    return found
+
+
+async def follow(queue: JobQueue, job: str, after: int = 0) -> AsyncIterator[JobEvent]:
+    """Gives the job's events after number `after`, past and future ones, until it is over or paused."""
+    with _changes(queue) as changed:
+        while True:
+            state = queue.get(job).state  # before the events: the last one comes with the state
+            events = queue.events(job, after=after)
+            for event in events:
+                after = event.number
+                yield event
+            if events:
+                continue
+            if state not in ("queued", "running"):
+                return
+            await changed()
+
+
+@contextmanager
+def _changes(queue: JobQueue) -> Iterator[Callable[[], Awaitable[None]]]:
+    """Gives what returns once something changed since it returned last."""
+    loop, flag = asyncio.get_running_loop(), asyncio.Event()
+
+    def notify() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(flag.set)
+
+    async def changed() -> None:
+        await flag.wait()
+        flag.clear()
+
+    unsubscribe = queue.subscribe(notify)
+    try:
+        yield changed
+    finally:
+        unsubscribe()

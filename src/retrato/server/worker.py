@@ -1,0 +1,81 @@
+"""The thread that does the jobs, one after the other: the queue's only worker on this device."""
+
+import logging
+import threading
+import time
+from contextlib import closing
+from typing import cast
+
+from retrato.gallery import mentioned
+from retrato.jobs import Job, JobEvent, work, worker_lock
+from retrato.server.service import Service
+from retrato.studio import Studio
+
+logger = logging.getLogger("retrato")
+
+
+class Worker:
+    """Takes jobs until it is stopped; a job that is running then goes back into the queue."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._device = service.studio.device
+        self._studio = service.studio
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._lock = worker_lock(service.home, self._device)
+        self._thread = threading.Thread(target=self._run, name="retrato-worker", daemon=True)
+
+    def start(self) -> None:
+        """Begins; jobs that were running when the last one ended come first. Raises QueueError for a second one."""
+        self._lock.__enter__()
+        for job in self._service.queue.recover(self._device):
+            logger.info("job %s (%s) goes on where it stopped", job.id, job.kind)
+        self._unsubscribe = self._service.queue.subscribe(self._woken.set)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the step that is being made; what was done is kept."""
+        self._stopping.set()
+        self._woken.set()
+        self._thread.join()
+        self._unsubscribe()
+        self._lock.__exit__(None, None, None)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._woken.clear()
+            job = self._service.queue.claim(self._device)
+            if job is None:
+                self._woken.wait()
+                continue
+            try:
+                self._do(job)
+            except Exception:  # a worker that dies would leave everybody waiting
+                logger.exception("job %s ended badly", job.id)
+                self._service.queue.finish(job.id, "failed", error="the server failed: its log says more")
+
+    def _do(self, job: Job) -> None:
+        latest = time.monotonic() + self._service.settings.job_hours * 3600
+        studio = self._studio_for(job)
+        with closing(work(studio, self._service.queue, job, stopping=self._stopping.is_set)) as events:
+            for event in events:
+                if event.kind == "drawn" and job.options.get("keep", True):
+                    self._enter(studio, job, event)
+                if time.monotonic() > latest and self._service.queue.wish(job.id) is None:
+                    self._service.queue.pause(job.id)
+                    latest = float("inf")
+
+    def _enter(self, studio: Studio, job: Job, event: JobEvent) -> None:
+        """Puts a new picture into the gallery, with those whose names are in its prompt."""
+        people = mentioned(str(event.data["infotext"]), studio.library.names)
+        self._service.gallery.add(self._service.home / str(event.data["file"]), people=people, owner=job.owner)
+
+    def _studio_for(self, job: Job) -> Studio:
+        """Gives the studio on the job's model; only the last one used stays in memory."""
+        wanted = cast("str | None", job.options.get("model")) or str(self._studio.model)
+        if self._service.model == wanted:
+            self._studio = self._service.studio
+        elif str(self._studio.model) != wanted:
+            self._studio = self._service.open(wanted)
+        return self._studio

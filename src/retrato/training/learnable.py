@@ -1,0 +1,190 @@
+"""What a run learns, as a small value: where it starts, how it enters the frozen model, how it is saved.
+
+Loop, data, evaluation, stopping and picking know no more than this. There are two of them: an embedding, which enters
+at the text encoder, and a hypernetwork, which enters at the U-Net's attention.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from retrato.embeddings import Embedding, read_embedding, write_embedding
+from retrato.errors import HypernetworkError
+from retrato.generation import hypernet_tag
+from retrato.hypernetworks import Hypernetwork, Structure, read_hypernetwork, write_hypernetwork
+from retrato.hypernetworks.hypernetwork import check_sizes, lengths
+from retrato.hypernetworks.structure import Networks, initial_parameters, parse_numbers
+from retrato.model import Components, Conditioning, encode, initial_vectors, token_chunks
+from retrato.model.attention import attention_widths, with_networks
+from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
+from retrato.training.captions import class_phrase
+from retrato.training.optimizer import Parameters
+from retrato.training.randomness import generator
+from retrato.training.recipes import Plan
+
+Encode = Callable[[Sequence[str]], Conditioning]
+Artefact = Embedding | Hypernetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Learnable:
+    """What is learned; `parameters` below are tensors like those of `start`, one for one.
+
+    start       the parameters before the first step, float32 on the CPU
+    units       per tensor, what relative rates and norm caps are multiples of (an embedding: the vocabulary's norm)
+    subject     what stands for [name] in the texts that are trained on
+    entered     (parameters, step) -> while open, they are in the model, and the value given back encodes texts;
+                gradients flow to them. `step` is what drop-out is drawn for, None where there is to be none
+    artefact    (parameters, step, facts) -> what can be kept
+    lengths     (parameters) -> a few figures that say how far they are from nothing
+    """
+
+    start: Parameters
+    units: tuple[float, ...]
+    subject: str
+    entered: Callable[[Parameters, int | None], AbstractContextManager[Encode]]
+    artefact: Callable[[Parameters, int, Mapping[str, str]], Artefact]
+    lengths: Callable[[Parameters], tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """How somebody is asked for in a prompt, and what has to be at hand to draw them."""
+
+    words: str
+    tag: str = ""
+    embeddings: Mapping[str, Embedding] = field(default_factory=dict)
+    hypernetworks: Mapping[str, Hypernetwork] = field(default_factory=dict)
+
+    def prompt(self, template: str) -> str:
+        """Gives `template` with the subject in place of [name]."""
+        return template.replace("[name]", self.words) + self.tag
+
+
+def learnable_of(components: Components, settings: LearnSettings, plan: Plan) -> Learnable:
+    """Gives what `settings` ask to learn; raises HypernetworkError for networks that cannot be built."""
+    if isinstance(settings, HypernetworkSettings):
+        return _hypernetwork(components, settings, plan)
+    assert isinstance(settings, TrainSettings)
+    return _embedding(components, settings, plan)
+
+
+def subject_of(artefact: Artefact, class_word: str) -> Subject:
+    """Gives how `artefact` is drawn: an embedding by its name, a hypernetwork by its class word and its tag."""
+    if isinstance(artefact, Hypernetwork):
+        words = class_phrase(artefact.metadata.get("initializer_text") or class_word)
+        return Subject(words, hypernet_tag(artefact.name), hypernetworks={artefact.name: artefact})
+    return Subject(artefact.name, embeddings={artefact.name: artefact})
+
+
+def read_artefact(file: Path, kind: type[LearnSettings]) -> Artefact:
+    """Gives what was learned with settings of `kind` and written to `file`."""
+    return read_hypernetwork(file) if issubclass(kind, HypernetworkSettings) else read_embedding(file)
+
+
+def write_artefact(artefact: Artefact, file: Path) -> Path:
+    """Writes `artefact` as safetensors and gives `file` back."""
+    if isinstance(artefact, Hypernetwork):
+        return write_hypernetwork(artefact, file)
+    return write_embedding(artefact, file)
+
+
+def vocabulary_norms(components: Components) -> tuple[float, ...]:
+    """Gives the mean norm of the token embeddings per text encoder: the unit of relative rates and norm caps."""
+    tables = (encoder.get_input_embeddings().weight for encoder in components.text_encoders)
+    return tuple(float(table.detach().float().norm(dim=1).mean()) for table in tables)
+
+
+def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> Learnable:
+    name, norms = settings.name, vocabulary_norms(components)
+    start = []
+    first = initial_vectors(components, settings.initializer_text, settings.vectors_per_token)
+    for encoder, (vectors, norm) in enumerate(zip(first, norms, strict=True)):
+        noise = torch.randn(vectors.shape, generator=generator(plan.seed, "start", encoder))
+        start.append(vectors + noise * (plan.initial_noise * norm / vectors.shape[1] ** 0.5))
+
+    @contextlib.contextmanager
+    def entered(vectors: Parameters, step: int | None) -> Iterator[Encode]:
+        taken = {name: len(vectors[0])}
+        yield lambda texts: encode(
+            components, [token_chunks(components, text, taken) for text in texts], {name: vectors}
+        )
+
+    def artefact(vectors: Parameters, step: int, facts: Mapping[str, str]) -> Embedding:
+        return Embedding(name, vectors, step, components.name, components.hash, facts)
+
+    return Learnable(
+        start=tuple(start),
+        units=norms,
+        subject=name,
+        entered=entered,
+        artefact=artefact,
+        lengths=lambda vectors: tuple(float(norm) for each in vectors for norm in each.norm(dim=1)),
+    )
+
+
+def _hypernetwork(components: Components, settings: HypernetworkSettings, plan: Plan) -> Learnable:
+    structure = Structure(
+        parse_numbers(settings.layer_structure, "the layer structure"),
+        settings.activation.lower(),
+        layer_norm=settings.layer_norm,
+        activate_output=settings.activate_output,
+        dropout=parse_numbers(settings.dropout, "the drop-out") if settings.dropout else (),
+    )
+    sizes = _sizes(components, settings.sizes)
+    start = initial_parameters(structure, sizes, settings.weight_init, generator(plan.seed, "start"))
+
+    @torch.no_grad()
+    def plain_encode(texts: Sequence[str]) -> Conditioning:
+        return encode(components, [token_chunks(components, text, {}) for text in texts], {})
+
+    @contextlib.contextmanager
+    def entered(parameters: Parameters, step: int | None) -> Iterator[Encode]:
+        dropout = None if step is None else generator(plan.seed, "drop-out", step)
+        with with_networks(components.unet, [(Networks(structure, sizes, parameters), 1.0)], dropout):
+            yield plain_encode
+
+    def artefact(parameters: Parameters, step: int, facts: Mapping[str, str]) -> Hypernetwork:
+        return Hypernetwork(
+            settings.name,
+            sizes,
+            structure,
+            parameters,
+            step,
+            settings.weight_init,
+            components.name,
+            components.hash,
+            facts,
+        )
+
+    def all_lengths(parameters: Parameters) -> tuple[float, ...]:
+        networks = Networks(structure, sizes, parameters)
+        return tuple(length for size in sizes for length in lengths(networks, size))
+
+    return Learnable(
+        start=start,
+        units=(1.0,) * len(start),
+        subject=class_phrase(settings.initializer_text or components.defaults.class_word),
+        entered=entered,
+        artefact=artefact,
+        lengths=all_lengths,
+    )
+
+
+def _sizes(components: Components, text: str | None) -> tuple[int, ...]:
+    """Gives the widths that `text` lists, by default all of the model's; raises HypernetworkError for one it lacks."""
+    widths = attention_widths(components.unet)
+    if text is None:
+        return widths
+    sizes = tuple(int(size) for size in parse_numbers(text, "sizes"))
+    check_sizes(sizes)
+    if missing := [size for size in sizes if size not in widths]:
+        raise HypernetworkError(
+            f"sizes name {missing[0]}, but the attention of {components.name} is {', '.join(map(str, widths))} wide: "
+            "choose among these"
+        )
+    return sizes

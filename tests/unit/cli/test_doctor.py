@@ -1,0 +1,55 @@
+"""What the doctor finds, and that each fault comes with what to do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retrato.cli import main
+from retrato.cli.doctor import gpu_fix
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RETRATO_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def checks(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> dict[str, dict[str, Any]]:
+    assert main(["doctor", "--json", *arguments]) == code
+    return {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+
+
+def test_all_is_well_with_a_model_that_draws(home: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = checks(capsys, 0, "--model", str(tiny_folder), "--device", "cpu")
+    assert all(check["ok"] for check in found.values())
+    assert "draws 64x64" in found["model"]["found"]
+    assert set(found) == {"machine", "libraries", "memory", "home folder", "device", "model", "people", "database"}
+
+
+def test_what_is_wrong_says_what_to_do(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home.parent.mkdir(exist_ok=True)
+    home.write_text("a file where the folder should be")
+    found = checks(capsys, 1, "--model", str(tmp_path / "none"), "--device", "cuda:99")
+    bad = {name: check for name, check in found.items() if not check["ok"]}
+    assert set(bad) == {"home folder", "device", "model"}
+    assert all(check["fix"] for check in bad.values())
+
+
+@pytest.mark.parametrize(
+    ("nvidia", "amd", "asked", "chosen", "says"),
+    [
+        (True, False, "auto", "cpu", "cu128"),
+        (False, True, "auto", "cpu", "rocm"),
+        (True, False, "auto", "cuda", ""),
+        (True, False, "cpu", "cpu", ""),
+        (False, False, "auto", "cpu", ""),
+    ],
+)
+def test_a_gpu_that_torch_cannot_use_gets_one_command(
+    nvidia: bool, amd: bool, asked: str, chosen: str, says: str
+) -> None:
+    fix = gpu_fix(nvidia, amd, asked, chosen)
+    assert says in fix
+    assert bool(says) == ("pip install" in fix)

@@ -1,0 +1,71 @@
+import pytest
+from PIL import Image
+
+from retrato.errors import SettingsError
+from retrato.generation.canvas import Source
+from retrato.generation.resolve import hires_size, resolve_settings, steps_that_run
+from retrato.model import Components
+from retrato.settings import GenerateSettings
+
+
+def settings(**values: object) -> GenerateSettings:
+    return GenerateSettings(**({"prompt": "a man", "seed": 3} | values))
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"restore_faces": True}, "pip install gfpgan"),
+        ({"sampler": "DPM++ SDE", "eta": 0.5}, "takes none"),
+        ({"hires": True, "hires_upscaler": "R-ESRGAN 4x+"}, "needs weights"),
+        ({"hires": True, "hires_upscaler": "Latnt"}, "choose one of Latent"),
+        ({"hires": True, "hires_scale": 4.0, "width": 1024}, "the width of the second pass is 4096"),
+        ({"hires": True, "hires_resize": "100x64"}, "multiples of 8"),
+        ({"hires": True, "hires_sampler": "Eulr"}, "did you mean Euler"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tiny_components: Components, values: dict[str, object], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        resolve_settings(tiny_components, settings(**values))
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [((512, 512), (64, 64)), ((1000, 500), (88, 64)), ((30, 3000), (64, 640)), ((64, 72), (64, 64))],
+)
+def test_a_picture_to_start_from_keeps_its_format(
+    tiny_components: Components, given: tuple[int, int], found: tuple[int, int]
+) -> None:
+    resolved = resolve_settings(tiny_components, settings(), Source(Image.new("RGB", given)))
+    assert (resolved.width, resolved.height) == found
+    asked = resolve_settings(tiny_components, settings(width=128), Source(Image.new("RGB", given)))
+    assert (asked.width, asked.height) == (128, 64)
+
+
+def test_fast_is_what_it_stands_for(tiny_components: Components) -> None:
+    fast = resolve_settings(tiny_components, settings(fast=True, steps=20))
+    assert (fast.sampler, fast.schedule, fast.steps, fast.guidance_min_sigma) == ("DPM++ 2M", "Karras", 12, 1.0)
+    assert resolve_settings(tiny_components, settings(fast=True, steps=5)).steps == 5
+    assert resolve_settings(tiny_components, fast) == fast
+
+
+def test_seeds_of_variations_are_drawn_where_they_matter(tiny_components: Components) -> None:
+    assert resolve_settings(tiny_components, settings()).variation_seed == -1
+    drawn = {resolve_settings(tiny_components, settings(variation_strength=0.1)).variation_seed for _ in range(3)}
+    assert len(drawn) == 3
+    assert min(drawn) >= 0
+
+
+def test_the_second_pass_has_its_size(tiny_components: Components) -> None:
+    resolved = resolve_settings(tiny_components, settings(hires=True, hires_scale=1.6, height=96))
+    assert hires_size(tiny_components, resolved) == (96, 152)
+    assert resolved.denoising_strength == 0.7
+    asked = resolve_settings(tiny_components, settings(hires=True, hires_resize="128x256"))
+    assert hires_size(tiny_components, asked) == (128, 256)
+
+
+@pytest.mark.parametrize(
+    ("steps", "strength", "run"), [(20, 0.75, 16), (20, 1.0, 20), (20, 0.0, 1), (1, 0.5, 1), (50, 0.5, 26)]
+)
+def test_as_many_steps_run_as_in_a1111(steps: int, strength: float, run: int) -> None:
+    assert steps_that_run(steps, strength) == run

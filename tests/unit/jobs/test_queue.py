@@ -1,0 +1,155 @@
+"""The queue alone: order, wishes, restarts, owners. No job is done here."""
+
+from pathlib import Path
+
+import pytest
+
+from retrato.errors import QueueError, UnknownError
+from retrato.jobs import Job, JobQueue
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> JobQueue:
+    return JobQueue(tmp_path)
+
+
+def add(queue: JobQueue, count: int = 1, owner: str = "local") -> list[Job]:
+    return [queue.submit("draw", {"prompt": f"{number}"}, owner=owner) for number in range(count)]
+
+
+def ids(jobs: list[Job]) -> list[str]:
+    return [job.id for job in jobs]
+
+
+def test_jobs_are_claimed_in_the_order_they_came(queue: JobQueue) -> None:
+    jobs = add(queue, 3)
+    assert [claimed.id for _ in jobs if (claimed := queue.claim("cpu"))] == ids(jobs)
+    assert queue.claim("cpu") is None
+
+
+def test_a_job_that_was_accepted_is_there_after_a_crash(tmp_path: Path) -> None:
+    jobs = add(JobQueue(tmp_path), 3)  # never closed
+    assert ids(JobQueue(tmp_path).jobs()) == ids(jobs)
+
+
+def test_the_order_can_be_changed(queue: JobQueue) -> None:
+    one, two, three = ids(add(queue, 3))
+    queue.move(three)
+    assert ids(queue.jobs()) == [three, one, two]
+    queue.move(three, before=two)
+    assert ids(queue.jobs()) == [one, three, two]
+    with pytest.raises(QueueError, match="does not wait"):
+        queue.move(one, before="0" * 16)
+
+
+def test_moving_overtakes_only_ones_own_jobs(queue: JobQueue) -> None:
+    (anas,) = add(queue, owner="ana")
+    rui_1, rui_2 = add(queue, 2, owner="rui")
+    queue.move(rui_2.id, owner="rui")
+    assert ids(queue.jobs()) == [anas.id, rui_2.id, rui_1.id]
+
+
+def test_what_ran_when_the_worker_ended_is_claimed_first_and_once(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    jobs = add(queue, 3)
+    queue.claim("cpu")
+    restarted = JobQueue(tmp_path)
+    (again,) = restarted.recover("cpu")
+    assert again.id == jobs[0].id
+    assert again.resumes
+    assert [claimed.id for _ in jobs if (claimed := restarted.claim("cpu"))] == ids(jobs)
+    assert restarted.claim("cpu") is None
+
+
+def test_another_devices_jobs_are_left_alone(queue: JobQueue) -> None:
+    add(queue)
+    queue.claim("cuda")
+    assert queue.recover("cpu") == []
+
+
+@pytest.mark.parametrize(("wish", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_a_wish_survives_the_worker(queue: JobQueue, wish: str, state: str) -> None:
+    (job,) = add(queue)
+    queue.claim("cpu")
+    getattr(queue, wish)(job.id)
+    assert queue.wish(job.id) == wish
+    queue.recover("cpu")
+    assert queue.get(job.id).state == state
+    assert queue.claim("cpu") is None
+
+
+def test_waiting_jobs_are_cancelled_and_paused_at_once(queue: JobQueue) -> None:
+    one, two = ids(add(queue, 2))
+    assert queue.cancel(one).state == "cancelled"
+    assert queue.pause(two).state == "paused"
+    assert queue.claim("cpu") is None
+    with pytest.raises(QueueError, match="is cancelled, there is nothing to pause"):
+        queue.pause(one)
+    assert queue.resume(two).state == "queued"
+    assert queue.resume(one).resumes
+    with pytest.raises(QueueError, match="only one that was paused"):
+        queue.resume(one)
+
+
+def test_what_belongs_to_others_is_as_unknown_as_nothing(queue: JobQueue) -> None:
+    (job,) = add(queue, owner="ana")
+    assert queue.get(job.id, owner="ana").id == job.id
+    for ask in (queue.get, queue.cancel, queue.pause, queue.resume, queue.skip, queue.move, queue.remove):
+        with pytest.raises(UnknownError, match="there is no job"):
+            ask(job.id, owner="rui")
+    assert queue.jobs(owner="rui") == []
+    assert queue.get(job.id).state == "queued"
+
+
+def test_a_full_queue_takes_no_more(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path, longest=2)
+    add(queue, 2)
+    with pytest.raises(QueueError, match="2 jobs are waiting"):
+        add(queue)
+    queue.claim("cpu")
+    add(queue)
+
+
+def test_events_count_on_and_can_be_read_from_any_point(queue: JobQueue) -> None:
+    (job,) = add(queue)
+    queue.claim("cpu")
+    drawn = queue.record(job.id, "drawn", {"file": "a.png"}, progress=0.5)
+    queue.finish(job.id, "done", result={"images": []})
+    kinds = [event.kind for event in queue.events(job.id)]
+    assert kinds == ["queued", "running", "drawn", "done"]
+    assert [event.kind for event in queue.events(job.id, after=drawn.number)] == ["done"]
+    assert queue.events(job.id, kinds=("drawn",)) == [drawn]
+    assert queue.event(job.id, drawn.number) == drawn
+    with pytest.raises(UnknownError, match="no event"):
+        queue.event(job.id, drawn.number + 100)
+    ended = queue.get(job.id)
+    assert (ended.progress, ended.result, ended.is_open) == (1, {"images": []}, False)
+
+
+def test_listeners_hear_each_change_until_they_leave(queue: JobQueue) -> None:
+    heard: list[int] = []
+    leave = queue.subscribe(lambda: heard.append(1))
+    (job,) = add(queue)
+    queue.get(job.id)
+    assert len(heard) == 1
+    leave()
+    queue.cancel(job.id)
+    assert len(heard) == 1
+
+
+def test_a_failed_change_changes_nothing(queue: JobQueue) -> None:
+    (job,) = add(queue)
+    with pytest.raises(TypeError):
+        queue.record(job.id, "drawn", {"file": Path("a")}, progress=0.7)
+    assert queue.get(job.id).progress == 0
+
+
+def test_running_jobs_are_not_removed(queue: JobQueue) -> None:
+    (job,) = add(queue)
+    queue.claim("cpu")
+    with pytest.raises(QueueError, match="cancel it first"):
+        queue.remove(job.id)
+    queue.finish(job.id, "failed", error="no paper")
+    queue.remove(job.id)
+    assert queue.jobs() == []
+    assert queue.events(job.id) == []

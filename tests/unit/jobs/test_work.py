@@ -1,0 +1,143 @@
+"""One job at a time on the tiny model: what it says, how it is stopped, how it goes on."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from retrato.errors import QueueError
+from retrato.jobs import Job, JobEvent, JobQueue, order_drawing, work, worker_lock
+from retrato.settings import GenerateSettings
+from retrato.studio import Studio
+
+from .conftest import DRAWING
+
+
+def claimed(queue: JobQueue) -> Job:
+    job = queue.claim("cpu")
+    assert job is not None
+    return job
+
+
+def pixels(studio: Studio, events: list[JobEvent]) -> list[bytes]:
+    return [Image.open(studio.home / str(event.data["file"])).tobytes() for event in events if event.kind == "drawn"]
+
+
+def test_a_drawing_is_drawn_and_says_so(studio: Studio, queue: JobQueue) -> None:
+    job = order_drawing(queue, DRAWING)
+    events = list(work(studio, queue, claimed(queue)))
+    assert [event.kind for event in events if event.kind != "sampled"] == ["drawn", "drawn", "drawn", "done"]
+    alone = [image.image.tobytes() for image in studio.draw(DRAWING)]
+    assert pixels(studio, events) == alone
+    found = queue.get(job.id)
+    assert found.state == "done"
+    assert found.result is not None
+    assert [image["seed"] for image in found.result["images"]] == [3, 4, 5]
+
+
+def test_a_seed_is_drawn_once_for_all_starts(studio: Studio, queue: JobQueue) -> None:
+    job = order_drawing(queue, DRAWING.changed(seed=-1))
+    assert 0 <= job.settings["seed"] < 2**32
+
+
+@pytest.mark.parametrize("stop", [1, 2])
+def test_a_stopped_drawing_goes_on_with_the_next_picture(studio: Studio, queue: JobQueue, stop: int) -> None:
+    order_drawing(queue, DRAWING)
+    drawn = 0
+
+    def enough() -> bool:
+        return drawn == stop
+
+    first: list[JobEvent] = []
+    for event in work(studio, queue, claimed(queue), stopping=enough):
+        first.append(event)
+        drawn += event.kind == "drawn"
+    assert first[-1].kind == "queued"
+    second = list(work(studio, queue, claimed(queue)))
+    assert pixels(studio, first + second) == [image.image.tobytes() for image in studio.draw(DRAWING)]
+    result = queue.jobs()[0].result
+    assert result is not None
+    assert [image["index"] for image in result["images"]] == [0, 1, 2]
+
+
+def test_who_stops_listening_puts_the_job_back(studio: Studio, queue: JobQueue) -> None:
+    job = order_drawing(queue, DRAWING)
+    events = work(studio, queue, claimed(queue))
+    next(events)
+    events.close()
+    assert queue.get(job.id).state == "queued"
+    assert queue.get(job.id).resumes
+
+
+@pytest.mark.parametrize(("wish", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_wishes_are_granted_after_the_step(studio: Studio, queue: JobQueue, wish: str, state: str) -> None:
+    job = order_drawing(queue, DRAWING)
+    for event in work(studio, queue, claimed(queue)):
+        if event.kind == "drawn":
+            getattr(queue, wish)(job.id)
+    assert event.kind == state
+    assert queue.get(job.id).state == state
+    assert len(queue.events(job.id, kinds=("drawn",))) == 1
+
+
+def test_skipping_leaves_out_the_picture_it_is_at(studio: Studio, queue: JobQueue) -> None:
+    job = order_drawing(queue, DRAWING)
+    skipped = False
+    for event in work(studio, queue, claimed(queue)):
+        if event.kind == "sampled" and event.data["index"] == 0 and not skipped:
+            queue.skip(job.id)
+            skipped = True
+    assert skipped
+    assert [event.data["seed"] for event in queue.events(job.id, kinds=("drawn",))] == [4, 5]
+    assert queue.get(job.id).state == "done"
+
+
+def test_a_picture_in_the_making_can_be_seen_until_it_is_over(studio: Studio, queue: JobQueue) -> None:
+    job = order_drawing(queue, DRAWING)
+    seen = [queue.preview(job.id) for _ in work(studio, queue, claimed(queue))]
+    assert seen[0] is not None
+    assert seen[0].startswith(b"\x89PNG")
+    assert queue.preview(job.id) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (DRAWING.changed(sampler="Ancestral Magic"), "sampler is 'Ancestral Magic'"),
+        (DRAWING.changed(prompt="<lora:x:1>"), "take the tags out"),
+    ],
+)
+def test_what_is_refused_is_said_in_the_librarys_sentence(
+    studio: Studio, queue: JobQueue, settings: GenerateSettings, sentence: str
+) -> None:
+    job = order_drawing(queue, settings)
+    (event,) = work(studio, queue, claimed(queue))
+    assert event.kind == "failed"
+    error = queue.get(job.id).error
+    assert error is not None
+    assert re.search(sentence, error)
+
+
+def test_what_nobody_foresaw_fails_the_job_and_shows_nothing(
+    studio: Studio, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = order_drawing(queue, DRAWING)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("/secret/path")
+
+    monkeypatch.setattr(studio, "draw_events", broken)
+    list(work(studio, queue, claimed(queue)))
+    assert queue.get(job.id).error == "unexpected ZeroDivisionError: the log of the server says more"
+    assert "/secret/path" in caplog.text
+
+
+def test_there_is_one_worker_per_device(tmp_path: Path) -> None:
+    with worker_lock(tmp_path, "cpu"):
+        with worker_lock(tmp_path, "cuda:0"):
+            pass
+        with pytest.raises(QueueError, match="already works on the jobs"), worker_lock(tmp_path, "cpu"):
+            pass
+    with worker_lock(tmp_path, "cpu"):
+        pass

@@ -1,0 +1,43 @@
+import os
+from functools import partial
+
+import pytest
+
+from retrato.photos.parallel import processes_for, spread
+
+
+def doubled(item: int) -> int:
+    return item * 2
+
+
+def fatal(item: int, deadly: int) -> int:
+    if item == deadly:
+        os._exit(9)
+    return item * 2
+
+
+def failing(item: int) -> int:
+    raise ValueError(item)
+
+
+def lost(item: int) -> int:
+    return -item
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_results_come_in_order(processes: int) -> None:
+    assert list(spread(doubled, range(9), processes, lost)) == list(range(0, 18, 2))
+
+
+def test_a_process_that_dies_costs_one_item() -> None:
+    assert list(spread(partial(fatal, deadly=3), range(6), 2, lost)) == [0, 2, 4, -3, 8, 10]
+
+
+def test_errors_of_the_work_are_raised() -> None:
+    with pytest.raises(ValueError, match="0"):
+        list(spread(failing, range(3), 2, lost))
+
+
+def test_few_items_are_done_in_this_process() -> None:
+    assert processes_for(3) == 1
+    assert processes_for(100) >= 1

@@ -1,0 +1,72 @@
+"""Our own API about jobs: orders in, events out."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+SETTINGS = {"prompt": "a photo of a cat", "steps": 2, "width": 64, "height": 64, "seed": 3}
+
+
+def order(client: TestClient, **settings: Any) -> dict[str, Any]:
+    answer = client.post("/api/v1/jobs", json={"kind": "draw", "settings": SETTINGS | settings})
+    assert answer.status_code == 202, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def events(client: TestClient, job: str, after: int | None = None) -> list[dict[str, Any]]:
+    """Listens until the stream ends."""
+    headers = {} if after is None else {"Last-Event-ID": str(after)}
+    with client.stream("GET", f"/api/v1/jobs/{job}/events", headers=headers) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = [line for line in stream.iter_lines() if line.startswith("data: ")]
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
+
+
+def test_an_order_is_accepted_done_and_told(client: TestClient) -> None:
+    job = order(client, count=2)
+    told = events(client, job["id"])
+    kinds = [event["kind"] for event in told if event["kind"] != "sampled"]
+    assert kinds == ["queued", "running", "drawn", "drawn", "done"]
+    seen = client.get(f"/api/v1/jobs/{job['id']}").json()
+    assert (seen["state"], seen["progress"]) == ("done", 1)
+    drawn = next(event for event in told if event["kind"] == "drawn")
+    picture = client.get(f"/api/v1/jobs/{job['id']}/files/{drawn['number']}")
+    assert picture.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(picture.content)).size == (64, 64)
+
+
+def test_listening_goes_on_after_the_last_event(client: TestClient) -> None:
+    job = order(client)
+    told = events(client, job["id"])
+    for position, event in enumerate(told):
+        assert events(client, job["id"], after=event["number"]) == told[position + 1 :]
+
+
+def test_what_is_wrong_is_said_at_once(client: TestClient) -> None:
+    answer = client.post("/api/v1/jobs", json={"kind": "draw", "settings": SETTINGS | {"steps": 0}})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == "steps is 0: input should be greater than or equal to 1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/jobs/0123456789abcdef", 404),
+        ("DELETE", "/api/v1/jobs/0123456789abcdef", 404),
+        ("GET", "/api/v1/jobs/0123456789abcdef/events", 404),
+        ("GET", "/api/v1/jobs/../../etc", 404),
+        ("GET", "/api/v1/jobs/UPPER", 422),
+        ("PUT", "/api/v1/jobs", 405),
+    ],
+)
+def test_problems_have_their_status_and_a_sentence(client: TestClient, method: str, path: str, status: int) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["status"] == status
+    assert ": " in answer.json()["detail"]

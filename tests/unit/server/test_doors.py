@@ -1,0 +1,237 @@
+"""Who comes in and who does not, on an application that would let everybody in."""
+
+import base64
+from collections.abc import Mapping
+
+import pytest
+from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from retrato.errors import SettingsError
+from retrato.server.doors import Accounts, Doors, accounts_for, own_names
+from retrato.settings import ServerSettings
+
+HOME = "http://127.0.0.1:7860"
+JSON = {"content-type": "application/json"}
+
+
+async def hello(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(f"hello {request.state.user}")
+
+
+async def socket(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.close()
+
+
+def door(accounts: Mapping[str, str] = {}, **settings: object) -> TestClient:
+    said = ServerSettings(**settings)
+    app = Starlette(
+        routes=[
+            Route("/{path:path}", hello, methods=["GET", "POST", "PUT", "DELETE"]),
+            WebSocketRoute("/{path:path}", socket),
+        ]
+    )
+    doors = Doors(
+        app,
+        accounts=Accounts(accounts),
+        hosts=own_names(said),
+        any_address=said.listen,
+        forms_at=("/upload",),
+    )
+    return TestClient(doors, base_url=HOME, follow_redirects=False)
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:7860", "LOCALHOST", "[::1]:7860", "127.0.0.1"])
+def test_it_goes_by_its_own_names(host: str) -> None:
+    assert door().get("/", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example:7860",
+        "192.168.0.7",
+        "localhost@evil.example",
+        "evil.example/127.0.0.1",
+        "127.0.0.1:port",
+        "",
+    ],
+)
+def test_names_that_lead_here_from_elsewhere_are_refused(host: str) -> None:
+    answer = door().get("/", headers={"host": host})
+    assert answer.status_code == 421
+    assert "allow-host" in answer.json()["detail"]
+
+
+def test_further_names_can_be_allowed() -> None:
+    client = door(allow_host="studio.home, other.home")
+    assert client.get("/", headers={"host": "studio.home:7860"}).status_code == 200
+    assert client.get("/", headers={"host": "third.home"}).status_code == 421
+
+
+def test_listening_goes_by_any_address_but_not_by_any_name() -> None:
+    client = door(host="0.0.0.0", listen=True)
+    assert client.get("/", headers={"host": "192.168.0.7:7860"}).status_code == 200
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:7861"},
+        {"origin": "http://localhost:7860"},
+        {"origin": "file://"},
+        {"origin": ""},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": HOME, "sec-fetch-site": "cross-site"},
+    ],
+)
+def test_other_sites_change_nothing(headers: dict[str, str]) -> None:
+    answer = door().post("/", headers=JSON | headers, content="{}")
+    assert answer.status_code == 403
+    assert "another site" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"origin": HOME}, {"origin": HOME, "sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}]
+)
+def test_own_pages_and_programs_may(headers: dict[str, str]) -> None:
+    assert door().post("/", headers=JSON | headers, content="{}").text == "hello local"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "text/json"]
+)
+def test_changes_are_json(method: str, kind: str) -> None:
+    answer = door().request(method, "/", headers={"content-type": kind}, content="{}")
+    assert answer.status_code == 415
+    assert "application/json" in answer.json()["detail"]
+
+
+def test_changes_without_a_body_need_no_type() -> None:
+    assert door().post("/").status_code == 200
+
+
+def test_forms_are_for_uploads_of_own_pages_alone() -> None:
+    client = door()
+    form = {"content-type": "multipart/form-data; boundary=x"}
+    assert client.post("/upload", headers=form | {"origin": HOME}, content="x").status_code == 200
+    assert client.post("/upload", headers=form, content="x").status_code == 415
+    assert client.post("/upload", headers=form | {"origin": "http://evil.example"}, content="x").status_code == 403
+    assert client.post("/other", headers=form | {"origin": HOME}, content="x").status_code == 415
+
+
+@pytest.mark.parametrize("origin", [None, "http://evil.example", "null"])
+def test_sockets_are_for_own_pages(origin: str | None) -> None:
+    headers = {} if origin is None else {"origin": origin}
+    with pytest.raises(WebSocketDisconnect), door().websocket_connect("/ws", headers=headers):
+        pass
+
+
+def test_a_socket_of_an_own_page_opens() -> None:
+    with door().websocket_connect("/ws", headers={"origin": HOME, "host": "127.0.0.1:7860"}):
+        pass
+
+
+def test_every_answer_says_what_a_browser_may_do_with_it() -> None:
+    for answer in (door().get("/"), door().get("/", headers={"host": "evil.example"}), door({"ana": "x"}).get("/")):
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in answer.headers
+
+
+# --- who is who -------------------------------------------------------------------------------------------------------
+
+
+def test_strangers_stay_outside() -> None:
+    client = door({"ana": "secret"})
+    answer = client.get("/")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic")
+    assert client.get("/", headers=basic("ana", "secret")).text == "hello ana"
+    assert client.get("/", headers=basic("ana", "Secret")).status_code == 401
+    assert client.get("/", headers=basic("rui", "secret")).status_code == 401
+    assert client.get("/", headers={"authorization": "Basic ###"}).status_code == 401
+
+
+def test_guessing_is_slow() -> None:
+    client = door({"ana": "secret"})
+    for _ in range(10):
+        assert client.get("/", headers=basic("ana", "guess")).status_code == 401
+    answer = client.get("/", headers=basic("ana", "secret"))
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+
+
+def test_forgetting_the_password_is_no_guess() -> None:
+    client = door({"ana": "secret"})
+    for _ in range(15):
+        client.get("/")
+    assert client.get("/", headers=basic("ana", "secret")).status_code == 200
+
+
+def test_a_link_with_the_token_becomes_a_cookie() -> None:
+    client = door({"retrato": "the-token"})
+    answer = client.get("/page?token=the-token&tab=draw")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/page?tab=draw")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "samesite=strict" in cookie.lower()
+    assert "the-token" not in cookie
+    assert client.get("/page").text == "hello retrato"
+    assert door({"retrato": "the-token"}).get("/?token=wrong").status_code == 401
+
+
+def test_a_link_leads_nowhere_else() -> None:
+    answer = door({"retrato": "the-token"}).get("//evil.example/?token=the-token")
+    assert not answer.headers["location"].startswith("//")
+
+
+def test_the_token_can_be_sent_by_programs() -> None:
+    client = door({"retrato": "the-token"})
+    assert client.get("/", headers={"authorization": "Bearer the-token"}).text == "hello retrato"
+    assert client.get("/", headers=basic("retrato", "the-token")).text == "hello retrato"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "::", "studio.home"])
+def test_other_machines_come_in_only_where_that_was_said(host: str) -> None:
+    with pytest.raises(SettingsError, match="--listen"):
+        accounts_for(ServerSettings(host=host))
+
+
+def test_listening_without_accounts_makes_a_token_each_time() -> None:
+    accounts, token = accounts_for(ServerSettings(host="0.0.0.0", listen=True))
+    assert token is not None
+    assert len(token) >= 32
+    assert not accounts.are_open
+    assert accounts_for(ServerSettings(host="0.0.0.0", listen=True))[1] != token
+
+
+def test_accounts_are_read_as_a1111_writes_them() -> None:
+    accounts, token = accounts_for(ServerSettings(auth="ana:one, rui:t:wo"))
+    assert token is None
+    assert accounts.check("ana", "one") == "ana"
+    assert accounts.check("rui", "t:wo") == "rui"
+    assert accounts_for(ServerSettings(), "eva:three")[0].check("eva", "three") == "eva"
+    with pytest.raises(SettingsError, match="USER:PASSWORD"):
+        accounts_for(ServerSettings(auth="ana"))
+
+
+def test_on_this_machine_alone_nobody_is_asked() -> None:
+    assert accounts_for(ServerSettings())[0].are_open

@@ -1,0 +1,86 @@
+"""After `forget`, no file and no byte in the home folder knows the person."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from retrato.embeddings import Embedding, write_embedding
+from retrato.errors import QueueError, UnknownError
+from retrato.forget import forget
+from retrato.gallery import Gallery
+from retrato.jobs import JobQueue, order_drawing, order_training
+from retrato.settings import GenerateSettings, TrainSettings
+
+NAME = "zoe-t7"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with zoe-t7 in every corner, and rui beside her."""
+    home = tmp_path / "home"
+    for name in (NAME, "rui"):
+        write_embedding(Embedding(name, (torch.ones(1, 8),)), home / "embeddings" / f"{name}.safetensors")
+        photos = home / "photos" / "local" / name
+        photos.mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(photos / f"{name}.png")
+        run = home / "textual_inversion" / "2026-01-01" / name
+        run.mkdir(parents=True)
+        (run / "run.json").write_text(name)
+        notes = PngInfo()
+        notes.add_text("parameters", f"a portrait of {name}\nSteps: 1, Sampler: Euler, CFG scale: 7, Seed: 1")
+        (home / "outputs").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(home / "outputs" / f"{name == NAME:05}-1.png", pnginfo=notes)
+    (home / "textual_inversion" / "2026-01-02" / f"{NAME}-2").mkdir(parents=True)
+    (home / "textual_inversion" / "2026-01-02" / f"{NAME}9").mkdir(parents=True)
+    return home
+
+
+def test_nothing_of_her_is_left_and_everything_of_others(home: Path) -> None:
+    queue, gallery = JobQueue(home), Gallery(home)
+    gallery.scan(people=[NAME, "rui"])
+    order_training(queue, home / "photos/local" / NAME, TrainSettings(name=NAME))
+    job = order_drawing(queue, GenerateSettings(prompt=f"({NAME}:1.1) as a queen"))
+    queue.record(job.id, "drawn", {"infotext": f"{NAME} as a queen"})
+    other = order_drawing(queue, GenerateSettings(prompt="rui as a king"))
+    removed = forget(home, NAME, queue=queue, gallery=gallery)
+    assert f"embeddings/{NAME}.safetensors" in removed
+    assert f"photos/local/{NAME}" in removed
+    assert {"textual_inversion/2026-01-01/zoe-t7", "textual_inversion/2026-01-02/zoe-t7-2"} <= set(removed)
+    assert f"job {job.id}" in removed
+    assert [each.id for each in queue.jobs()] == [other.id]
+    assert [picture.prompt for picture in gallery.search()] == ["a portrait of rui"]
+    queue.close()
+    gallery.close()
+    left = [path for path in home.rglob("*") if path.is_file()]
+    assert [path for path in left if NAME.encode() in path.read_bytes()] == []
+    names = {path.name for path in home.rglob("*") if NAME in path.name}
+    assert names == {f"{NAME}9"}  # somebody else
+    assert (home / "embeddings" / "rui.safetensors").exists()
+    assert (home / "photos" / "local" / "rui" / "rui.png").exists()
+
+
+def test_photos_outside_the_home_folder_are_originals_and_stay(home: Path, tmp_path: Path) -> None:
+    originals = tmp_path / "originals"
+    originals.mkdir()
+    (originals / "1.jpg").write_bytes(b"")
+    queue, gallery = JobQueue(home), Gallery(home)
+    order_training(queue, originals, TrainSettings(name=NAME))
+    forget(home, NAME, queue=queue, gallery=gallery)
+    assert (originals / "1.jpg").exists()
+
+
+def test_while_she_is_being_learned_nothing_is_removed(home: Path) -> None:
+    queue, gallery = JobQueue(home), Gallery(home)
+    order_training(queue, home / "photos/local" / NAME, TrainSettings(name=NAME))
+    queue.claim("cpu")
+    with pytest.raises(QueueError, match="cancel it first"):
+        forget(home, NAME, queue=queue, gallery=gallery)
+    assert (home / "embeddings" / f"{NAME}.safetensors").exists()
+
+
+def test_somebody_unknown_is_said_to_be(home: Path) -> None:
+    with pytest.raises(UnknownError, match="there is nothing about 'eva'"):
+        forget(home, "eva", queue=JobQueue(home), gallery=Gallery(home))

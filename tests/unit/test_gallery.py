@@ -1,0 +1,143 @@
+"""The gallery on pictures of one colour: what is found, what is not, and that the files are what counts."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from retrato.errors import PhotoError, UnknownError
+from retrato.gallery import Gallery, Picture, mentioned
+
+TEXT = (
+    "{prompt}\nNegative prompt: {negative}\n"
+    "Steps: 20, Sampler: {sampler}, CFG scale: 7, Seed: {seed}, Size: 8x8, Model: {model}"
+)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Gallery:
+    return Gallery(tmp_path)
+
+
+def put(
+    gallery: Gallery,
+    prompt: str,
+    *,
+    negative: str = "blurry",
+    sampler: str = "Euler a",
+    seed: int = 1,
+    model: str = "retrato-mini",
+    owner: str = "local",
+    people: tuple[str, ...] = ("ana-t1",),
+) -> Picture:
+    folder = gallery.home / "outputs" / "2026-01-01"
+    folder.mkdir(parents=True, exist_ok=True)
+    notes = PngInfo()
+    notes.add_text("parameters", TEXT.format(prompt=prompt, negative=negative, sampler=sampler, seed=seed, model=model))
+    file = folder / f"{len(list(folder.iterdir())):05}-{seed}.png"
+    Image.new("RGB", (8, 8)).save(file, pnginfo=notes)
+    return gallery.add(file, people=people, owner=owner)
+
+
+def found(pictures: list[Picture]) -> list[str]:
+    return [picture.prompt for picture in pictures]
+
+
+def test_a_picture_says_how_it_was_drawn(gallery: Gallery) -> None:
+    picture = gallery.get(put(gallery, "a portrait of ana-t1 in a hat", seed=7).id)
+    assert (picture.prompt, picture.negative_prompt, picture.seed) == ("a portrait of ana-t1 in a hat", "blurry", 7)
+    assert (picture.model, picture.sampler, picture.width) == ("retrato-mini", "Euler a", 8)
+    assert picture.people == ("ana-t1",)
+    assert picture.parameters["Steps"] == "20"
+
+
+def test_words_are_found_from_their_beginning_in_any_case_and_without_accents(gallery: Gallery) -> None:
+    put(gallery, "um retrato de Ana, pôr do sol")
+    put(gallery, "a dog")
+    assert found(gallery.search("POR sol")) == ["um retrato de Ana, pôr do sol"]
+    assert found(gallery.search("pô")) == ["um retrato de Ana, pôr do sol"]
+    assert gallery.search("trato") == []
+    assert len(gallery.search("blurry")) == 2
+
+
+@pytest.mark.parametrize("words", ['"', "a* OR dog", "NEAR(", "prompt:", "'; DROP TABLE pictures; --", "(", "-", "\0"])
+def test_words_are_no_syntax(gallery: Gallery, words: str) -> None:
+    put(gallery, "a dog")
+    gallery.search(words)
+    assert found(gallery.search("dog")) == ["a dog"]
+
+
+def test_everything_asked_for_must_fit(gallery: Gallery) -> None:
+    put(gallery, "ana-t1 with a hat", sampler="LMS")
+    put(gallery, "ana-t1 with a cat", model="other")
+    put(gallery, "rui with a hat")
+    assert found(gallery.search("hat", person="ana-t1")) == ["ana-t1 with a hat"]
+    assert found(gallery.search(sampler="LMS")) == ["ana-t1 with a hat"]
+    assert found(gallery.search(model="other", sampler="LMS")) == []
+    assert gallery.search(person="ana_t1") == []
+    assert gallery.search(person="%") == []
+    assert gallery.search(until=0) == []
+    assert len(gallery.search(since=0)) == 3
+    choices = gallery.choices()
+    assert choices == {"people": ["ana-t1"], "models": ["other", "retrato-mini"], "samplers": ["Euler a", "LMS"]}
+
+
+def test_pages_follow_one_another_without_gap_or_repetition(gallery: Gallery) -> None:
+    for number in range(7):
+        put(gallery, f"number {number}", seed=number)
+    pages: list[Picture] = []
+    while page := gallery.search("number", limit=3, before=pages[-1].id if pages else None):
+        pages += page
+    assert found(pages) == [f"number {number}" for number in range(6, -1, -1)]
+
+
+def test_everybody_sees_their_own(gallery: Gallery) -> None:
+    picture = put(gallery, "a dog", owner="ana")
+    assert gallery.search("dog", owner="rui") == []
+    assert found(gallery.search("dog", owner="ana")) == ["a dog"]
+    for ask in (gallery.get, gallery.file, gallery.thumbnail, gallery.remove):
+        with pytest.raises(UnknownError):
+            ask(picture.id, owner="rui")
+
+
+def test_scanning_follows_the_folder(gallery: Gallery) -> None:
+    kept, gone = put(gallery, "kept"), put(gallery, "gone")
+    (gallery.home / gone.file).unlink()
+    Image.new("RGB", (9, 8)).save(gallery.home / "outputs" / "new.png")
+    (gallery.home / "outputs" / "no-picture.png").write_bytes(b"<script>")
+    (gallery.home / "outputs" / "notes.txt").write_text("not looked at")
+    assert gallery.scan() == 2
+    assert {picture.file for picture in gallery.search()} == {kept.file, "outputs/new.png"}
+    assert gallery.search("gone") == []
+    assert gallery.scan() == 0
+
+
+def test_what_is_no_picture_is_refused(gallery: Gallery) -> None:
+    file = gallery.home / "x.png"
+    file.write_bytes(b"<svg onload=alert(1)>")
+    with pytest.raises(PhotoError):
+        gallery.add(file)
+
+
+def test_a_thumbnail_holds_nothing_but_pixels(gallery: Gallery) -> None:
+    small = Image.open(io.BytesIO(gallery.thumbnail(put(gallery, "secret words").id)))
+    assert small.size == (8, 8)
+    assert b"secret" not in gallery.thumbnail(1)
+
+
+def test_removing_takes_file_entry_and_words(gallery: Gallery) -> None:
+    picture = put(gallery, "a dog")
+    gallery.remove(picture.id)
+    assert not (gallery.home / picture.file).exists()
+    assert gallery.search("dog") == []
+    with pytest.raises(UnknownError, match="there is no picture"):
+        gallery.get(picture.id)
+
+
+def test_people_are_mentioned_as_whole_words() -> None:
+    people = ["ana", "ana-t1", "t1"]
+    assert mentioned("a photo of (Ana-T1:1.2), smiling", people) == ["ana-t1"]
+    assert mentioned("ana", people) == ["ana"]
+    assert mentioned("banana", people) == []
