@@ -16,8 +16,10 @@ from rich.text import Text
 
 from retrato.cli.app import COMMANDS
 from retrato.settings import (
+    EvaluateSettings,
     GenerateSettings,
     HypernetworkSettings,
+    LearnSettings,
     PhotoSettings,
     ServerSettings,
     Settings,
@@ -47,6 +49,7 @@ def settings_page() -> str:
         (TrainSettings, "train"),
         (HypernetworkSettings, "hypernetworks train"),
         (GenerateSettings, "generate"),
+        (EvaluateSettings, "evaluate"),
         (ServerSettings, "serve"),
     )
     for kind, command in kinds:
@@ -85,7 +88,7 @@ def _setting_default(kind: type[Settings], name: str, field: FieldInfo) -> str:
     if field.default is None:
         if kind is GenerateSettings:
             return "model's"
-        return "recipe's" if name in Recipe.__dataclass_fields__ else "none"
+        return "recipe's" if name in Recipe.__dataclass_fields__ and issubclass(kind, LearnSettings) else "none"
     return "none" if field.default == () else _shown(field.default)
 
 

@@ -47,6 +47,7 @@ from retrato.training.people import people_in
 from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
 from retrato.training.report import write_report
 from retrato.training.run_folder import RunFolder, has_run, kind_of, seen_photos
+from retrato.training.tracking import require_tracker, tracking
 from retrato.training.train import lesson
 from retrato.training.verdict import ScoredPicture, Verdict, judge_artefact
 
@@ -211,6 +212,7 @@ class Studio:
     def check_training(self, photos: Path | str, settings: LearnSettings) -> None:
         """Raises what `train` would raise about the name and the folder; photos are not read yet, so this is quick."""
         check_settings_name(settings)
+        require_tracker(settings.track)
         list_photos(photos)
         self._check_free(settings)
         check_free_word(self.components, settings)
@@ -364,12 +366,13 @@ class Studio:
         )
         installed = Path()
         answer: Answer | None = None
-        with closing(events):
+        with closing(events), tracking(settings.track, run_folder, settings.name) as track:
             while True:
                 try:
                     event = events.send(answer)
                 except StopIteration:
                     return
+                track(event)
                 if isinstance(event, Picked):
                     installed = self._install(RunFolder(run_folder, settings.name).picked, settings)
                 if isinstance(event, Finished):

@@ -181,6 +181,7 @@ COMMANDS = (
     Entry("score", "retrato.cli.score", "score", "Says how good it is, on photos it never saw.", _PEOPLE),
     Entry("generate", "retrato.cli.generate", "generate", "Draws what a prompt says.", _PICTURES),
     Entry("grid", "retrato.cli.grid", "grid", "Draws a comparison sheet, one thing changed per axis.", _PICTURES),
+    Entry("evaluate", "retrato.cli.evaluate", "evaluate", "Measures how well people are learned.", _PEOPLE),
     Entry("embeddings list", "retrato.cli.embeddings", "list_all", "Lists the people in the library.", _PEOPLE),
     Entry("embeddings show", "retrato.cli.embeddings", "show", "Says what is in an embedding.", _PEOPLE),
     Entry("embeddings convert", "retrato.cli.embeddings", "convert", "Writes one in another layout.", _PEOPLE),

@@ -182,7 +182,7 @@ def prepare(
 
 def settings_facts(settings: LearnSettings) -> dict[str, Any]:
     """Gives the settings that must be the same to resume; the number of steps may be raised."""
-    return settings.model_dump(exclude={"steps", "overwrite"})
+    return settings.model_dump(exclude={"steps", "overwrite", "track"})
 
 
 def photo_hash(photo: Photo) -> str:
