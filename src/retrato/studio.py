@@ -164,12 +164,10 @@ class Studio:
         """Learns the person in the folder `photos`, picks the checkpoint and installs it in the library.
 
         TrainSettings make an embedding, HypernetworkSettings a hypernetwork. Everything that can be refused is refused
-        here, before the first event and before anything is written: raises EmbeddingError (or HypernetworkError) for a
-        name that is taken, a path or an ordinary word, PhotoError, SettingsError, PromptError and ModelError. First
-        comes a Refused for each photo left out, then training's own events; `Finished.file` is the file in the library,
-        and the run folder has a `report.html`. The run lies in `out`, by default in a new folder under
-        `textual_inversion`; `resume` goes on with an interrupted one. To stop, close the generator: what was learned so
-        far is on disk then.
+        here, before anything is written: raises EmbeddingError (or HypernetworkError) for a name that is taken, a path
+        or an ordinary word, PhotoError, SettingsError, PromptError and ModelError. First comes a Refused for each photo
+        left out, then training's own events; `Finished.file` is the file in the library. The run lies in `out`, by
+        default under `textual_inversion`; `resume` goes on with an interrupted one. Closing the generator stops it.
         """
         return answered(self._begin(photos, settings, out, resume))
 
@@ -281,8 +279,7 @@ class Studio:
     def draw_again(self, recalled: Recalled, **changes: object) -> Iterator[Sampled | Drawn]:
         """Draws a recalled picture again, to the bit: with those that were drawn together with it, which are not shown.
 
-        To the bit holds for the same model, embeddings, machine and number of threads. `changes` to the settings must
-        not concern what is drawn. Raises what `draw_events` does.
+        That holds for the same model, embeddings, machine and number of threads. `changes` must not concern what is drawn.
         """
         for event in self.draw_events(recalled.batch_settings.changed(**changes)):
             if isinstance(event, Drawn):
