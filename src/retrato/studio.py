@@ -279,7 +279,7 @@ class Studio:
     def draw_again(self, recalled: Recalled, **changes: object) -> Iterator[Sampled | Drawn]:
         """Draws a recalled picture again, to the bit: with those that were drawn together with it, which are not shown.
 
-        That holds for the same model, embeddings, machine and number of threads. `changes` must not concern what is drawn.
+        It takes the same model, embeddings, machine and number of threads; `changes` must not concern what is drawn.
         """
         for event in self.draw_events(recalled.batch_settings.changed(**changes)):
             if isinstance(event, Drawn):
