@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from benchmarks.identities import photos_of
 from mini.evaluate import as_pixels
-from mini.example_photos import FRAMINGS
 from mini.people import STYLES, Identity, held_out_identities, random_scene
 from mini.renders import draw
 from mini.train_judge import Judge, load_judge
@@ -32,16 +32,7 @@ PROMPTS = {
     "flat style": ("a portrait of {}, smiling, red shirt, green background, flat style",),
     "comic style": ("a portrait of {}, smiling, white shirt, pink background, comic style",),
     "pixel art style": ("a portrait of {}, smiling, green shirt, lavender background, pixel art style",),
-    "voxel style": ("a portrait of {}, smiling, orange shirt, grey background, voxel style",),
 }
-
-
-def photos_of(person: Identity, number: int, folder: Path) -> None:
-    """Writes twenty photos of a person, framed as the bundled ones."""
-    folder.mkdir(parents=True)
-    r = random.Random(f"photos {number}")
-    for index, framing in enumerate(FRAMINGS):
-        draw(person, random_scene(r, "photo", framing), 256).save(folder / f"{index:02}.png")
 
 
 def galleries(judge: Judge, people: list[Identity], style: str, pictures: int = 8) -> torch.Tensor:
@@ -87,7 +78,7 @@ def main() -> None:
         studio = Studio.open(model=options.model, home=Path(folder) / "home")
         for number in range(options.first, options.first + options.people):
             photos = Path(folder) / f"photos-{number}"
-            photos_of(people[number], number, photos)
+            photos_of(people[number], f"photos {number}", photos)
             name, start = f"who{number}-t2", time.perf_counter()
             settings = TrainSettings(
                 name=name,

@@ -43,7 +43,7 @@ def main() -> None:
         print(f"{phase.name:8} {phase.seconds:8.2f} s {phase.peak_mb:7} MB", flush=True)
     total = sum(phase.seconds for phase in phases)
     print(f"{'total':8} {total:8.2f} s {phases[-1].peak_mb:7} MB")
-    print(json.dumps({**_circumstances(), "phases": [asdict(phase) for phase in phases], "seconds": round(total, 2)}))
+    print(json.dumps({**circumstances(), "phases": [asdict(phase) for phase in phases], "seconds": round(total, 2)}))
 
 
 def run(model: str, photos: Path, steps: int | None, pictures: int) -> Iterator[Phase]:
@@ -81,7 +81,7 @@ def _peak_mb() -> int:
     return round(peak / (1_000_000 if sys.platform == "darwin" else 1_000))
 
 
-def _circumstances() -> dict[str, object]:
+def circumstances() -> dict[str, object]:
     """Gives what a figure means nothing without: machine, versions, date, command."""
     import retrato
 

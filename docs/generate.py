@@ -16,8 +16,10 @@ from rich.text import Text
 
 from retrato.cli.app import COMMANDS
 from retrato.settings import (
+    EvaluateSettings,
     GenerateSettings,
     HypernetworkSettings,
+    LearnSettings,
     PhotoSettings,
     ServerSettings,
     Settings,
@@ -47,6 +49,7 @@ def settings_page() -> str:
         (TrainSettings, "train"),
         (HypernetworkSettings, "hypernetworks train"),
         (GenerateSettings, "generate"),
+        (EvaluateSettings, "evaluate"),
         (ServerSettings, "serve"),
     )
     for kind, command in kinds:
@@ -85,8 +88,8 @@ def _setting_default(kind: type[Settings], name: str, field: FieldInfo) -> str:
     if field.default is None:
         if kind is GenerateSettings:
             return "model's"
-        return "recipe's" if name in Recipe.__dataclass_fields__ else "none"
-    return _shown(field.default)
+        return "recipe's" if name in Recipe.__dataclass_fields__ and issubclass(kind, LearnSettings) else "none"
+    return "none" if field.default == () else _shown(field.default)
 
 
 def _recipe_table() -> str:
@@ -106,7 +109,8 @@ def _parameters(command: str) -> list[inspect.Parameter]:
     """Gives a command's arguments and options: plain signatures, as typer's own objects differ between versions."""
     entry = next(each for each in COMMANDS if each.name == command)
     function: Callable[..., None] = getattr(import_module(entry.module), entry.function)
-    found = inspect.signature(function, eval_str=True).parameters.values()
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    found = [each for each in parameters if each.annotation is not typer.Context]
     return sorted(found, key=lambda each: not _is_argument(each))
 
 
@@ -140,7 +144,7 @@ def _taken(parameter: inspect.Parameter) -> str:
 def _default(parameter: inspect.Parameter) -> str:
     if parameter.default is inspect.Parameter.empty:
         return "-"
-    return "" if parameter.default in (None, "") else _shown(parameter.default)
+    return "" if parameter.default in (None, "", ()) else _shown(parameter.default)
 
 
 def _help(parameter: inspect.Parameter) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,23 @@ def tiny_xl_components(tiny_xl_folder: Path) -> Components:
     from retrato.model import load_components
 
     return load_components(tiny_xl_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def family_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives, for a family of Stable Diffusion, a folder with its architecture in full depth and narrow, made once."""
+    from benchmarks.random_models import save_random_model
+
+    made: dict[str, Path] = {}
+
+    def folder(family: str) -> Path:
+        if family not in made:
+            kind, _, special = family.partition("/")
+            place = tmp_path_factory.mktemp(kind) / "model"
+            made[family] = save_random_model(place, kind, is_reduced=True, for_inpainting=special == "inpainting")
+        return made[family]
+
+    return folder
 
 
 def _save_tokenizer(source: Path, folder: Path, **options: str) -> CLIPTokenizer:

@@ -4,13 +4,14 @@ Each field is at once a parameter of the library, an option of the command line,
 and a row of `docs/settings.md`. Values are checked once, here, and trusted afterwards. Knows no torch.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from retrato.errors import SettingsError
 
 Count = Annotated[int, Field(ge=0)]
+RecipeName = Literal["retrato", "a1111"]
 
 
 def option(default: Any, description: str, *, flag: str | None = None, **bounds: Any) -> Any:
@@ -42,7 +43,13 @@ def _sentence(detail: Any) -> str:
         return f"there is no setting called {name}"
     if not detail["loc"]:
         return message
-    return f"{name} is {detail.get('input')!r}: {message[0].lower()}{message[1:]}"
+    return f"{name} is {_shown(detail.get('input'))}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(value: object) -> str:
+    """Gives the value as Python writes it, a long one cut: nobody needs to read 100 kB in an error."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:50]}… ({len(text)} characters)"
 
 
 class PhotoSettings(Settings):
@@ -77,12 +84,25 @@ class LearnSettings(Settings):
 
     name: str = option(..., "the word the embedding answers to, and its file name", min_length=1, max_length=64)
     initializer_text: str = option("person", "the words the vectors start from", flag="--init", max_length=500)
-    recipe: Literal["retrato", "a1111"] = option("retrato", "complete set of training choices")
+    recipe: RecipeName = option("retrato", "complete set of training choices")
     steps: int | None = option(None, "most optimizer steps; training may stop earlier by itself", ge=1, le=1_000_000)
     learning_rate: str | None = option(None, "rate, or a schedule such as `0.005:100, 1e-3:1000, 1e-5`", max_length=500)
     batch_size: int | None = option(None, "photos per step", ge=1, le=256)
     gradient_accumulation: int = option(1, "batches added up before a step", ge=1, le=256)
-    gradient_clip: float | None = option(None, "largest norm of the gradient; none switches clipping off", gt=0)
+    gradient_clip: str | None = option(
+        None,
+        "largest norm (or value) of the gradient, or a schedule such as `1:100, 0.1`; none is no limit",
+        max_length=500,
+        coerce_numbers_to_str=True,
+    )
+    gradient_clip_by: Literal["norm", "value"] = option(
+        "norm", "clip the gradient as a whole by its norm, or each of its numbers by value"
+    )
+    width: int | None = option(None, "width of the training pictures in pixels; the model's own", ge=64, le=2048)
+    height: int | None = option(None, "height of the training pictures in pixels; the model's own", ge=64, le=2048)
+    use_mask: bool = option(
+        True, "weigh the loss by a photo's mask (name.mask.png beside it, or its opacity): the rest teaches nothing"
+    )
     template: str | None = option(None, "prompt template file, or the name of a built-in one")
     caption: Literal["auto", "file", "none"] = option(
         "auto", "what [filewords] says: a .txt beside the photo, else the captioner; only the .txt; nothing"
@@ -97,6 +117,9 @@ class LearnSettings(Settings):
     save_every: int | None = option(None, "steps between saved candidates", ge=1)
     preview_every: int | None = option(None, "steps between preview pictures; 0 for none", ge=0)
     preview_prompt: str | None = option(None, "prompt of the previews; [name] stands for the person", max_length=16000)
+    track: Literal["none", "tensorboard", "wandb"] = option(
+        "none", "write the figures for TensorBoard or Weights & Biases (kept offline) too, where that is installed"
+    )
     overwrite: bool = option(False, "replace an embedding of the same name")
     seed: int = option(0, "seed of everything random", ge=0, le=2**63 - 1)
 
@@ -105,6 +128,7 @@ class TrainSettings(LearnSettings):
     """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
 
     vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
+    preview_cards: bool = option(False, "write each preview as a picture card too, which carries the embedding")
 
 
 class HypernetworkSettings(LearnSettings):
@@ -154,6 +178,14 @@ class GenerateSettings(Settings):
     hypernetwork: str | None = option(None, "hypernetwork to apply; the prompt may ask for more", max_length=64)
     hypernetwork_strength: float = option(1.0, "strength of that hypernetwork; 0 is without it", ge=-10, le=10)
     schedule_rules: Literal["1.6", "2022"] = option("1.6", "meaning of numbers in [from:to:when]")
+    styles: tuple[str, ...] = option((), "names from styles.csv whose words are added to the prompts", flag="--style")
+    matrix: Literal["off", "prompt", "negative"] = option(
+        "off", "draw a prompt with | once for each combination of its parts: the prompt's, or the negative prompt's"
+    )
+    wildcards: Literal["random", "all", "off"] = option(
+        "random", "what {a|b} and __name__ become: one of their words, each of them, or plain text"
+    )
+    picture_format: Literal["png", "jpg", "webp"] = option("png", "file format of the pictures", flag="--format")
     eta: float | None = option(None, "fresh noise at each step: 0 is none; by default the sampler's own", ge=0, le=1)
     guidance_rescale: float = option(0.0, "how much of the contrast that the CFG scale adds is taken back", ge=0, le=1)
     guidance_min_sigma: float = option(
@@ -210,9 +242,53 @@ class GenerateSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _fits_the_format(self) -> Self:
+        length = len(self.prompt) + len(self.negative_prompt) + len(self.hires_prompt or "")
+        if self.picture_format == "jpg" and length > 30_000:
+            raise ValueError(f"the prompts have {length} characters and a JPEG carries 30000: use --format png")
+        return self
+
+    @model_validator(mode="after")
     def _seeds_fit(self) -> Self:
         if self.seed + self.count > 2**63 - 1:
             raise ValueError(f"seed {self.seed} with {self.count} images goes beyond 2**63 - 1")
+        return self
+
+
+class EvaluateSettings(Settings):
+    """How people are learned and judged to see how well that works. The protocol stands in `docs/evaluate.md`."""
+
+    recipes: str = option("retrato", "recipes to compare, the first against the others, such as `retrato,a1111`")
+    samples: int | None = option(
+        None, "most photo passes of each training, whatever the batch; by default each recipe's own", ge=1
+    )
+    initializer_text: str = option("person", "the words the vectors start from", flag="--init", max_length=500)
+    vectors_per_token: int = option(2, "vectors learned for each person", flag="--vectors", ge=1, le=75)
+    held_out: int | None = option(
+        None, "photos of each person kept from training and picking; by default a quarter", ge=1, le=100
+    )
+    pictures_per_prompt: int = option(
+        1, "pictures of each prompt, each with its own seed; 4 for a claim", flag="--per-prompt", ge=1, le=100
+    )
+    prompts: str | None = option(None, "file of prompts to judge by, one `group: prompt` a line")
+    quick: bool = option(False, "judge the picked checkpoint only: no curves")
+    quality: float = option(0.9, "share of the reference's likeness at which quality counts as reached", gt=0, le=1)
+    trainings: int = option(1, "trainings of each person by each recipe, with seeds in a row", ge=1, le=100)
+    seed: int = option(0, "seed of the first training and of what is held out", ge=0, le=2**62)
+
+    @property
+    def recipe_names(self) -> tuple[RecipeName, ...]:
+        """Gives the recipes one by one."""
+        return tuple(cast("RecipeName", name.strip()) for name in self.recipes.split(","))
+
+    @model_validator(mode="after")
+    def _recipes_exist(self) -> Self:
+        known = get_args(RecipeName)
+        names = self.recipe_names
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(f"there is no recipe {unknown[0]!r}: take {' or '.join(known)}")
+        if len(set(names)) < len(names):
+            raise ValueError(f"recipes is {self.recipes!r}: name each recipe once")
         return self
 
 

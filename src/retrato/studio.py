@@ -7,30 +7,49 @@ import dataclasses
 import logging
 import os
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import platformdirs
-from torch import Tensor
 
-from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding
-from retrato.errors import EmbeddingError, HypernetworkError, SettingsError, TrainingError
-from retrato.generation import Drawn, GeneratedImage, Sampled, generate
+from retrato.embeddings import Embedding, EmbeddingLibrary
+from retrato.errors import EmbeddingError, HypernetworkError, ModelError, RetratoError, SettingsError, TrainingError
+from retrato.generation import (
+    Axis,
+    Cell,
+    Drawn,
+    GeneratedImage,
+    Recalled,
+    Sampled,
+    check_prompts,
+    draw_grid,
+    generate,
+    name_warnings,
+    recall_picture,
+    vary,
+)
 from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
-from retrato.model.load import model_folder
+from retrato.model.catalogue import find_model
+from retrato.model.load import model_path
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
+from retrato.prompts import StyleFile, WildcardFolder
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
-from retrato.training import Finished, Picked, TrainingEvent, choose_run_folder, train
+from retrato.training import Failed, Finished, Of, Picked, TrainingEvent, choose_run_folder, crowd
+from retrato.training.answer import Answer, Lesson, answered
 from retrato.training.checkpoint import load_checkpoint
-from retrato.training.learnable import read_artefact
-from retrato.training.prepare import check_free_word, check_settings_name
+from retrato.training.learnable import Artefact, find_artefact, is_same, read_artefact
+from retrato.training.people import people_in
+from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
 from retrato.training.report import write_report
-from retrato.training.run_folder import RunFolder, kind_of
+from retrato.training.run_folder import RunFolder, has_run, kind_of, seen_photos
+from retrato.training.tracking import require_tracker, tracking
+from retrato.training.train import lesson
+from retrato.training.verdict import ScoredPicture, Verdict, judge_artefact
 
 logger = logging.getLogger("retrato")
 
@@ -47,11 +66,22 @@ class Studio:
     disturb one another.
     """
 
-    def __init__(self, model: str | Path, home: Path, *, device: str = "auto", dtype: str = "auto") -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        home: Path,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        family: str = "auto",
+        vae: str | Path | None = None,
+    ) -> None:
         self.model = model
         self.home = home
         self.device = device
         self.dtype = dtype
+        self.family = family
+        self.vae = vae
         self._loading = threading.RLock()
 
     @classmethod
@@ -62,14 +92,19 @@ class Studio:
         home: Path | str | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        family: str = "auto",
+        vae: str | Path | None = None,
     ) -> Self:
-        """Gives a studio on `model` (`mini`, or a folder) that keeps its things under `home` (see `home_folder`).
+        """Gives a studio on `model` that keeps its things under `home` (see `home_folder`).
 
-        `device` and `dtype` are as in `retrato.model.device.choose_device`. Raises ModelError for a model that is not
-        there.
+        `model` is `mini`, a folder in diffusers layout, a checkpoint file, or the name of either in the home folder's
+        `models`. `device`, `dtype`, `family` and `vae` are as in `retrato.model.load_components`. Raises ModelError for
+        a model that is not there.
         """
-        model_folder(model)
-        return cls(model, home_folder(home), device=device, dtype=dtype)
+        folder = home_folder(home)
+        found = find_model(model, folder / "models")
+        model_path(found)
+        return cls(found, folder, device=device, dtype=dtype, family=family, vae=vae)
 
     @property
     def components(self) -> Components:
@@ -79,7 +114,7 @@ class Studio:
 
     @cached_property
     def _components(self) -> Components:
-        return load_components(self.model, device=self.device, dtype=self.dtype)
+        return load_components(self.model, device=self.device, dtype=self.dtype, family=self.family, vae=self.vae)
 
     @cached_property
     def scorer(self) -> Scorer | None:
@@ -100,13 +135,23 @@ class Studio:
     @cached_property
     def _library(self) -> EmbeddingLibrary:
         library = EmbeddingLibrary(self.home / "embeddings", self.components.token_widths)
-        _announce(library)
+        _announce(library, self.components)
         return library
 
     @cached_property
     def hypernetworks(self) -> HypernetworkLibrary:
         """The hypernetworks that prompts may ask for; whether one fits the model is seen when it is asked for."""
         return HypernetworkLibrary(self.home / "hypernetworks")
+
+    @property
+    def styles(self) -> StyleFile:
+        """The styles in the home folder's `styles.csv`, which may not be there."""
+        return StyleFile(self.home / "styles.csv")
+
+    @property
+    def wildcards(self) -> WildcardFolder:
+        """The word lists in the home folder's `wildcards`, which may not be there."""
+        return WildcardFolder(self.home / "wildcards")
 
     @property
     def outputs(self) -> Path:
@@ -119,48 +164,81 @@ class Studio:
         """Learns the person in the folder `photos`, picks the checkpoint and installs it in the library.
 
         TrainSettings make an embedding, HypernetworkSettings a hypernetwork. Everything that can be refused is refused
-        here, before the first event and before anything is written: raises EmbeddingError (or HypernetworkError) for a
-        name that is taken, a path or an ordinary word, PhotoError, SettingsError, PromptError and ModelError. First
-        comes a Refused for each photo left out, then training's own events; `Finished.file` is the file in the library,
-        and the run folder has a `report.html`. The run lies in `out`, by default in a new folder under
-        `textual_inversion`; `resume` goes on with an interrupted one. To stop, close the generator: what was learned so
-        far is on disk then.
+        here, before anything is written: raises EmbeddingError (or HypernetworkError) for a name that is taken, a path
+        or an ordinary word, PhotoError, SettingsError, PromptError and ModelError. First comes a Refused for each photo
+        left out, then training's own events; `Finished.file` is the file in the library. The run lies in `out`, by
+        default under `textual_inversion`; `resume` goes on with an interrupted one. Closing the generator stops it.
         """
-        self.check_training(photos, settings)
-        usable, refused = read_photos(photos, shorter_side=self.components.defaults.size)
-        require_trainable(usable, refused)
-        run_folder = self._run_folder(settings, out, resume)
-        return self._train(usable, refused, settings, run_folder, resume)
+        return answered(self._begin(photos, settings, out, resume))
+
+    def train_many(
+        self, folders: Path | str, settings: TrainSettings, *, resume: bool = False, at_once: int = 32
+    ) -> Generator[Of[Refused | TrainingEvent], None, None]:
+        """Learns all people at once, one in each folder in `folders`, and installs each in the library.
+
+        In `settings.name` a `*` stands for the folder's name. Each person gets what `train` gives, for the price of
+        larger batches; one whose folder, name or training fails gets a Failed, and the others go on. With `resume`
+        interrupted runs go on, and people who are in the library already are left out. Passes hold at most `at_once`
+        examples. Raises PhotoError where there are no folders, SettingsError where two people would have one name.
+        """
+        people = people_in(folders, settings)
+        return self._train_many(people, resume, at_once)
+
+    def score(
+        self, name_or_file: str | Path, photos: Path | str, *, scorer: str | Path | None = None
+    ) -> Generator[ScoredPicture | Verdict, None, None]:
+        """Draws what was learned and compares it with `photos` that it never saw: each picture, then the Verdict.
+
+        `scorer` is a model folder with another scorer than this model's. Raises EmbeddingError or HypernetworkError for
+        something unknown, PhotoError for photos that cannot be used, ModelError where there is no scorer.
+        """
+        artefact = self.find(name_or_file)
+        list_photos(photos)
+        usable, _ = read_photos(photos, shorter_side=self.components.defaults.size)
+        judge = self.scorer if scorer is None else load_scorer(scorer, device=self.device)
+        if judge is None:
+            raise ModelError(f"{self.model} brings no scorer: name a model folder that does with --scorer")
+        known = seen_photos(self.home / "textual_inversion", artefact.name)
+        seen = [photo.path.name for photo in usable if photo_hash(photo) in known]
+        return judge_artefact(self.components, artefact, usable, judge, seen=seen)
+
+    def find(self, name_or_file: str | Path) -> Artefact:
+        """Gives the embedding or hypernetwork of that name, or in that file; raises EmbeddingError or so."""
+        self.library.reload()
+        return find_artefact(name_or_file, self.library, self.hypernetworks)
 
     def check_training(self, photos: Path | str, settings: LearnSettings) -> None:
         """Raises what `train` would raise about the name and the folder; photos are not read yet, so this is quick."""
         check_settings_name(settings)
+        require_tracker(settings.track)
         list_photos(photos)
         self._check_free(settings)
         check_free_word(self.components, settings)
 
-    def keep_latest(self, run_folder: Path, settings: TrainSettings) -> tuple[Path, int] | None:
+    def keep_latest(self, run_folder: Path, settings: LearnSettings) -> tuple[Path, int] | None:
         """Installs what an interrupted run learned last and gives the file and the step, None where there is nothing.
 
         Raises TrainingError where the library does not take it.
         """
-        folder = RunFolder(run_folder, settings.name)
+        folder = RunFolder(run_folder, settings.name, kind_of(settings))
         found = load_checkpoint(folder.checkpoints)
         if found is None:
             return None
         step = found.state.step
-        if self.has_from(run_folder, settings.name):
+        if self.has_from(run_folder, settings):
             settings = settings.changed(overwrite=True)
         return self._install(folder.candidate(step), settings), step
 
-    def has_from(self, run_folder: Path, name: str) -> bool:
-        """Says whether what the library calls `name` came from the run in `run_folder`."""
+    def has_from(self, run_folder: Path, settings: LearnSettings) -> bool:
+        """Says whether what the library has under the settings' name came from the run in `run_folder`."""
         self.library.reload()
-        if name not in self.library:
+        library = self.hypernetworks if isinstance(settings, HypernetworkSettings) else self.library
+        if settings.name not in library:
             return False
-        vectors = self.library[name].vectors
-        files = [RunFolder(run_folder, name).picked, *RunFolder(run_folder, name).candidates()]
-        return any(_same(vectors, read_embedding(file).vectors) for file in files if file.is_file())
+        learned = library[settings.name]
+        folder = RunFolder(run_folder, settings.name, kind_of(settings))
+        files = [file for file in (folder.picked, *folder.candidates()) if file.is_file()]
+        return any(is_same(learned, read_artefact(file, type(settings))) for file in files)
 
     def draw(self, settings: GenerateSettings) -> Iterator[GeneratedImage]:
         """Draws the pictures that `settings` ask for, one by one; see `draw_events`."""
@@ -169,24 +247,112 @@ class Studio:
     def draw_events(self, settings: GenerateSettings) -> Iterator[Sampled | Drawn]:
         """Draws and says so step by step; the library's names may stand anywhere in the prompts.
 
-        Raises SettingsError, PromptError, EmbeddingError, HypernetworkError or ModelError when the first event is asked
-        for.
+        Styles, matrix and wildcards are worked out first: what comes of them is drawn one after the other, counted as
+        one run. What may surprise in a prompt is logged. Raises SettingsError, PromptError, EmbeddingError,
+        HypernetworkError or ModelError when the first event is asked for.
         """
         if self.library.reload():
-            _announce(self.library)
-        return generate(self.components, settings, self.library.embeddings, self.hypernetworks)
+            _announce(self.library, self.components)
+        variants = vary(settings, styles=self.styles, wildcards=self.wildcards)
+        for warning in check_prompts(variants, self.library.names, {"hypernet": self.hypernetworks.names}):
+            logger.warning(warning)
+        total = sum(variant.count for variant in variants)
+        done = 0
+        for variant in variants:
+            for event in generate(self.components, variant, self.library.embeddings, self.hypernetworks):
+                if isinstance(event, Drawn):
+                    yield dataclasses.replace(event, index=done + event.index, count=total)
+                else:
+                    yield dataclasses.replace(event, first=done + event.first, count=total)
+            done += variant.count
 
-    def _train(
+    def recall(self, picture: Path | str) -> Recalled:
+        """Gives what a picture says about how it was drawn, and logs what keeps it from being drawn again exactly.
+
+        Raises PhotoError for a picture that says nothing.
+        """
+        recalled = recall_picture(picture)
+        for note in (*recalled.notes, *self._missing(recalled)):
+            logger.warning("%s: %s", Path(picture).name, note)
+        return recalled
+
+    def draw_again(self, recalled: Recalled, **changes: object) -> Iterator[Sampled | Drawn]:
+        """Draws a recalled picture again, to the bit: with those that were drawn together with it, which are not shown.
+
+        It takes the same model, embeddings, machine and number of threads; `changes` must not concern what is drawn.
+        """
+        for event in self.draw_events(recalled.batch_settings.changed(**changes)):
+            if isinstance(event, Drawn):
+                if event.index == recalled.place:
+                    yield dataclasses.replace(event, index=0, count=1)
+            else:
+                yield event
+
+    def _missing(self, recalled: Recalled) -> Iterator[str]:
+        """Yields a sentence for each thing that a picture was drawn with and that is another one here."""
+        if recalled.model_hash and recalled.model_hash != self.components.hash:
+            yield (
+                f"it was drawn by the model {recalled.model_hash}, this is {self.components.hash} "
+                f"({self.components.name}): expect another picture"
+            )
+        for name, file_hash in (recalled.embedding_hashes or {}).items():
+            if name not in self.library:
+                yield f"the embedding {name} is not in {self.library.folder}: its name is drawn as plain words"
+            elif self.library[name].file_hash != file_hash:
+                yield (
+                    f"the embedding {name} has changed since ({file_hash} then, {self.library[name].file_hash} now): "
+                    "expect another picture"
+                )
+
+    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis]) -> Iterator[Sampled | Cell]:
+        """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`.
+
+        Wildcards are chosen once for the whole sheet.
+        """
+        if self.library.reload():
+            _announce(self.library, self.components)
+        own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
+        if more:
+            raise SettingsError("a sheet has one prompt: leave out --matrix and --wildcards all, or make an axis of it")
+        return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks)
+
+    def _train_many(
+        self, people: Mapping[str, tuple[Path, TrainSettings]], resume: bool, at_once: int
+    ) -> Generator[Of[Refused | TrainingEvent], None, None]:
+        lessons: dict[str, Lesson[Refused | TrainingEvent]] = {}
+        for name, (folder, settings) in people.items():
+            if resume and not settings.overwrite and name in self.library:
+                continue
+            root = self.home / "textual_inversion"
+            try:
+                lessons[name] = self._begin(folder, settings, None, resume and has_run(root, name))
+            except RetratoError as error:
+                failed: Of[Refused | TrainingEvent] = Of(name, Failed(str(error)))
+                yield failed
+        together: Generator[Of[Refused | TrainingEvent], None, None] = crowd(self.components, lessons, at_once=at_once)
+        yield from together
+
+    def _begin(
+        self, photos: Path | str, settings: LearnSettings, out: Path | str | None, resume: bool
+    ) -> Lesson[Refused | TrainingEvent]:
+        """Gives the lesson that `train` answers; raises what it says."""
+        self.check_training(photos, settings)
+        usable, refused = read_photos(photos, shorter_side=max(training_size(self.components, settings)))
+        require_trainable(usable, refused)
+        run_folder = self._run_folder(settings, out, resume)
+        return self._lesson(usable, refused, settings, run_folder, resume)
+
+    def _lesson(
         self,
         photos: Sequence[Photo],
         refused: Sequence[Refused],
         settings: LearnSettings,
         run_folder: Path,
         resume: bool,
-    ) -> Generator[Refused | TrainingEvent, None, None]:
+    ) -> Lesson[Refused | TrainingEvent]:
         yield from refused
         needs_captions = settings.caption == "auto" and not all(photo.caption for photo in photos)
-        events = train(
+        events = lesson(
             self.components,
             photos,
             settings,
@@ -196,22 +362,29 @@ class Studio:
             resume=resume,
         )
         installed = Path()
-        with closing(cast("Generator[TrainingEvent, None, None]", events)):
-            for event in events:
+        answer: Answer | None = None
+        with closing(events), tracking(settings.track, run_folder, settings.name) as track:
+            while True:
+                try:
+                    event = events.send(answer)
+                except StopIteration:
+                    return
+                track(event)
                 if isinstance(event, Picked):
                     installed = self._install(RunFolder(run_folder, settings.name).picked, settings)
                 if isinstance(event, Finished):
                     _write_report(event.run_folder)
                     event = dataclasses.replace(event, file=installed)
-                yield event
+                answer = yield event
 
     def _install(self, picked: Path, settings: LearnSettings) -> Path:
         """Puts what was learned into the library under its name; where that fails, says where it lies instead."""
         self.library.reload()
         try:
             learned = read_artefact(picked, type(settings))
-            if isinstance(learned, Embedding):  # candidates are called by step
-                return self.library.add(dataclasses.replace(learned, name=settings.name), overwrite=settings.overwrite)
+            learned = dataclasses.replace(learned, name=settings.name)  # candidates are called by step
+            if isinstance(learned, Embedding):
+                return self.library.add(learned, overwrite=settings.overwrite)
             return self.hypernetworks.add(learned, overwrite=settings.overwrite)
         except (EmbeddingError, HypernetworkError, OSError) as error:
             raise TrainingError(f"{picked} is learned but could not go into the library: {error}") from error
@@ -258,7 +431,7 @@ class Studio:
         return folder
 
     def _brings(self, part: str) -> bool:
-        return (model_folder(self.model) / part).is_dir()
+        return (model_path(self.model) / part).is_dir()
 
 
 def _write_report(run_folder: Path) -> None:
@@ -269,15 +442,9 @@ def _write_report(run_folder: Path) -> None:
         logger.warning("%s has no report, it could not be written: %s", run_folder, error.strerror or error)
 
 
-def _same(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
-    return len(some) == len(others) and all(
-        one.shape == other.shape and bool((one == other).all()) for one, other in zip(some, others, strict=True)
-    )
-
-
-def _announce(library: EmbeddingLibrary) -> None:
+def _announce(library: EmbeddingLibrary, components: Components) -> None:
     """Logs what was loaded in A1111's words, and a warning for each file that was skipped or may surprise."""
     loaded, *warnings = library.summary().split("\n")
     logger.info(loaded)
-    for warning in warnings:
+    for warning in (*warnings, *name_warnings(components, library.names)):
         logger.warning(warning)

@@ -10,7 +10,14 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/training.md", "docs/photos.md", "docs/embeddings.md")
+PAGES = (
+    "README.md",
+    "docs/training.md",
+    "docs/photos.md",
+    "docs/embeddings.md",
+    "docs/drawing.md",
+    "docs/other-programs.md",
+)
 
 
 @dataclass(frozen=True)

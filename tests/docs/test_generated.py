@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from retrato.cli.app import COMMANDS
-from retrato.settings import GenerateSettings, PhotoSettings, ServerSettings, TrainSettings
+from retrato.settings import EvaluateSettings, GenerateSettings, PhotoSettings, ServerSettings, TrainSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -18,7 +18,7 @@ def test_the_page_is_not_stale(name: str, generator: ModuleType) -> None:
 
 def test_every_setting_has_its_row() -> None:
     page = (DOCS / "settings.md").read_text("utf-8")
-    for kind in (PhotoSettings, TrainSettings, GenerateSettings, ServerSettings):
+    for kind in (PhotoSettings, TrainSettings, GenerateSettings, ServerSettings, EvaluateSettings):
         for name, field in kind.model_fields.items():
             row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
             assert field.description

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from retrato.prompts import extract_tags, parse_attention, prompt_schedule, split_and
+from retrato.prompts import (
+    WildcardFolder,
+    all_words,
+    check_prompt,
+    extract_tags,
+    parse_attention,
+    prompt_matrix,
+    prompt_schedule,
+    split_and,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text("utf-8")
 STEPS = 10
@@ -39,11 +48,26 @@ def tags(prompt: str) -> str:
     return " · ".join(cells)
 
 
+def possibilities(prompt: str) -> str:
+    return " · ".join(f"`{text}`" for text in all_words(prompt, WildcardFolder("absent"), limit=10))
+
+
+def matrix(prompt: str) -> str:
+    return " · ".join(f"`{text}`" for text in prompt_matrix(prompt))
+
+
+def warnings(prompt: str) -> str:
+    return " · ".join(str(each) for each in check_prompt(prompt, steps=STEPS, embeddings=["realbenny-t2"]))
+
+
 SECTIONS = {
     "Words that weigh more or less": weights,
     "Prompts that change on the way": steps,
     "Several prompts at once": parts,
     "Tags": tags,
+    "Parts that are chosen": possibilities,
+    "Prompt matrix": matrix,
+    "What retrato says about a prompt": warnings,
 }
 
 

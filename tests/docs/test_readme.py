@@ -17,7 +17,7 @@ from retrato.training import RECIPES
 
 from .conftest import ROOT, Page
 
-OTHER_PROGRAMS = {"--group"}  # pip's
+OTHER_PROGRAMS = {"--group", "--logdir"}  # pip's, TensorBoard's
 
 
 @pytest.fixture

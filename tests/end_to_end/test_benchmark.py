@@ -1,7 +1,15 @@
-"""benchmarks/main_job.py runs, and says what it measured; how long it took is nobody's business here."""
+"""The benchmarks run, and say what they measured; how long it took is nobody's business here."""
 
+import json
 import runpy
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+
+from benchmarks import floor, identities, past_one_machine, start_up
+from retrato.model import Components
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "main_job.py"
 
@@ -14,3 +22,75 @@ def test_main_job_measures_every_phase(tiny_folder: Path, photos: Path) -> None:
     peaks = [phase.peak_mb for phase in phases]
     assert peaks == sorted(peaks)
     assert peaks[0] > 10
+
+
+def test_drawing_is_compared_with_diffusers_and_with_its_fast_setting(tiny_components: Components) -> None:
+    script = runpy.run_path(str(SCRIPT.with_name("generate.py")))
+    assert script["beside_pipeline"](tiny_components, 1)["same_latents"] is True
+    rows = script["ways"](tiny_components, None, None, None, 1)
+    assert [row["way"] for row in rows] == list(script["WAYS"])
+
+
+def test_start_up_runs_a_process_and_says_what_it_took() -> None:
+    found = start_up.measure("python", start_up.COMMANDS["python alone"], 1)
+    assert found.seconds > 0
+    assert found.peak_mb > 1
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        start_up.measure("nothing", (sys.executable, "-c", "raise SystemExit(3)"), 1)
+
+
+def test_the_floor_counts_the_operations_of_a_step(tiny_components: Components) -> None:
+    rates, (learning, drawing) = floor.run(tiny_components, 2, 1, side=64)
+    assert rates.operations > 0
+    assert rates.bytes > 0
+    _, (twice, _) = floor.run(tiny_components, 4, 1, side=64)
+    assert twice.giga_operations == pytest.approx(2 * learning.giga_operations, rel=0.01)
+    assert 0 < drawing.giga_operations < learning.giga_operations
+    assert learning.floor_seconds == pytest.approx(
+        max(learning.giga_operations * 1e9 / rates.operations, learning.mega_bytes * 1e6 / rates.bytes), rel=0.01
+    )
+
+
+def test_many_people_on_many_machines() -> None:
+    phases = {"import": 1, "load": 2, "prepare": 1, "train": 40, "pick": 19, "draw": 99}
+    line = json.dumps({"phases": [{"name": name, "seconds": seconds} for name, seconds in phases.items()]})
+    job = past_one_machine.read_job(line)
+    assert job.seconds(1000, 1) == 60 * 1000 + 3
+    assert job.seconds(101, 100) == 2 * 60 + 3
+    assert job.machine_hours(60, 1) == pytest.approx(1.0, rel=0.01)
+    with pytest.raises(ValueError, match="no line of"):
+        past_one_machine.read_job('{"starts": []}')
+
+
+def test_sealed_people_are_others_for_another_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = {}
+    for seed in ("1", "2"):
+        monkeypatch.setattr(sys, "argv", ["identities", "--seed", seed, "--people", "1", "--out", str(tmp_path / seed)])
+        identities.main()
+        drawn[seed] = (tmp_path / seed / "person-01/00.png").read_bytes()
+        assert len(list((tmp_path / seed / "person-01").iterdir())) == 20
+    assert drawn["1"] != drawn["2"]
+
+
+def test_the_hostile_record_counts_inputs_and_losses(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/test_some.py").write_text(
+        "from hypothesis import given, settings, strategies as st\n"
+        "def test_refuses_a_bomb(): pass\n"
+        "def test_refuses_another(): assert False\n"
+        "def test_is_pretty(): assert False\n"
+        "@given(st.integers())\n@settings(max_examples=20, derandomize=True, database=None)\n"
+        "def test_chance_bytes(number): pass\n"
+    )
+    code = (
+        "import json, sys; from benchmarks.hostile import run; record = run(sys.argv[1:]);"
+        "print(json.dumps([record.tests, record.tried, record.survived, record.lost]))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, cwd=SCRIPT.parents[1]
+    )
+    tests, tried, survived, lost = json.loads(ran.stdout.splitlines()[-1])
+    assert tests == {"files": 3}
+    assert tried == {"files": 22}
+    assert survived == {"files": 21}
+    assert [node.split("::")[1] for node in lost] == ["test_refuses_another"]

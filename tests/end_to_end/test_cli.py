@@ -107,7 +107,9 @@ def test_train_then_generate_then_look(train: Run, retrato: Run, home: Path, tin
     assert info["parameters"]["Prompt"] == "a photo of ana-t1"
     assert info["parameters"]["Seed"] == "5"
 
-    shown = retrato("embeddings", "show", "ana-t1", "--json").json
+    shown = retrato("embeddings", "show", "ana-t1", "--model", tiny_folder, "--json").json
+    assert len(shown["nearest_words"][0]) == 2
+    assert {"text", "cosine"} == set(shown["nearest_words"][0][0][0])
     assert (shown["name"], shown["vectors"], shown["dim"], shown["format"]) == ("ana-t1", 2, 32, "safetensors")
     assert shown["base_model"] == tiny_folder.name
     assert len(shown["norms"]) == 2
@@ -403,7 +405,10 @@ def test_the_library_from_outside(train: Run, retrato: Run, home: Path, tmp_path
     assert retrato("embeddings", "show", tmp_path / "ben.pt", "--json").json["format"] == "a1111-pt"
     assert retrato("embeddings", "convert", "ana-t1", tmp_path / "ben.pt").code == 2
     assert retrato("embeddings", "convert", "ana-t1", tmp_path / "ben.doc").code == 2
-    card = retrato("embeddings", "convert", tmp_path / "ben.pt", tmp_path / "ben.png", "--json")
+    Image.new("RGB", (300, 300), "red").save(tmp_path / "face.png")
+    card = retrato(
+        "embeddings", "convert", tmp_path / "ben.pt", tmp_path / "ben.png", "--picture", tmp_path / "face.png", "--json"
+    )
     assert retrato("embeddings", "show", card.json["file"], "--json").json["format"] == "png"
 
     mixing = ("embeddings", "blend", "ana-t1", tmp_path / "ben.pt", "--name", "mixed")

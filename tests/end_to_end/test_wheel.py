@@ -1,5 +1,11 @@
 """What `pip install .` brings: the code, the type marker, the embedded model, the example photos, the licence."""
 
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -32,3 +38,37 @@ def test_holds_the_example_photos_and_the_licence(contents: set[str]) -> None:
 
 def test_holds_nothing_that_is_only_for_developers(contents: set[str]) -> None:
     assert {name.split("/")[0].split("-")[0] for name in contents} == {"retrato"}
+
+
+@pytest.mark.slow
+def test_it_runs_outside_the_repository(tmp_path: Path, tiny_folder: Path) -> None:
+    """Built, installed into a fresh environment, run from another folder: the demo on a tiny model, a picture on mini.
+
+    The libraries below come from this environment: to install them again would take minutes and a network.
+    """
+    (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    fresh = tmp_path / "fresh"
+    venv.create(fresh, symlinks=True)
+    (packages,) = fresh.glob("lib/python*/site-packages")
+    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip = [sys.executable, "-m", "pip", "--python", str(fresh), "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run(pip, check=True)
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    environment = {
+        name: value for name, value in os.environ.items() if name != "PYTHONPATH" and not name.startswith("COV_")
+    }
+    environment["RETRATO_HOME"] = str(tmp_path / "home")
+
+    def run(*command: str) -> str:
+        ended = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    where = run(str(fresh / "bin/python"), "-c", "import retrato; print(retrato.__file__)")
+    assert Path(where.strip()).is_relative_to(packages)
+    told = json.loads(run(str(fresh / "bin/retrato"), "demo", "--quick", "--json", "--model", str(tiny_folder)))
+    assert (place / told["report"]).is_file()
+    assert Path(told["embedding"]).is_relative_to(tmp_path / "home")
+    drawn = json.loads(run(str(fresh / "bin/retrato"), "generate", "a photo of a person", "--steps", "1", "--json"))
+    assert Path(drawn["images"][0]["file"]).is_file()

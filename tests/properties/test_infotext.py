@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrato.generation import format_infotext, parse_infotext
+from retrato.errors import RetratoError
+from retrato.generation import format_infotext, parse_infotext, recall
 from retrato.settings import GenerateSettings
 
 HOSTILE = st.lists(
@@ -34,3 +35,13 @@ def test_what_is_written_is_read(prompt: str, negative: str, model: str, seed: i
     fields = parse_infotext(format_infotext(told, model=model, model_hash="0123456789"))
     assert (fields["Prompt"], fields["Negative prompt"], fields["Seed"]) == (prompt, negative, str(seed))
     assert (fields["Size-1"], fields["Size-2"], fields["CFG scale"]) == ("64", "72", "3.5")
+
+
+@given(st.text() | HOSTILE | HOSTILE.map(lambda text: f"{text}\nSteps: 3, Sampler: Euler, Seed: 1, {text}"))
+def test_what_a_picture_says_is_drawn_or_refused_in_one_sentence(text: str) -> None:
+    recalled, sentence = recall(text), ""
+    try:
+        assert recalled.batch_settings.count in (1, recalled.together)
+    except RetratoError as error:
+        sentence = str(error)
+    assert "\n" not in sentence

@@ -47,7 +47,7 @@ def test_home_is_what_is_said_then_the_environment_then_the_users(
 
 
 def test_a_model_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="not a folder"):
+    with pytest.raises(ModelError, match="not on this machine"):
         Studio.open(tmp_path / "nowhere", home=tmp_path)
 
 

@@ -38,7 +38,7 @@ class Entry:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line, by default this process's, and gives its exit code.
 
-    0 done, 1 failed while working, 2 the input is wrong, 130 interrupted by Ctrl-C or SIGTERM.
+    0 done, 1 failed while working, 2 the input is wrong, 130 interrupted by Ctrl-C, SIGTERM or a closed terminal.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     for stream in (sys.stdout, sys.stderr):
@@ -108,15 +108,20 @@ def _usage(error: Exception) -> str:
 
 @contextmanager
 def _terminating_like_interrupting() -> Iterator[None]:
-    """While open, SIGTERM does what Ctrl-C does: the work is saved before the process ends."""
+    """While open, SIGTERM, and a terminal that is closed, do what Ctrl-C does: the work is saved before the end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    kinds = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+    for kind in kinds:
+        if before[kind] != signal.SIG_IGN:  # nohup means that the terminal does not matter
+            signal.signal(kind, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 @contextmanager
@@ -163,7 +168,7 @@ HELP = "Learns a person from about twenty photos and draws them in anything a pr
 GROUPS = {
     "embeddings": "Lists, shows, converts, removes and blends learned people.",
     "hypernetworks": "Learns people by hypernetwork; lists, shows, converts and removes those.",
-    "models": "Says what a base model is.",
+    "models": "Lists, examines and fetches base models.",
 }
 _PHOTOS, _PEOPLE, _PICTURES, _STUDIO = "Photos", "People", "Pictures and models", "The studio"
 COMMANDS = (
@@ -172,7 +177,11 @@ COMMANDS = (
     Entry("prepare", "retrato.cli.photos", "prepare", "Writes upright, square, captioned copies of photos.", _PHOTOS),
     Entry("caption", "retrato.cli.photos", "caption", "Says in words what is on photos.", _PHOTOS),
     Entry("train", "retrato.cli.train", "train", "Learns a person and picks the best checkpoint.", _PEOPLE),
+    Entry("train-many", "retrato.cli.train_many", "train_many", "Learns many people at once.", _PEOPLE),
+    Entry("score", "retrato.cli.score", "score", "Says how good it is, on photos it never saw.", _PEOPLE),
     Entry("generate", "retrato.cli.generate", "generate", "Draws what a prompt says.", _PICTURES),
+    Entry("grid", "retrato.cli.grid", "grid", "Draws a comparison sheet, one thing changed per axis.", _PICTURES),
+    Entry("evaluate", "retrato.cli.evaluate", "evaluate", "Measures how well people are learned.", _PEOPLE),
     Entry("embeddings list", "retrato.cli.embeddings", "list_all", "Lists the people in the library.", _PEOPLE),
     Entry("embeddings show", "retrato.cli.embeddings", "show", "Says what is in an embedding.", _PEOPLE),
     Entry("embeddings convert", "retrato.cli.embeddings", "convert", "Writes one in another layout.", _PEOPLE),
@@ -187,6 +196,9 @@ COMMANDS = (
     Entry("doctor", "retrato.cli.doctor", "doctor", "Says what is wrong here, and what to do about it.", _STUDIO),
     Entry("forget", "retrato.cli.forget", "forget", "Removes everything about a person.", _PEOPLE),
     Entry("info", "retrato.cli.info", "info", "Says how a picture was drawn.", _PICTURES),
+    Entry("models list", "retrato.cli.models", "list_all", "Lists the base models on this machine.", _PICTURES),
     Entry("models show", "retrato.cli.models", "show", "Says what a base model is and takes.", _PICTURES),
+    Entry("models check", "retrato.cli.models", "check", "Reads every weight: can it be used?", _PICTURES),
+    Entry("models fetch", "retrato.cli.models", "fetch", "Downloads one from the Hugging Face hub.", _PICTURES),
     Entry("samplers", "retrato.cli.models", "samplers", "Lists the samplers and their noise schedules.", _PICTURES),
 )

@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
-from retrato.cli.options import Json
+from retrato.cli.options import Json, Model
 from retrato.cli.screen import Screen
 from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, check_name, read_embedding, write_embedding
 from retrato.embeddings import blend as blend_embeddings
 from retrato.embeddings.kind import format_of
 from retrato.errors import EmbeddingError, SettingsError
+from retrato.model.catalogue import find_model
+from retrato.model.words import Word, nearest_words, vocabulary_widths
+from retrato.photos import read_photo
 from retrato.studio import home_folder
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
@@ -31,17 +34,23 @@ def list_all(json: Json = False) -> None:
 
 def show(
     embedding: Annotated[str, typer.Argument(metavar="FILE", help="a file, or a name in the library")],
+    model: Model = "mini",
     json: Json = False,
 ) -> None:
-    """Says what is in one embedding."""
+    """Says what is in one embedding, and which words of the model its vectors are nearest to."""
     screen = Screen(json)
     found, file = _find(embedding)
-    facts = {**_facts(found, file), "format": format_of(file), "metadata": found.metadata}
+    source = find_model(model, home_folder() / "models")
+    words = nearest_words(source, found.vectors) if vocabulary_widths(source) == found.dims else None
+    facts = {**_facts(found, file), "format": format_of(file), "nearest_words": words, "metadata": found.metadata}
     for name, value in facts.items():
-        if name != "metadata" and (name != "encoders" or len(found.vectors) > 1):
+        if name not in ("metadata", "norms", "nearest_words") and (name != "encoders" or len(found.vectors) > 1):
             screen.say(f"{name}: {_listed(value)}")
     for name, text in found.metadata.items():
         screen.say(f"{name}: {text}")
+    screen.table(("vector", "norm", "", "nearest words (cosine)"), _vector_rows(found, words))
+    if words is None:
+        screen.note("for the nearest words, name the model that it was made for: --model")
     screen.finish(facts)
 
 
@@ -51,6 +60,9 @@ def convert(
     layout: Annotated[
         str | None,
         typer.Option("--format", help=f"one of {', '.join(FORMATS)}; by default what the ending of OUT says"),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="the picture to show on a card (.png)", show_default=False)
     ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -63,7 +75,7 @@ def convert(
         raise EmbeddingError(f"{target} exists: choose another file, or replace it with --overwrite")
     if target.exists() and target.samefile(file):
         raise EmbeddingError(f"{target} is the file to read: choose another one to write")
-    write_embedding(found, target, chosen)
+    write_embedding(found, target, chosen, None if picture is None else read_photo(picture).image)
     screen.say(f"{found.name}: {target}")
     screen.finish({**_facts(found, target), "format": chosen, "source": file})
 
@@ -98,6 +110,19 @@ def blend(
     file = _library().add(mixture, overwrite=overwrite)
     screen.say(f"{mixture.name}: {file}")
     screen.finish({**_facts(mixture, file), "metadata": mixture.metadata})
+
+
+def _vector_rows(found: Embedding, words: list[list[list[Word]]] | None) -> list[tuple[object, ...]]:
+    """Gives one row for each vector, with a bar as long as its norm compared with the longest one."""
+    rows: list[tuple[object, ...]] = []
+    for encoder, norms in enumerate(found.norms()):
+        longest = max(norms) or 1.0
+        for number, norm in enumerate(norms):
+            near = words[encoder][number] if words else []
+            shown = ", ".join(f"{word.text} {word.cosine:.2f}" for word in near)
+            place = f"{number + 1}" if len(found.vectors) == 1 else f"{'LG'[encoder]}{number + 1}"
+            rows.append((place, f"{norm:.3f}", "█" * max(1, round(12 * norm / longest)), shown))
+    return rows
 
 
 def _library() -> EmbeddingLibrary:

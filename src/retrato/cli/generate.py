@@ -1,66 +1,116 @@
 """`retrato generate`: draws. Knows the screen; how pictures are made is the studio's business."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
+from PIL import Image
 
-from retrato.cli.options import Device, Dtype, Json, Model, from_settings, parse_size
+from retrato.cli.options import Device, Dtype, Family, Json, Model, Vae, from_settings, parse_size
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
 from retrato.errors import SettingsError
-from retrato.generation import Drawn, Sampled
+from retrato.files import atomic_path
+from retrato.generation import Drawn, Sampled, preview_images, recall_picture
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
+# Options beside --from that do not change what is drawn: how it is filed, and what no picture can say about itself.
+_SAME_PICTURE = frozenset({"picture_format", "init_image", "mask"})
 
-@from_settings(GenerateSettings, arguments=("prompt",))
+
+@from_settings(GenerateSettings, arguments=("prompt",), base=("source", lambda path: recall_picture(path).values))
 def generate(
     settings: GenerateSettings,
+    given: frozenset[str],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="PICTURE", help="draw this picture again; what else is given changes it"),
+    ] = None,
     size: Annotated[
         str | None, typer.Option("--size", metavar="WxH", help="width and height in pixels, such as 512x768")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="folder for the pictures; by default one per day in the home folder")
     ] = None,
+    preview_every: Annotated[
+        int,
+        typer.Option("--preview-every", min=0, help="steps between renewals of preview.png in the folder; 0: none"),
+    ] = 0,
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
     json: Json = False,
 ) -> None:
     """Draws, files each picture as soon as it is done, and says where it is."""
     screen = Screen(json)
     if size is not None:
-        settings = _with_size(settings, size)
+        settings, given = with_size(settings, size, given), given | {"width", "height"}
     started = time.perf_counter()
     images: list[dict[str, object]] = []
-    studio = Studio.open(model, device=device, dtype=dtype)
-    folder = _folder(out or studio.outputs)
+    studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
+    events = _again(studio, source, settings, given) if source else studio.draw_events(settings)
+    folder = picture_folder(out or studio.outputs)
     try:
-        drawing = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(settings))
+        drawing = cast("Generator[Sampled | Drawn, None, None]", events)
         with closing(watch(drawing, screen.notes)) as events:
             for event in events:
+                if isinstance(event, Sampled) and preview_every and event.step % preview_every == 0:
+                    _show_preview(studio, event, folder / "preview.png")
                 if isinstance(event, Drawn):
                     file = event.image.save(folder)
                     images.append({"file": file, "seed": event.image.seed, "infotext": event.image.infotext})
                     screen.say(str(file))
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted: {len(images)} of {settings.count} pictures are in {folder}") from None
+    finally:
+        if preview_every:
+            (folder / "preview.png").unlink(missing_ok=True)
     screen.finish({"images": images, "seconds": time.perf_counter() - started})
 
 
-def _with_size(settings: GenerateSettings, size: str) -> GenerateSettings:
-    if settings.width or settings.height:
+def _again(
+    studio: Studio, source: Path, settings: GenerateSettings, given: frozenset[str]
+) -> Iterator[Sampled | Drawn]:
+    """Gives the events that draw the picture `source` again, exactly where nothing else is `given`."""
+    recalled = studio.recall(source)
+    if recalled.begins_with_picture and not settings.init_image:
+        raise SettingsError(
+            f"{source} was drawn from another picture: give that one with --init-image, and its mask with --mask"
+        )
+    if given <= _SAME_PICTURE:
+        return studio.draw_again(recalled, **{name: getattr(settings, name) for name in _SAME_PICTURE})
+    if given & {"prompt", "negative_prompt", "styles"} and "wildcards" not in given:
+        settings = settings.changed(wildcards="random")  # words that are new are read as new ones
+    return studio.draw_events(settings)
+
+
+def _show_preview(studio: Studio, event: Sampled, file: Path) -> None:
+    """Writes what the pictures look like at this step, side by side."""
+    images = preview_images(studio.components, event)
+    strip = Image.new("RGB", (sum(image.width for image in images), images[0].height))
+    for number, image in enumerate(images):
+        strip.paste(image, (number * image.width, 0))
+    with atomic_path(file) as temporary:
+        strip.save(temporary, format="PNG")
+
+
+def with_size(settings: GenerateSettings, size: str, given: frozenset[str] | None = None) -> GenerateSettings:
+    """Gives `settings` with the size such as `512x768`; raises SettingsError where one was `given` otherwise too."""
+    is_given = settings.width or settings.height if given is None else given & {"width", "height"}
+    if is_given:
         raise SettingsError("--size was given together with --width or --height: give one or the other")
     width, height = parse_size(size)
     return settings.changed(width=width, height=height)
 
 
-def _folder(folder: Path) -> Path:
+def picture_folder(folder: Path) -> Path:
     """Makes the folder now, so that nobody waits for a picture that cannot be kept; raises SettingsError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,28 +1,59 @@
 """`retrato models` and `retrato samplers`: what can be drawn with."""
 
+import dataclasses
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from retrato.cli.options import Device, Dtype, Json
+from retrato.cli.options import Device, Dtype, Family, Json, Vae
 from retrato.cli.screen import Screen
+from retrato.model.catalogue import ModelFacts, describe_model, find_model, list_models
+from retrato.model.hashes import old_model_hash
+from retrato.model.hub import fetch_model
+from retrato.model.load import load_components
+from retrato.model.weights import weigh
 from retrato.sampling import SAMPLERS
-from retrato.studio import Studio
+from retrato.studio import Studio, home_folder
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="mini, a name that `models list` shows, a folder, or a checkpoint file")
+]
+
+
+def list_all(json: Json = False) -> None:
+    """Shows the embedded model and those in the home folder's `models`, and which cannot be used and why."""
+    screen, folder = Screen(json), _folder()
+    found = list(list_models(folder))
+    usable = [each for each in found if each.problem is None]
+    rows = [(each.name, each.family, each.prediction_type or "?", each.layout, _size(each.bytes)) for each in usable]
+    screen.table(("name", "family", "predicts", "layout", "size"), rows)
+    for each in found:
+        if each.problem:
+            screen.note(f"cannot be used: {each.problem}")
+    screen.note(f"more go into {folder}: folders in diffusers layout, .safetensors, .ckpt")
+    skipped = [{"file": each.path, "reason": each.problem} for each in found if each.problem]
+    screen.finish({"models": [_facts(each) for each in usable], "skipped": skipped, "folder": folder})
 
 
 def show(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="mini, or a folder in diffusers layout")] = "mini",
+    model: ModelArgument = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
     json: Json = False,
 ) -> None:
     """Loads a base model and says what it is and takes."""
     screen = Screen(json)
-    studio = Studio.open(model, device=device, dtype=dtype)
-    components = studio.components
+    studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
+    components, path = studio.components, describe_model(studio.model).path
     facts = {
         "name": components.name,
+        "path": path,
+        "family": components.family,
         "hash": components.hash,
+        "old_hash": old_model_hash(path) if path.is_file() else None,
         "size": components.defaults.size,
         "guidance_scale": components.defaults.guidance_scale,
         "class_word": components.defaults.class_word,
@@ -31,12 +62,49 @@ def show(
         "prediction_type": components.prediction_type,
         "device": str(components.device),
         "dtype": str(components.dtype).removeprefix("torch."),
+        "reason": components.reason,
         "scorer": studio.scorer is not None,
         "captioner": studio.captioner is not None,
     }
     for name, value in facts.items():
-        screen.say(f"{name}: {value}")
+        if value is not None:
+            screen.say(f"{name}: {value}")
     screen.finish(facts)
+
+
+def check(model: ModelArgument = "mini", family: Family = "auto", vae: Vae = None, json: Json = False) -> None:
+    """Reads every weight of a model and says whether it can be used: exit code 0, or 2 and the reason."""
+    screen = Screen(json)
+    source = find_model(model, _folder())
+    facts = describe_model(source)
+    components = load_components(source, device="cpu", dtype="float32", family=family, vae=vae)
+    parts = weigh(components)
+    said = {
+        **_facts(facts),
+        "family": components.family,
+        "prediction_type": components.prediction_type,
+        "hash": components.hash,
+        "old_hash": old_model_hash(facts.path) if facts.path.is_file() else None,
+        "parts": parts,
+        "ok": True,
+    }
+    screen.table(("part", "parameters"), [(part.name, f"{part.parameters:,}") for part in parts])
+    screen.say(f"{components.name} can be used: {components.family}, hash {components.hash}")
+    screen.finish(said)
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="OWNER/MODEL", help="its name on the Hugging Face hub")],
+    file: Annotated[str | None, typer.Option("--file", help="take this one checkpoint file of it")] = None,
+    json: Json = False,
+) -> None:
+    """Downloads a model from the hub into the home folder's `models`; nothing else in retrato uses the network."""
+    screen = Screen(json)
+    path = fetch_model(name, _folder(), file)
+    facts = describe_model(path)
+    screen.say(f"{facts.name}: {path}")
+    screen.note(f"draw with: retrato generate --model {name if file is None else facts.name} ...")
+    screen.finish(_facts(facts))
 
 
 def samplers(json: Json = False) -> None:
@@ -45,3 +113,15 @@ def samplers(json: Json = False) -> None:
     rows = [{"name": each.name, "schedules": each.schedules, "automatic": each.automatic} for each in SAMPLERS.values()]
     screen.table(("sampler", "schedules"), [(each.name, ", ".join(each.schedules)) for each in SAMPLERS.values()])
     screen.finish({"samplers": rows})
+
+
+def _folder() -> Path:
+    return home_folder() / "models"
+
+
+def _facts(facts: ModelFacts) -> dict[str, object]:
+    return {field.name: getattr(facts, field.name) for field in dataclasses.fields(facts) if field.name != "problem"}
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

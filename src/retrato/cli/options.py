@@ -5,9 +5,10 @@ A setting is defined once, in `retrato.settings`; its flag, help, bounds and def
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
@@ -17,8 +18,15 @@ from retrato.errors import SettingsError
 from retrato.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, everything else to stderr")]
-Model = Annotated[str, typer.Option("--model", help="the frozen base model: mini, or a folder in diffusers layout")]
-Device = Annotated[str, typer.Option("--device", help="where to compute: auto, cpu, cuda, cuda:1 or mps")]
+Model = Annotated[
+    str, typer.Option("--model", help="the frozen base model: mini, a name, a diffusers folder, .safetensors or .ckpt")
+]
+Family = Annotated[
+    str,
+    typer.Option("--family", help="what a checkpoint file is, if it does not say: sd1, sd2, xl, sd2-v, ..."),
+]
+Vae = Annotated[Path | None, typer.Option("--vae", help="another VAE for the model: a file, or a diffusers folder")]
+Device = Annotated[str, typer.Option("--device", help="where to compute: auto, cpu, cuda, cuda:1, mps or xpu")]
 Dtype = Annotated[str, typer.Option("--dtype", help="number format of the U-Net: auto, float32, bfloat16 or float16")]
 Processes = Annotated[
     int, typer.Option("--processes", min=0, max=64, help="photos worked on at once; 0: as many as there are cores")
@@ -27,24 +35,45 @@ PhotoFolder = Annotated[Path, typer.Argument(help="the folder of photos", metava
 
 
 def from_settings(
-    kind: type[Settings], *, arguments: tuple[str, ...] = ()
+    kind: type[Settings],
+    *,
+    arguments: tuple[str, ...] = (),
+    base: tuple[str, Callable[[Any], Mapping[str, Any]]] | None = None,
+    defaults: Mapping[str, object] = MappingProxyType({}),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a decorator that replaces a command's parameter `settings` by one option for each field of `kind`.
 
-    Fields in `arguments` become positional. The command itself is called with the settings, validated.
+    Fields in `arguments` become positional; `defaults` are the command's own. The command itself is called with the
+    settings, validated. `base` is one of its options, and what gives the values that this option stands for: they hold
+    where the command line says nothing, and the command is also told the names of the fields that were `given`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         parameters: list[inspect.Parameter] = []
         for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
             if name == "settings":
-                parameters += [_parameter(*field, field[0] in arguments) for field in kind.model_fields.items()]
+                parameters += [
+                    _parameter(*field, field[0] in arguments, defaults, may_lack=base is not None)
+                    for field in kind.model_fields.items()
+                ]
+            elif name == "given":
+                parameters.append(inspect.Parameter("context", parameter.KEYWORD_ONLY, annotation=typer.Context))
             else:
                 parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
         def run(**values: Any) -> None:
             chosen = {name: values.pop(name) for name in kind.model_fields}
-            command(settings=kind(**chosen), **values)
+            if base is None:
+                command(settings=kind(**chosen), **values)
+                return
+            context: typer.Context = values.pop("context")
+            given = frozenset(name for name in chosen if _is_given(context, name))
+            option, values_of = base
+            if values[option] is not None:
+                chosen = {**values_of(values[option]), **{name: chosen[name] for name in given}}
+            else:
+                _require(context, kind, chosen)
+            command(settings=kind(**chosen), given=given, **values)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -61,17 +90,37 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _parameter(name: str, field: FieldInfo, is_argument: bool) -> inspect.Parameter:
-    """Gives the command-line parameter for a settings field."""
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
+
+
+def _require(context: typer.Context, kind: type[Settings], chosen: Mapping[str, Any]) -> None:
+    """Raises SettingsError for a field that must be given and was not."""
+    for name, field in kind.model_fields.items():
+        if field.is_required() and chosen[name] is None:
+            raise SettingsError(f"{name} is missing: give it, see `{context.command_path} --help`")
+
+
+def _parameter(
+    name: str, field: FieldInfo, is_argument: bool, defaults: Mapping[str, object], *, may_lack: bool = False
+) -> inspect.Parameter:
+    """Gives the command-line parameter for a settings field; `may_lack` one that must be given otherwise."""
     help_text = escape(f"{field.description}{_bounds(field)}")
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     flag = str(extra.get("flag") or f"--{name.replace('_', '-')}")
     how: Any = typer.Argument(help=help_text, show_default=False) if is_argument else typer.Option(flag, help=help_text)
+    annotation: Any = field.annotation
+    if get_origin(annotation) is tuple:  # typer takes an option several times for a list only
+        annotation = list[get_args(annotation)[0]]  # type: ignore[misc]
+    default = inspect.Parameter.empty if field.is_required() else field.default
+    if field.is_required() and may_lack:
+        annotation, default = annotation | None, None
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if field.is_required() else field.default,
-        annotation=Annotated[field.annotation, how],
+        default=defaults.get(name, default),
+        annotation=Annotated[annotation, how],
     )
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from retrato.generation import Drawn, Sampled
+from retrato.generation import Cell, Drawn, Sampled
 from retrato.photos import PhotoReport, Refused
 from retrato.training import Evaluated, Picked, Prepared, Previewed, Scored, Stepped
 
@@ -83,6 +83,8 @@ class _Board:
             case Sampled():
                 drawing = min(event.first + len(event.latents), event.count)
                 self._bar(f"drawing {drawing} of {event.count}", event.step, event.steps, "")
+            case Cell():
+                self._quiet_line(f"drawn {', '.join(event.labels)}")
             case Drawn():
                 self._quiet_line(f"drawn {event.index + 1} of {event.count}")
 

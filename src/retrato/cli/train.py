@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from retrato.cli.options import Device, Dtype, Json, Model, PhotoFolder, from_settings
+from retrato.cli.options import Device, Dtype, Family, Json, Model, PhotoFolder, Vae, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
@@ -31,11 +31,14 @@ def train(
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
     json: Json = False,
 ) -> None:
     """Learns the person, shows how it goes, and says what came out."""
     screen = Screen(json)
-    result = learn(photos, settings, screen, out=out, resume=resume, model=model, device=device, dtype=dtype)
+    chosen = {"model": model, "device": device, "dtype": dtype, "family": family}
+    result = learn(photos, settings, screen, out=out, resume=resume, **chosen, vae=vae)
     screen.note(f'draw with: retrato generate "a portrait of {settings.name}"')
     screen.finish(result)
 
@@ -50,12 +53,14 @@ def learn(
     model: str,
     device: str,
     dtype: str,
+    family: str = "auto",
+    vae: Path | None = None,
 ) -> Mapping[str, object]:
     """Learns the person while `screen` shows how it goes; gives what came out, for programs. Raises Interrupted."""
     refused: list[Refused] = []
     step, run_folder, reason, finished = 0, None, "", None
     try:
-        studio = Studio.open(model, device=device, dtype=dtype)
+        studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
         with closing(watch(studio.train(photos, settings, out=out, resume=resume), screen.notes)) as events:
             for event in events:
                 match event:

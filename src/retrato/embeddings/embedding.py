@@ -30,7 +30,8 @@ class Embedding:
 
     `vectors` holds one tensor `[V, D]` per text encoder, V from 1 to 75 and the same for each (Stable Diffusion XL:
     `clip_l` with D = 768, then `clip_g` with D = 1280). The embedding owns a float32 copy of them on the CPU, detached
-    from any graph. `step` counts optimizer steps. `metadata` may not use the keys name, step, base_model and
+    from any graph. `step` counts optimizer steps; `file_hash` is the first 12 hex digits of the sha256 of the file
+    it was read from, as pictures name it. `metadata` may not use the keys name, step, base_model and
     base_model_hash.
 
     Raises EmbeddingError when the name, the shapes, the values (NaN, infinity) or the metadata cannot be used.
@@ -42,6 +43,7 @@ class Embedding:
     base_model: str | None = None
     base_model_hash: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    file_hash: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", check_name(self.name))

@@ -3,9 +3,12 @@
 Which bytes mean what is the business of `safetensors_file`, `torch_file` and `card`; this module knows files and names.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from PIL import Image
 
 from retrato.embeddings.card import card_bytes, read_card
 from retrato.embeddings.embedding import Embedding, check_name
@@ -25,6 +28,7 @@ class Format:
     suffix: str
     description: str
     content: Callable[[Embedding], bytes]
+    takes_picture: bool = False
 
 
 def read_embedding(path: Path | str) -> Embedding:
@@ -40,22 +44,30 @@ def read_embedding(path: Path | str) -> Embedding:
             raise EmbeddingError(f"its ending is no embedding's: those are {', '.join(READERS)}")
         if is_preview(path):
             raise EmbeddingError("it is a preview picture, not an embedding: open the file that it belongs to")
-        return read(_content(path), path.stem)
+        content = _content(path)
+        return replace(read(content, path.stem), file_hash=hashlib.sha256(content).hexdigest()[:12])
     except EmbeddingError as error:
         raise EmbeddingError(f"{path.name} cannot be used: {error}") from None
 
 
-def write_embedding(embedding: Embedding, path: Path | str, format: str = "safetensors") -> Path:
-    """Writes `embedding` to `path` atomically, in one of `FORMATS`, and gives `path` back.
+def write_embedding(
+    embedding: Embedding, path: Path | str, format: str = "safetensors", picture: Image.Image | None = None
+) -> Path:
+    """Writes `embedding` to `path` atomically, in one of `FORMATS`, and gives `path` back; a card may show `picture`.
 
-    Raises EmbeddingError for an unknown format, or an ending by which other programs would misread the file.
+    Raises EmbeddingError for an unknown format, an ending by which other programs would misread the file, or a
+    picture where the format has no room for one.
     """
     path = Path(path)
     if format not in FORMATS:
         raise EmbeddingError(f"there is no embedding format {format!r}: use one of {', '.join(FORMATS)}")
     if path.suffix.lower() != FORMATS[format].suffix:
         raise EmbeddingError(f"{path.name} cannot hold format {format}: call it {path.stem}{FORMATS[format].suffix}")
-    return write_atomic(path, FORMATS[format].content(embedding))
+    if picture is not None and not FORMATS[format].takes_picture:
+        raise EmbeddingError(
+            f"a picture was given, but format {format} holds none: write a card, such as {path.stem}.png"
+        )
+    return write_atomic(path, FORMATS[format].content(embedding) if picture is None else card_bytes(embedding, picture))
 
 
 def is_preview(path: Path) -> bool:
@@ -115,5 +127,5 @@ FORMATS: Mapping[str, Format] = {
     "safetensors": Format(".safetensors", "A1111 and others, safe to share", safetensors_bytes),
     "a1111-pt": Format(".pt", "A1111 of any age", lambda embedding: torch_bytes(to_payload(embedding))),
     "diffusers": Format(".safetensors", "diffusers' learned_embeds", diffusers_bytes),
-    "png": Format(".png", "a picture card for A1111, easy to pass on", card_bytes),
+    "png": Format(".png", "a picture card for A1111, easy to pass on", card_bytes, takes_picture=True),
 }

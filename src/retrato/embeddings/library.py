@@ -62,18 +62,9 @@ class EmbeddingLibrary:
 
     @property
     def warnings(self) -> list[str]:
-        """Gives one sentence for each embedding that may surprise: all zeros, or how another one begins."""
-        names = self.names
-        empty = [name for name in names if not any(any(norms) for norms in self[name].norms())]
-        clashes = [
-            (short, long)
-            for short in names
-            for long in names
-            if short != long and long.casefold().startswith(short.casefold())
-        ]
-        return [f"{name} is all zeros: it was made from empty text and never trained" for name in empty] + [
-            f"{short} is how {long} begins: write {long} in full, or rename one of them" for short, long in clashes
-        ]
+        """Gives one sentence for each embedding that may surprise: all zeros."""
+        empty = [name for name in self.names if not any(any(norms) for norms in self[name].norms())]
+        return [f"{name} is all zeros: it was made from empty text and never trained" for name in empty]
 
     def path(self, name: str) -> Path:
         """Gives the file that `name` was read from; raises EmbeddingError when there is none."""

@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -67,7 +67,11 @@ def read_torch(content: bytes, bounds: Bounds = EMBEDDING) -> dict[Any, Any]:
     Raises EmbeddingError when the file is damaged, too large once unpacked, or asks for anything beyond data.
     """
     try:
-        payload = _read_zip(content, bounds) if content.startswith(b"PK") else _read_legacy(content, bounds)
+        payload = (
+            _read_zip(content, bounds)
+            if content.startswith(b"PK")
+            else read_legacy(io.BytesIO(content), len(content), bounds)
+        )
     except EmbeddingError:
         raise
     except BROKEN_ZIP as error:
@@ -119,31 +123,31 @@ def _read_zip(content: bytes, bounds: Bounds) -> object:
                 storages[key] = _numbers(archive.read(entries[f"{prefix}data/{key}"]), dtype, count)
             return storages[key]
 
-        return _load(io.BytesIO(archive.read(pickles[0])), storage, bounds.operations)
+        return interpret(io.BytesIO(archive.read(pickles[0])), storage, bounds.operations)
 
 
-def _read_legacy(content: bytes, bounds: Bounds) -> object:
-    """Reads five pickles (magic number, version, system, object, storage keys), then each storage."""
-    file = io.BytesIO(content)
-    if _load(file, _no_storage, bounds.operations) != LEGACY_MAGIC:
+def read_legacy(file: BinaryIO, size: int, bounds: Bounds = EMBEDDING) -> object:
+    """Reads five pickles (magic number, version, system, object, storage keys), then each storage.
+
+    `file` has `size` bytes. Raises EmbeddingError, or one of BROKEN_ZIP, for anything but data.
+    """
+    if interpret(file, _no_storage, bounds.operations) != LEGACY_MAGIC:
         raise EmbeddingError("it is no torch file: it is damaged or something else, get it again")
-    _load(file, _no_storage, bounds.operations)
-    _load(file, _no_storage, bounds.operations)
+    interpret(file, _no_storage, bounds.operations)
+    interpret(file, _no_storage, bounds.operations)
     storages: dict[str, Tensor] = {}
 
     def storage(key: str, dtype: torch.dtype, count: int) -> Tensor:
         """Numbers come after the object, so memory is set aside now, never more than the file could fill."""
         if key not in storages:
             asked = sum(kept.nbytes for kept in storages.values()) + count * dtype.itemsize
-            if asked > len(content):
-                raise EmbeddingError(
-                    f"it claims {asked} bytes of numbers and has {len(content)}: it is cut off, get it again"
-                )
+            if asked > size:
+                raise EmbeddingError(f"it claims {asked} bytes of numbers and has {size}: it is cut off, get it again")
             storages[key] = torch.zeros(count, dtype=dtype)
         return storages[key]
 
-    payload = _load(file, storage, bounds.operations)
-    for key in _load(file, _no_storage, bounds.operations):
+    payload = interpret(file, storage, bounds.operations)
+    for key in interpret(file, _no_storage, bounds.operations):
         target = storages[_text(key)]
         (count,) = struct.unpack("<q", file.read(8))
         if count != target.numel():
@@ -165,8 +169,8 @@ def _numbers(data: bytes, dtype: torch.dtype, count: int) -> Tensor:
     return torch.frombuffer(bytearray(data), dtype=dtype) if count else torch.empty(0, dtype=dtype)
 
 
-def _load(file: io.BytesIO, storage: Storage, operations: int) -> Any:
-    """Gives the object that the next pickle in `file` describes.
+def interpret(file: BinaryIO, storage: Storage, operations: int) -> Any:
+    """Gives the object that the next pickle in `file` describes; `storage` brings the numbers that it points at.
 
     Dicts take only texts and whole numbers as keys, and sets become lists, for the reason that `_text` gives.
     """
@@ -262,7 +266,7 @@ def _named(text: str) -> _Name:
 def _fill(target: Any, items: list[Any]) -> None:
     """Puts `items` (key, value, key, value ...) into the dict `target`."""
     keys = items[::2]
-    if not isinstance(target, dict) or not all(isinstance(key, str | int) for key in keys):
+    if not isinstance(target, dict) or not all(isinstance(key, str | int | _Name) for key in keys):
         raise ValueError("a dict has unusual keys")
     target.update(zip(keys, items[1::2], strict=True))
 
@@ -278,6 +282,8 @@ def _build(target: Any, state: Any) -> None:
 
     Up to torch 1.11 the parameters lie in `_parameters`; from 1.12 `_keys` lists them, and plain tensors lie beside.
     """
+    if isinstance(target, _Name):  # numpy's number types have one; a label needs none
+        return
     if not isinstance(target, dict) or not isinstance(state, dict):
         raise ValueError("only a ParameterDict has a state")
     listed, parameters = state.get("_keys", {}), state.get("_parameters", {})
@@ -311,6 +317,7 @@ def _ordered(pairs: Any = ()) -> dict[Any, Any]:
     return result
 
 
+INERT = _Name("something that is no number of an embedding or a model")
 LITERALS = frozenset(
     {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
 )
@@ -343,4 +350,9 @@ CALLS: Mapping[str, Callable[..., Any]] = {
     "torch Size": lambda sizes: sizes,
     "__builtin__ set": lambda items=(): items,
     "builtins set": lambda items=(): items,
+    # What PyTorch Lightning leaves in a training checkpoint, such as the best loss so far: labels, nothing more.
+    "numpy.core.multiarray scalar": lambda *_: INERT,
+    "numpy dtype": lambda *_: INERT,
+    "_codecs encode": lambda *_: INERT,
+    "pytorch_lightning.callbacks.model_checkpoint ModelCheckpoint": lambda *_: INERT,
 }

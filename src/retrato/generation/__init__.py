@@ -1,22 +1,40 @@
 """Settings to pictures that carry their settings. Knows nothing of training."""
 
+from retrato.generation.axes import AXES, Axis, parse_axis
 from retrato.generation.generate import Drawn, Sampled, generate
+from retrato.generation.grid import Cell, draw_grid, save_sheet, sheet
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import format_infotext, parse_infotext
 from retrato.generation.networks import hypernet_tag
 from retrato.generation.picture_text import read_infotext
 from retrato.generation.preview import preview_images
+from retrato.generation.prompt_check import check_prompts, name_warnings
+from retrato.generation.recall import Recalled, recall, recall_picture
 from retrato.generation.resolve import resolve_settings
+from retrato.generation.variants import vary
 
 __all__ = [
+    "AXES",
+    "Axis",
+    "Cell",
     "Drawn",
     "GeneratedImage",
+    "Recalled",
     "Sampled",
+    "check_prompts",
+    "draw_grid",
     "format_infotext",
     "generate",
     "hypernet_tag",
+    "name_warnings",
+    "parse_axis",
     "parse_infotext",
     "preview_images",
     "read_infotext",
+    "recall",
+    "recall_picture",
     "resolve_settings",
+    "save_sheet",
+    "sheet",
+    "vary",
 ]

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
 import numpy as np
@@ -14,16 +13,16 @@ from torch import Tensor
 from retrato.embeddings import Embedding
 from retrato.errors import ModelError
 from retrato.generation.canvas import Canvas, make_canvas, read_source
-from retrato.generation.drawing_fields import drawing_fields
 from retrato.generation.image import GeneratedImage
-from retrato.generation.infotext import format_infotext
-from retrato.generation.networks import hypernetworks_of
+from retrato.generation.networks import hypernetworks_of, require
 from retrato.generation.prompt_plan import PromptPlan, plan_prompt
 from retrato.generation.resolve import hires_size, resolve_settings, steps_that_run
+from retrato.generation.sign import batch_facts, facts_of, sign
 from retrato.generation.upscale import upscale, upscale_latents
 from retrato.hypernetworks import Hypernetwork
 from retrato.model.attention import with_hypernetworks
 from retrato.model.components import Components
+from retrato.model.inpainting import showing_mask
 from retrato.model.latents import decode, encode_pixels, image_to_pixels, pixels_to_images
 from retrato.model.tiling import wrapping_around
 from retrato.sampling.course import Start, begin
@@ -74,6 +73,7 @@ def generate(
     EmbeddingError or HypernetworkError before the first step when something asked for does not exist or does not fit,
     ModelError when the model gives no numbers.
     """
+    require(settings.hypernetwork, hypernetworks)
     source = read_source(settings, init_image, mask)
     settings = resolve_settings(components, settings, source)
     components = with_hypernetworks(components, hypernetworks_of(settings.prompt, hypernetworks))
@@ -87,9 +87,11 @@ def generate(
         for done in _passes(drawing, second, canvas, batch):
             latents = done.latents
             yield replace(done, first=first)
-        for index, image in zip(batch, _images(components, settings, latents), strict=True):
+        used = facts_of([each.plan for each in (drawing, second) if each], embeddings)
+        for place, image in enumerate(_images(components, settings, latents)):
             whole = canvas.put_back(image) if canvas else image
-            yield Drawn(_signed(components, settings, whole, index), index, settings.count)
+            signed = sign(components, _own(settings, batch[place]), whole, used | batch_facts(place, len(batch)))
+            yield Drawn(signed, batch[place], settings.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +185,11 @@ def _from_canvas(drawing: _Drawing, canvas: Canvas, batch: range) -> Iterator[Sa
     def edit(clean: Tensor) -> Tensor:
         return clean * repainted + kept * (1 - repainted)
 
-    for done in drawing.run(drawing.start(batch, begun), edit):
-        is_last = done.step == done.steps
-        yield replace(done, latents=edit(done.latents)) if is_last else done
+    below = _encoded_around(components, canvas.image, canvas.mask) if components.is_for_inpainting else kept
+    with showing_mask(components, repainted, below):
+        for done in drawing.run(drawing.start(batch, begun), edit):
+            is_last = done.step == done.steps
+            yield replace(done, latents=edit(done.latents)) if is_last else done
 
 
 def _encoded(components: Components, image: Image.Image, size: tuple[int, int], settings: GenerateSettings) -> Tensor:
@@ -196,6 +200,12 @@ def _encoded(components: Components, image: Image.Image, size: tuple[int, int], 
         image = image.resize((fitting[0], fitting[1]), Image.Resampling.LANCZOS)
     latents = encode_pixels(components, image_to_pixels(image)[None]).mean
     return upscale_latents(latents, size) if latents.shape[-2:] != size else latents
+
+
+def _encoded_around(components: Components, image: Image.Image, mask: Image.Image) -> Tensor:
+    """Gives the latents [1, C, h, w] of the picture with grey where the mask is white, for models that look at it."""
+    kept = torch.from_numpy((np.asarray(mask, dtype=np.float32) < 127.5).astype(np.float32))
+    return encode_pixels(components, image_to_pixels(image)[None] * kept).mean
 
 
 def _latent_mask(mask: Image.Image, size: tuple[int, int]) -> Tensor:
@@ -239,23 +249,7 @@ def _images(components: Components, settings: GenerateSettings, latents: Tensor)
         return pixels_to_images(decode(components, latents))
 
 
-def _signed(components: Components, settings: GenerateSettings, image: Image.Image, index: int) -> GeneratedImage:
-    """Joins image number `index` with the settings that draw it alone."""
+def _own(settings: GenerateSettings, index: int) -> GenerateSettings:
+    """Gives the settings that draw image number `index` alone."""
     own = settings.changed(seed=_seed_of(settings, index), count=1)
-    if settings.variation_strength:
-        own = own.changed(variation_seed=settings.variation_seed + index)
-    infotext = format_infotext(
-        own,
-        model=components.name,
-        model_hash=components.hash,
-        version=_program(),
-        fields={"RNG": "CPU", **drawing_fields(own)},
-    )
-    return GeneratedImage(image, own.seed, infotext, own)
-
-
-def _program() -> str:
-    try:
-        return f"retrato {version('retrato')}"
-    except PackageNotFoundError:
-        return "retrato"
+    return own.changed(variation_seed=settings.variation_seed + index) if settings.variation_strength else own

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from retrato.files import atomic_path
+from retrato.generation.picture_text import save_picture
 from retrato.settings import GenerateSettings
 
 _NUMBERED = re.compile(r"(\d{5,18})-")
@@ -25,28 +25,26 @@ class GeneratedImage:
     def save(self, folder: str | Path) -> Path:
         """Writes `<next free number>-<seed>.png` with its parameters into `folder`, atomically, and gives its path.
 
-        The parameters stand where A1111 puts them: a tEXt chunk, or iTXt where Latin-1 does not suffice.
+        The ending is that of `settings.picture_format`; where the parameters stand, `save_picture` says.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        path = _reserve(folder, self.seed)
+        path = _reserve(folder, self.seed, self.settings.picture_format)
         try:
-            notes = PngInfo()
-            notes.add_text("parameters", self.infotext)
             with atomic_path(path) as temporary:
-                self.image.save(temporary, format="PNG", pnginfo=notes)
+                save_picture(self.image, temporary, self.infotext)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         return path
 
 
-def _reserve(folder: Path, seed: int) -> Path:
+def _reserve(folder: Path, seed: int, ending: str) -> Path:
     """Creates an empty file under the next free number, so that two processes never take the same one."""
     taken = [int(found[1]) for entry in folder.iterdir() if (found := _NUMBERED.match(entry.name))]
     number = max(taken, default=-1) + 1
     while True:
-        path = folder / f"{number:05d}-{seed}.png"
+        path = folder / f"{number:05d}-{seed}.{ending}"
         try:
             path.touch(exist_ok=False)
         except FileExistsError:

@@ -7,11 +7,48 @@ proportion to the length and raises nothing, whatever the text. Knows nothing of
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
 
 from retrato.errors import PromptError
 from retrato.prompts import parse_attention
 from retrato.settings import GenerateSettings
+
+
+@dataclass(frozen=True, slots=True)
+class InfotextField:
+    """What A1111 calls a setting: `fields` of GenerateSettings, two of them for a `WxH`.
+
+    It is written where `when` says so, and one that has its default only if it is `always` written. `words` are values
+    that A1111 calls otherwise.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    always: bool = False
+    words: Mapping[object, str] = field(default_factory=dict)
+    when: Callable[[GenerateSettings], object] = lambda settings: True
+
+    def written(self, settings: GenerateSettings) -> str | None:
+        """Gives the text of `settings`' value, None where nothing is to be written."""
+        if not self.when(settings):
+            return None
+        values = [getattr(settings, name) for name in self.fields]
+        defaults = [GenerateSettings.model_fields[name].default for name in self.fields]
+        if any(value is None for value in values) or (values == defaults and not self.always):
+            return None
+        return "x".join(self.words.get(value) or _plain(value) for value in values)
+
+    def read(self, fields: Mapping[str, str]) -> dict[str, Any]:
+        """Gives the settings that infotext's `fields` say, as texts; empty if they say nothing."""
+        pair = [fields[key] for key in (f"{self.name}-1", f"{self.name}-2") if key in fields]
+        texts = [fields[self.name]] if self.name in fields else pair if len(pair) == 2 else []
+        if texts and len(texts) != len(self.fields):
+            texts = ["x".join(texts)] if len(self.fields) == 1 else []
+        meant: dict[str, object] = {text: value for value, text in self.words.items()}
+        return dict(zip(self.fields, (meant.get(text, text) for text in texts), strict=False))
+
 
 # The order in which A1111 writes its fields; any other field comes after them, `Version` and `User` last.
 FIELD_ORDER = (
@@ -48,6 +85,7 @@ READ_DEFAULTS: Mapping[str, str] = {
 }
 
 _NEGATIVE = "Negative prompt:"
+_OLD_TIMELINES = "Old prompt editing timelines"
 _KEY = re.compile(r"[\w \-/]+")
 _SPACE = re.compile(r"\s*")
 _QUOTED = re.compile(r'"(?:\\.|[^\\"])++"')
@@ -67,23 +105,10 @@ def format_infotext(
 
     `fields` adds or replaces fields by A1111's names; one that is None is left out.
     """
-    said: dict[str, object] = {
-        "Steps": settings.steps,
-        "Sampler": settings.sampler,
-        "Schedule type": settings.schedule,
-        "CFG scale": None if settings.guidance_scale is None else f"{settings.guidance_scale:.15g}",
-        "Seed": settings.seed,
-        "Size": f"{settings.width}x{settings.height}" if settings.width and settings.height else None,
-        "Model hash": model_hash,
-        "Model": model,
-        "Clip skip": settings.clip_skip if settings.clip_skip > 1 else None,
-        "Version": version,
-    }
-    if settings.emphasis != "Original":
-        said["Emphasis"] = settings.emphasis
-    if settings.schedule_rules == "2022" and "[" in settings.prompt:
-        said["Old prompt editing timelines"] = True
-    said |= fields or {}
+    said: dict[str, object] = {each.name: text for each in FIELDS if (text := each.written(settings)) is not None}
+    if settings.guidance_min_sigma:
+        said["NGMS all steps"] = True
+    said |= {"Model hash": model_hash, "Model": model, "Version": version, **(fields or {})}
     further = [key for key in said if key not in FIELD_ORDER and key not in LAST_FIELDS]
     order = [key for key in (*FIELD_ORDER, *further, *LAST_FIELDS) if said.get(key) is not None]
     line = ", ".join(key if key == said[key] else f"{key}: {_quote(said[key])}" for key in order)
@@ -97,6 +122,20 @@ def parse_infotext(text: str) -> dict[str, str]:
     `NxM` values become `<key>-1` and `<key>-2`. The last line holds the fields only if it has at least three of them;
     else it belongs to the prompt.
     """
+    fields = written_fields(text)
+    if "Hypernet" in fields:
+        fields["Prompt"] += f"<hypernet:{fields['Hypernet']}:{fields.get('Hypernet strength', '1.0')}>"
+    _resolve_old_hires(fields)
+    if _uses_emphasis(fields["Prompt"]) or _uses_emphasis(fields["Negative prompt"]):
+        fields.setdefault("Emphasis", "Original")
+    for key, value in READ_DEFAULTS.items():
+        fields.setdefault(key, value)
+    _mark_old_behaviour(fields)
+    return fields
+
+
+def written_fields(text: str) -> dict[str, str]:
+    """Gives what a parameters text says and nothing else; see `parse_infotext`."""
     *lines, last = text.strip().split("\n")
     pairs = _pairs(last)
     if len(pairs) < 3:
@@ -109,15 +148,11 @@ def parse_infotext(text: str) -> dict[str, str]:
         size = _SIZE.fullmatch(value)
         fields |= {f"{key}-1": size[1], f"{key}-2": size[2]} if size else {key: value}
     fields["Prompt"], fields["Negative prompt"] = _prompts(lines)
-    if "Hypernet" in fields:
-        fields["Prompt"] += f"<hypernet:{fields['Hypernet']}:{fields.get('Hypernet strength', '1.0')}>"
-    _resolve_old_hires(fields)
-    if _uses_emphasis(fields["Prompt"]) or _uses_emphasis(fields["Negative prompt"]):
-        fields.setdefault("Emphasis", "Original")
-    for key, value in READ_DEFAULTS.items():
-        fields.setdefault(key, value)
-    _mark_old_behaviour(fields)
     return fields
+
+
+def _plain(value: object) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _quote(value: object) -> str:
@@ -204,3 +239,49 @@ def _mark_old_behaviour(fields: dict[str, str]) -> None:
         fields["Downcast alphas_cumprod"] = "True"
     if version < (1, 8, 0, 0) and fields.get("Refiner"):
         fields["Refiner switch by sampling steps"] = "True"
+
+
+def _repaints_a_part(settings: GenerateSettings) -> bool:
+    return bool(settings.mask) and settings.inpaint_area == "only masked"
+
+
+def _capitalized(name: str) -> dict[object, str]:
+    """Gives A1111's words for the values of a setting that it writes with a capital."""
+    return {value: value.capitalize() for value in get_args(GenerateSettings.model_fields[name].annotation)}
+
+
+_MASK_MODES: Mapping[object, str] = {False: "Inpaint masked", True: "Inpaint not masked"}
+
+# Add a row, and a setting is written into pictures and read from them.
+FIELDS = (
+    InfotextField("Steps", ("steps",), always=True),
+    InfotextField("Sampler", ("sampler",), always=True),
+    InfotextField("Schedule type", ("schedule",), always=True),
+    InfotextField("CFG scale", ("guidance_scale",), always=True),
+    InfotextField("Seed", ("seed",), always=True),
+    InfotextField("Size", ("width", "height"), always=True),
+    InfotextField("Clip skip", ("clip_skip",)),
+    InfotextField("Emphasis", ("emphasis",)),
+    InfotextField(_OLD_TIMELINES, ("schedule_rules",), words={"2022": "True"}, when=lambda of: "[" in of.prompt),
+    InfotextField("Eta", ("eta",)),
+    InfotextField("CFG Rescale", ("guidance_rescale",)),
+    InfotextField("NGMS", ("guidance_min_sigma",)),
+    InfotextField("Variation seed", ("variation_seed",), when=lambda of: of.variation_strength),
+    InfotextField("Variation seed strength", ("variation_strength",)),
+    InfotextField("Seed resize from", ("seed_resize_from",)),
+    InfotextField("Tiling", ("tiling",)),
+    InfotextField("Denoising strength", ("denoising_strength",), when=lambda of: of.init_image or of.hires),
+    InfotextField("Resize mode", ("resize_mode",), when=lambda of: of.init_image, words=_capitalized("resize_mode")),
+    InfotextField("Mask blur", ("mask_blur",), always=True, when=lambda of: of.mask),
+    InfotextField("Mask mode", ("mask_invert",), when=lambda of: of.mask, words=_MASK_MODES),
+    InfotextField("Masked content", ("masked_content",), when=lambda of: of.mask),
+    InfotextField("Inpaint area", ("inpaint_area",), when=lambda of: of.mask, words=_capitalized("inpaint_area")),
+    InfotextField("Masked area padding", ("mask_padding",), always=True, when=_repaints_a_part),
+    InfotextField("Hires upscale", ("hires_scale",), always=True, when=lambda of: of.hires and not of.hires_resize),
+    InfotextField("Hires resize", ("hires_resize",), when=lambda of: of.hires),
+    InfotextField("Hires steps", ("hires_steps",), when=lambda of: of.hires),
+    InfotextField("Hires upscaler", ("hires_upscaler",), always=True, when=lambda of: of.hires),
+    InfotextField("Hires sampler", ("hires_sampler",), when=lambda of: of.hires),
+    InfotextField("Hires prompt", ("hires_prompt",), when=lambda of: of.hires),
+    InfotextField("Hires negative prompt", ("hires_negative_prompt",), when=lambda of: of.hires),
+)

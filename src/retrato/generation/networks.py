@@ -1,7 +1,7 @@
 """Which hypernetworks a prompt asks for: `<hypernet:name:strength>`, any number of them. Knows not how they work."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from retrato.errors import PromptError
 from retrato.hypernetworks import Hypernetwork
@@ -19,29 +19,18 @@ def hypernet_tag(name: str, strength: float = 1.0) -> str:
 def hypernetworks_of(prompt: str, library: Mapping[str, Hypernetwork]) -> list[tuple[Hypernetwork, float]]:
     """Gives the hypernetworks that `prompt` asks for with their strengths, in its order; 1 where none is written.
 
-    Raises PromptError for tags of other kinds and strengths that are no numbers, HypernetworkError or PromptError for a
-    name that `library` does not have. A1111 passes over all of these.
+    Tags of other kinds and names that `library` does not have are passed over, as in A1111; `check_prompts` warns of
+    them. Raises PromptError for a strength that is no number, HypernetworkError for a file that cannot be used.
     """
-    _, tags = extract_tags(prompt)
-    refuse_others(tags)
-    found = []
-    for tag in tags:
-        name, strength = _said(tag)
-        if name not in library:
-            known = ", ".join(sorted(library)) or "none yet"
-            raise PromptError(f"the prompt asks for the hypernetwork {name[:64]!r}, but there are {known}")
-        found.append((library[name], strength))
-    return found
+    wanted = [_said(tag) for tag in extract_tags(prompt)[1] if tag.kind == KIND]
+    return [(library[name], strength) for name, strength in wanted if name in library]
 
 
-def refuse_others(tags: Iterable[Tag]) -> None:
-    """Raises PromptError for tags of networks that cannot be applied."""
-    others = [tag for tag in tags if tag.kind != KIND]
-    if others:
-        written = ", ".join(f"<{tag.kind}:{':'.join(tag.positional)}>" for tag in others[:5])
-        raise PromptError(
-            f"the prompt asks for {written}: retrato draws with embeddings and hypernetworks only, take the tags out"
-        )
+def require(name: str | None, library: Mapping[str, Hypernetwork]) -> None:
+    """Raises PromptError where the settings, not the prompt, name a hypernetwork that is not there."""
+    if name is not None and name not in library:
+        known = ", ".join(sorted(library)) or "none yet"
+        raise PromptError(f"there is no hypernetwork {name[:64]!r}, there are {known}: give one of them")
 
 
 def _said(tag: Tag) -> tuple[str, float]:

@@ -1,32 +1,103 @@
-"""Reads the parameters text out of a picture's file. Knows nothing of what the text means."""
+"""The parameters text in a picture's file: where each format keeps it. Knows nothing of what the text means."""
 
+import json
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
-from retrato.errors import PhotoError
+from retrato.errors import PhotoError, SettingsError
 
 _EXIF_FOLDER = 0x8769
 _USER_COMMENT = 0x9286
+_JPEG_EXIF = 65_000
+"""Bytes of text that fit in a JPEG's EXIF: its length is a number of 16 bits."""
+
+_NOVELAI_SAMPLERS = {
+    "k_euler": "Euler",
+    "k_euler_ancestral": "Euler a",
+    "k_lms": "LMS",
+    "k_heun": "Heun",
+    "k_dpm_2": "DPM2",
+    "k_dpm_2_ancestral": "DPM2 a",
+    "k_dpmpp_2s_ancestral": "DPM++ 2S a",
+    "k_dpmpp_2m": "DPM++ 2M",
+    "k_dpmpp_sde": "DPM++ SDE",
+    "ddim": "DDIM",
+    "plms": "PLMS",
+}
 
 
 def read_infotext(path: str | Path) -> str | None:
-    """Gives the parameters text of a PNG, JPEG or WebP picture; None where it carries none.
+    """Gives the parameters text of a PNG, JPEG, WebP, AVIF or GIF picture; None where it carries none.
 
-    A PNG has it in the chunk `parameters`, the others in EXIF's UserComment, which wins where both are there, as in
-    A1111. The pixels are not decoded. Raises PhotoError for a file that is no such picture.
+    A PNG has it in the chunk `parameters`, a GIF in its comment, the others in EXIF's UserComment, which wins where
+    both are there, as in A1111. NovelAI's pictures say the same in their own way. The pixels are not decoded.
+    Raises PhotoError for a file that is no such picture.
     """
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as picture:
-            chunk = picture.info.get("parameters")
-            # Without EXIF before its pixels a PNG would be decoded as a whole to look behind them.
-            has_exif = not {"exif", "Raw profile type exif"}.isdisjoint(picture.info)
-            comment = picture.getexif().get_ifd(_EXIF_FOLDER).get(_USER_COMMENT) if has_exif else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged EXIF: what can be read of it is read
+            with Image.open(path, formats=("PNG", "JPEG", "WEBP", "AVIF", "GIF")) as picture:
+                info, size, comment = dict(picture.info), picture.size, _user_comment(picture)
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PhotoError(f"{path} cannot be read as a PNG, JPEG or WebP picture: {error}") from None
+        raise PhotoError(f"{path} cannot be read as a PNG, JPEG, WebP, AVIF or GIF picture: {error}") from None
     if comment:
         return _decode_comment(comment)
-    return str(chunk) if chunk else None
+    if info.get("Software") == "NovelAI":
+        return _novelai_text(info, size)
+    text = info.get("parameters") or info.get("comment")
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", errors="ignore")
+    return str(text) if text else None
+
+
+def save_picture(image: Image.Image, path: Path, infotext: str) -> None:
+    """Writes `image` to `path` as PNG, JPEG or WebP, by its ending, with the parameters where A1111 puts them.
+
+    PNG: a tEXt chunk, or iTXt where Latin-1 does not suffice; the others: EXIF's UserComment. A JPEG loses as little
+    as a JPEG can, a WebP nothing. Raises SettingsError for a text that no JPEG can carry.
+    """
+    if path.suffix == ".png":
+        notes = PngInfo()
+        notes.add_text("parameters", infotext)
+        image.save(path, format="PNG", pnginfo=notes)
+        return
+    exif = Image.Exif()
+    exif.get_ifd(_EXIF_FOLDER)[_USER_COMMENT] = _encode_comment(infotext)
+    if path.suffix == ".webp":
+        image.save(path, format="WEBP", lossless=True, exif=exif.tobytes())
+    else:
+        check_fits_jpeg(infotext)
+        image.save(path, format="JPEG", quality=95, subsampling=0, exif=exif.tobytes())
+
+
+def check_fits_jpeg(text: str) -> None:
+    """Raises SettingsError for parameters that are too long for a JPEG."""
+    length = len(_encode_comment(text))
+    if length > _JPEG_EXIF:
+        raise SettingsError(
+            f"the prompts take {length} bytes and a JPEG carries {_JPEG_EXIF}: shorten them, or use --format png"
+        )
+
+
+def _user_comment(picture: Image.Image) -> bytes | str | None:
+    # Without EXIF before its pixels a PNG would be decoded as a whole to look behind them.
+    if {"exif", "Raw profile type exif"}.isdisjoint(picture.info):
+        return None
+    try:
+        comment = picture.getexif().get_ifd(_EXIF_FOLDER).get(_USER_COMMENT)
+    except Exception:  # damaged EXIF raises whatever its parser stumbles over
+        return None
+    return comment if isinstance(comment, bytes | str) else None
+
+
+def _encode_comment(text: str) -> bytes:
+    """Gives EXIF's UserComment as piexif writes it for A1111: a name of the code, then UTF-16, big-endian."""
+    return b"UNICODE\0" + text.encode("utf-16-be", errors="replace")
 
 
 def _decode_comment(comment: bytes | str) -> str:
@@ -41,3 +112,17 @@ def _decode_comment(comment: bytes | str) -> str:
     if code == b"ASCII\0\0\0":
         return text.decode("utf-8", errors="replace")
     return comment.decode("utf-8", errors="ignore")
+
+
+def _novelai_text(info: Mapping[Any, object], size: tuple[int, int]) -> str | None:
+    """Gives A1111's parameters text for what NovelAI writes; None where that cannot be read."""
+    try:
+        said = json.loads(str(info["Comment"]))
+        sampler = _NOVELAI_SAMPLERS.get(said["sampler"], "Euler a")
+        line = f"Steps: {said['steps']}, Sampler: {sampler}, CFG scale: {said['scale']}, Seed: {said['seed']}"
+        return (
+            f"{info['Description']}\nNegative prompt: {said['uc']}\n{line}, Size: {size[0]}x{size[1]}, "
+            "Clip skip: 2, ENSD: 31337"
+        )
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None

@@ -42,7 +42,7 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
                         yield Said("drawn", images[-1], index / count)
                     continue
                 at, batch, wish = first + event.first, len(event.latents), None
-                previewer.look(event.latents)
+                previewer.look(event.estimate)
                 if pace.is_due():
                     said = {"step": event.step, "steps": event.steps, "index": at, "count": count}
                     wish = yield Said("sampled", said, min((at + batch * event.step / event.steps) / count, 0.99))
@@ -85,7 +85,7 @@ def job_folder(home: Path, job: str) -> Path:
 
 
 class _Previewer:
-    """Decodes latents now and then, so that somebody can watch, within a share of the drawing's time."""
+    """Decodes the model's estimate now and then, so that somebody can watch, within a share of the time."""
 
     def __init__(self, studio: Studio, queue: JobQueue, job: str) -> None:
         self._studio = studio
@@ -93,11 +93,11 @@ class _Previewer:
         self._job = job
         self._not_before = 0.0
 
-    def look(self, latents: Tensor) -> None:
+    def look(self, estimate: Tensor) -> None:
         started = time.perf_counter()
         if started < self._not_before:
             return
-        (image,) = pixels_to_images(decode(self._studio.components, latents[:1]))
+        (image,) = pixels_to_images(decode(self._studio.components, estimate[:1]))
         buffer = io.BytesIO()
         image.save(buffer, "PNG")
         self._queue.show(self._job, buffer.getvalue())

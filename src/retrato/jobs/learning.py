@@ -8,7 +8,7 @@ from typing import Any, cast
 from retrato.jobs.queue import Job, JobQueue, Wish
 from retrato.jobs.said import Pace, Said
 from retrato.plain import plain
-from retrato.settings import TrainSettings
+from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training import Finished, Picked, Prepared, Scored, Stepped
 
@@ -17,11 +17,11 @@ LEARNED = 0.9  # of a job's progress; the rest is comparing candidates
 
 def learn(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | None, Mapping[str, Any]]:
     """Learns the person that a job names and says what happens; gives what there is to say about the result."""
-    settings = TrainSettings(**job.settings)
+    settings = settings_of(job)
     folder = run_folder(studio, queue, job)
     if folder is not None and not any(folder.glob("checkpoints/*.json")):
         folder = None  # it ended before there was anything to go on from
-    if folder is not None and studio.has_from(folder, settings.name):
+    if folder is not None and studio.has_from(folder, settings):
         settings = settings.changed(overwrite=True)  # what this very job put there
     events = studio.train(job.options["photos"], settings, out=folder, resume=folder is not None)
     pace, result, progress = Pace(), {}, 0.0
@@ -49,13 +49,19 @@ def learn(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | N
 def keep_learned(studio: Studio, queue: JobQueue, job: Job) -> Mapping[str, Any] | None:
     """Puts what a stopped training learned so far into the library; None where that is nothing."""
     folder = run_folder(studio, queue, job)
-    kept = folder and studio.keep_latest(folder, TrainSettings(**job.settings))
+    kept = folder and studio.keep_latest(folder, settings_of(job))
     if not kept:
         return None
     file, step = kept
     data = {"file": cast("str", plain(file, root=studio.home)), "step": step}
     queue.record(job.id, "kept", data)
     return data
+
+
+def settings_of(job: Job) -> LearnSettings:
+    """Gives the settings of a training, of the kind that it learns."""
+    kind = HypernetworkSettings if job.options.get("learns") == "hypernetwork" else TrainSettings
+    return kind(**job.settings)
 
 
 def run_folder(studio: Studio, queue: JobQueue, job: Job) -> Path | None:

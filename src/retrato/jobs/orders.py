@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrato.jobs.queue import LOCAL, Job, JobQueue
-from retrato.settings import GenerateSettings, PhotoSettings, TrainSettings
+from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, PhotoSettings
 
 
 def order_drawing(
@@ -24,10 +24,11 @@ def order_drawing(
 
 
 def order_training(
-    queue: JobQueue, photos: Path, settings: TrainSettings, *, owner: str = LOCAL, model: str | None = None
+    queue: JobQueue, photos: Path, settings: LearnSettings, *, owner: str = LOCAL, model: str | None = None
 ) -> Job:
-    """Queues the learning of the person on the photos in a folder."""
-    options = {"model": model, "photos": str(photos.resolve())}
+    """Queues the learning of the person on the photos in a folder: as an embedding, or as a hypernetwork."""
+    learns = "hypernetwork" if isinstance(settings, HypernetworkSettings) else "embedding"
+    options = {"model": model, "photos": str(photos.resolve()), "learns": learns}
     return queue.submit("train", settings.model_dump(mode="json"), owner=owner, options=options)
 
 

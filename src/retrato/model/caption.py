@@ -18,7 +18,7 @@ from PIL import Image
 
 from retrato.errors import ModelError
 from retrato.model.device import choose_device
-from retrato.model.load import model_folder
+from retrato.model.load import model_path
 from retrato.model.quiet import import_quietly
 from retrato.model.vision import Tower, read_tower
 
@@ -79,7 +79,7 @@ def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Capt
 def _blip_folder(source: str | Path) -> Path:
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(source)) and not Path(source).exists():
         return _downloaded(str(source))
-    folder = model_folder(source)
+    folder = model_path(source)
     if _model_type(folder) == "blip":
         return folder
     if not (folder / "captioner").is_dir():
@@ -108,7 +108,7 @@ def _downloaded(name: str) -> Path:
         raise ModelError(
             f"the captioner {name} is not on this machine ({why}): set HF_HUB_OFFLINE=0 to fetch it, or name its folder"
         ) from None
-    return model_folder(folder)
+    return model_path(folder)
 
 
 def _tidy(text: str, prompt: str) -> str:

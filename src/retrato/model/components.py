@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from retrato.embeddings.library import FAMILIES
+
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
@@ -26,12 +28,25 @@ class ModelDefaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a model as they were read from a folder or a file, on the CPU, in the file's number format."""
+
+    text_encoders: tuple[CLIPTextModel | CLIPTextModelWithProjection, ...]
+    tokenizers: tuple[CLIPTokenizer, ...]
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    scheduler_config: Mapping[str, object]
+    zero_empty_negative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Components:
     """A frozen Stable Diffusion model: one text encoder (1.x, 2.x and the embedded model) or two (XL).
 
     All weights are in evaluation mode and take no gradient. `dtype` is the U-Net's number format; text encoders and
     VAE are float32, because the vectors' gradient and the decoded picture need the precision and they are small.
-    `hash` is the first 10 hex digits of the sha256 of the U-Net's weights.
+    `hash` is the first 10 hex digits of the sha256 of the file, or of the U-Net's weights in a folder; `reason` says
+    why this device and number format were chosen.
     """
 
     name: str
@@ -45,6 +60,7 @@ class Components:
     dtype: torch.dtype
     defaults: ModelDefaults
     zero_empty_negative: bool = False
+    reason: str = ""
 
     @property
     def vae_scale(self) -> int:
@@ -54,7 +70,18 @@ class Components:
     @property
     def latent_channels(self) -> int:
         """Channels of the latents (4 for Stable Diffusion)."""
-        return int(self.unet.config.in_channels)
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def is_for_inpainting(self) -> bool:
+        """Whether the U-Net also wants a mask and the latents of the masked picture (9 channels in place of 4)."""
+        return int(self.unet.config.in_channels) == 2 * self.latent_channels + 1
+
+    @property
+    def family(self) -> str:
+        """The family in words, told by the widths of the text encoders: what an embedding must have been made for."""
+        title = FAMILIES.get(self.token_widths, "its own kind")
+        return f"{title}{', for inpainting' if self.is_for_inpainting else ''}"
 
     @property
     def token_widths(self) -> tuple[int, ...]:

@@ -10,19 +10,21 @@ import torch
 from retrato.errors import SettingsError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+KINDS = "auto, cpu, cuda, cuda:<number>, mps or xpu"
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """A device, the number format of the U-Net on it, and the reason in one sentence."""
+    """A device, the number format of the U-Net on it, the reason in one sentence, and a warning where it is unwise."""
 
     device: torch.device
     dtype: torch.dtype
     reason: str
+    warning: str | None = None
 
 
 def choose_device(device: str = "auto", dtype: str = "auto") -> DeviceChoice:
-    """Gives the device and number format for `device` (auto, cpu, cuda, cuda:1, mps) and `dtype` (auto, float32, ...).
+    """Gives the device and number format for `device` (auto, cpu, cuda:1, ...) and `dtype` (auto, float32, ...).
 
     Raises SettingsError for a device that this machine or this torch has not got.
     """
@@ -31,10 +33,22 @@ def choose_device(device: str = "auto", dtype: str = "auto") -> DeviceChoice:
     else:
         chosen, reason = _named_device(device), f"{device} was asked for"
     if dtype == "auto":
-        return DeviceChoice(chosen, _best_dtype(chosen), reason)
+        best, why = _best_dtype(chosen)
+        return DeviceChoice(chosen, best, f"{reason}; {why}")
     if dtype not in DTYPES:
         raise SettingsError(f"dtype is {dtype!r}: choose auto or one of {', '.join(DTYPES)}")
-    return DeviceChoice(chosen, DTYPES[dtype], reason)
+    return DeviceChoice(chosen, DTYPES[dtype], f"{reason}; {dtype} was asked for", _warning(chosen, dtype))
+
+
+def cpu_multiplies(dtype: torch.dtype) -> bool:
+    """Says whether this CPU has instructions that multiply `dtype`; without them it converts each number to and fro."""
+    found = torch.cpu.get_capabilities()
+    names = {
+        torch.float32: (),
+        torch.bfloat16: ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"),
+        torch.float16: ("avx512_fp16", "amx_fp16", "fp16", "fp16_arith"),
+    }[dtype]
+    return not names or any(found.get(name) for name in names)
 
 
 def _best_device() -> tuple[torch.device, str]:
@@ -42,6 +56,8 @@ def _best_device() -> tuple[torch.device, str]:
         return torch.device("cuda"), f"a GPU was found: {torch.cuda.get_device_name()}"
     if torch.backends.mps.is_available():
         return torch.device("mps"), "an Apple GPU was found"
+    if torch.xpu.is_available():
+        return torch.device("xpu"), f"an Intel GPU was found: {torch.xpu.get_device_name()}"
     return torch.device("cpu"), "no GPU that this torch can use was found"
 
 
@@ -49,22 +65,38 @@ def _named_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise SettingsError(f"device is {name!r}: choose auto, cpu, cuda, cuda:<number> or mps") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise SettingsError(f"device is {name!r}, but torch sees {found} CUDA GPUs: run `retrato doctor` or use cpu")
+        raise SettingsError(f"device is {name!r}: choose {KINDS}") from None
+    counts = {"cuda": (torch.cuda.device_count, "CUDA"), "xpu": (torch.xpu.device_count, "Intel")}
+    if device.type in counts:
+        count, maker = counts[device.type]
+        if (device.index or 0) >= (found := count()):
+            raise SettingsError(
+                f"device is {name!r}, but torch sees {found} {maker} GPUs: run `retrato doctor` or use cpu"
+            )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise SettingsError(f"device is {name!r}, but this torch cannot use an Apple GPU here: use cpu")
-    if device.type not in ("cpu", "cuda", "mps"):
-        raise SettingsError(f"device is {name!r}: choose auto, cpu, cuda, cuda:<number> or mps")
+    if device.type not in ("cpu", "cuda", "mps", "xpu"):
+        raise SettingsError(f"device is {name!r}: choose {KINDS}")
     return device
 
 
-def _best_dtype(device: torch.device) -> torch.dtype:
-    """Half precision only on CUDA: slower on CPUs without it, and a known source of black pictures on Apple GPUs.
+def _best_dtype(device: torch.device) -> tuple[torch.dtype, str]:
+    """Half precision only on GPUs that have it, and never by itself on a CPU, where it is up to 50 times slower.
 
     bfloat16 before float16: it has float32's range, so gradients through the U-Net need no loss scaling.
     """
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    if device.type == "cuda":
+        if torch.cuda.get_device_capability(device) >= (8, 0):
+            return torch.bfloat16, "it computes bfloat16"
+        return torch.float16, "it is older than bfloat16, so float16"
+    if device.type == "xpu":
+        return torch.bfloat16, "it computes bfloat16"
+    if device.type == "mps":
+        return torch.float32, "float32, as half precision is known to draw black pictures there"
+    return torch.float32, "float32, which a CPU computes best"
+
+
+def _warning(device: torch.device, dtype: str) -> str | None:
+    if device.type != "cpu" or cpu_multiplies(DTYPES[dtype]):
+        return None
+    return f"{dtype} was asked for, but this CPU has no instructions for it: float32 can be 50 times faster"

@@ -48,11 +48,8 @@ def decode(components: Components, latents: Tensor) -> Tensor:
     config = components.vae.config
     scale, shift = float(config.scaling_factor), float(getattr(config, "shift_factor", None) or 0.0)
     area = latents.shape[-2] * latents.shape[-1] * components.vae_scale**2
-    parts = latents.split(_at_once(area))
-    decoded = [
-        components.vae.decode(part.to(components.device, torch.float32) / scale + shift).sample.cpu() for part in parts
-    ]
-    return torch.cat(decoded).clamp(-1, 1)
+    parts = (part.to(components.device, torch.float32) / scale + shift for part in latents.split(_at_once(area)))
+    return torch.cat([_decoded(components, part).cpu() for part in parts]).clamp(-1, 1)
 
 
 def image_to_pixels(image: Image.Image) -> Tensor:
@@ -70,6 +67,19 @@ def pixels_to_images(pixels: Tensor) -> list[Image.Image]:
     """Gives the pictures of `pixels` [N, 3, H, W] in [-1, 1]."""
     values = ((pixels.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return [Image.fromarray(picture) for picture in values.permute(0, 2, 3, 1).cpu().numpy()]
+
+
+def _decoded(components: Components, latents: Tensor) -> Tensor:
+    """Decodes in the U-Net's number format where that is a half, and again in float32 where that gave no numbers.
+
+    The weights stay float32. XL's VAE is known to overflow, and says so (`force_upcast`), so it is not tried there.
+    """
+    if components.dtype != torch.float32 and not components.vae.config.force_upcast:
+        with torch.autocast(components.device.type, components.dtype):
+            pixels = components.vae.decode(latents).sample.float()
+        if bool(pixels.isfinite().all()):
+            return pixels
+    return components.vae.decode(latents).sample
 
 
 def _at_once(area: int) -> int:

@@ -6,6 +6,7 @@ It reads two folders beside a model: `scorer/text_image` (CLIPModel with tokeniz
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from retrato.errors import ModelError
 from retrato.model.device import choose_device
-from retrato.model.load import model_folder
+from retrato.model.load import model_path
 from retrato.model.quiet import import_quietly
 from retrato.model.vision import Tower, read_tower
 
@@ -28,11 +29,15 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Embeds pictures and texts; results are [N, E] float32 on the CPU, of unit length: `a @ b.T` is the cosine."""
+    """Embeds pictures and texts; results are [N, E] float32 on the CPU, of unit length: `a @ b.T` is the cosine.
+
+    `hash` is the first 10 hex digits of the sha256 of the weights that tell people apart: which scorer it is.
+    """
 
     text_image: Tower
     identity: Tower
     tokenizer: Any
+    hash: str
 
     @torch.no_grad()
     def embed_identity(self, images: Sequence[Image.Image]) -> Tensor:
@@ -68,7 +73,7 @@ class Scorer:
 
 def load_scorer(source: str | Path = "mini", *, device: str = "auto") -> Scorer:
     """Gives the scorer that lies in the model folder `source`; raises ModelError when there is none."""
-    folder = model_folder(source) / "scorer"
+    folder = model_path(source) / "scorer"
     if not folder.is_dir():
         raise ModelError(f"{folder.parent} has no scorer folder: only a model that brings one can score pictures")
     chosen = choose_device(device).device
@@ -80,9 +85,18 @@ def load_scorer(source: str | Path = "mini", *, device: str = "auto") -> Scorer:
             text_image=read_tower(CLIPModel, folder / "text_image", chosen),
             identity=read_tower(CLIPVisionModelWithProjection, folder / "identity", chosen),
             tokenizer=AutoTokenizer.from_pretrained(str(folder / "text_image"), local_files_only=True),
+            hash=_hash(folder / "identity"),
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{folder} cannot be loaded, a part of it is missing or broken: {error}") from error
+
+
+def _hash(folder: Path) -> str:
+    """Gives what tells the weights in `folder` from others, in one file or in several."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:10]
 
 
 def _in_parts(things: Sequence[Thing], features: Callable[[Sequence[Thing]], Tensor]) -> Tensor:

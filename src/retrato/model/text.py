@@ -8,7 +8,7 @@ Knows the prompt only as chunks of tokens.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,16 @@ class Conditioning:
         return Conditioning(self.states[index : index + 1], pooled)
 
 
+def tokenizer_of(components: Components) -> Callable[[str], list[int]]:
+    """Gives the function from a text to its token ids, without start and end, that finds names in prompts."""
+    tokenizer = components.tokenizers[0]
+
+    def tokenize(words: str) -> list[int]:
+        return list(tokenizer(words, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+
+    return tokenize
+
+
 def token_chunks(
     components: Components, text: str, embeddings: Mapping[str, int], *, emphasis: str = "Original"
 ) -> list[Chunk]:
@@ -42,11 +52,7 @@ def token_chunks(
 
     `embeddings` says how many vectors each name takes.
     """
-    tokenizer = components.tokenizers[0]
-
-    def tokenize(words: str) -> list[int]:
-        return list(tokenizer(words, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
-
+    tokenize = tokenizer_of(components)
     commas = tokenize(",")
     return chunk_tokens(
         text,

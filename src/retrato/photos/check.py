@@ -87,8 +87,8 @@ def checking(
     for each in spread(work, paths, processes, lost):
         found[each.file] = each
         yield Looked(each.file, len(found), len(paths))
-    # Drawings have no faces, and looking closely takes a second each: only where other photos of the set have one.
-    if any(isinstance(each, Measured) and each.faces for each in found.values()):
+    # Looking closely takes a second each, and in drawings there is nothing to see.
+    if _are_photographs([each for each in found.values() if isinstance(each, Measured)]):
         hidden = [file for file, each in found.items() if isinstance(each, Measured) and each.faces == 0]
         for each in spread(partial(look, size=size, faces="thorough"), hidden, processes, lost):
             found[each.file] = each
@@ -102,8 +102,8 @@ def _report(
     measured: Sequence[Measured], refused: Sequence[Refused], size: int, not_looked_for: str | None
 ) -> PhotoReport:
     near = _neighbours(measured)
-    others = strangers([found.face for found in measured])
-    have_faces = any(found.face for found in measured)
+    have_faces = _are_photographs(measured)
+    others = strangers([found.face for found in measured]) if have_faces else {}
     verdicts = [
         _verdict(found, problems_of(found, size, near.get(found.file), others.get(at), have_faces))
         for at, found in enumerate(measured)
@@ -116,7 +116,7 @@ def _report(
         refused=[printable(each.file.name, 40) for each in refused],
     )
     if not_looked_for is None and measured and not have_faces:
-        advice.append("No face was found in any photo (in drawings none is): nobody checked who is in them.")
+        advice.append("Too few faces were found (in drawings hardly any is): nobody checked who is in the photos.")
     good = sum(each.verdict == "good" for each in verdicts)
     overall: Verdict = "refused" if reason else "good" if good >= max(ENOUGH, len(verdicts) / 2) else "doubtful"
     return PhotoReport(
@@ -153,11 +153,11 @@ def _untrainable(prints: Sequence[Floats], refused: Sequence[Refused]) -> str | 
 
 
 def _neighbours(measured: Sequence[Measured]) -> dict[Path, str]:
-    """Gives, for every photo that is nearly the same as a better one (larger, sharper), the sentence that says so."""
+    """Gives, for every photo that is nearly the same as a better one, the sentence that says so."""
     found = {}
     prints = [each.fingerprint for each in measured]
     for group in duplicates.groups(prints, duplicates.NEAR):
-        best = max(group, key=lambda at: (min(measured[at].size), measured[at].sharpness))
+        best = max(group, key=lambda at: _worth(measured[at]))
         for other in group:
             if other == best:
                 continue
@@ -168,6 +168,16 @@ def _neighbours(measured: Sequence[Measured]) -> dict[Path, str]:
                 how = f"mirrored, {how}"
             found[measured[other].file] = f"{how} {printable(measured[best].file.name)}, which is the better one"
     return found
+
+
+def _are_photographs(measured: Sequence[Measured]) -> bool:
+    """Says whether most have a face. Of drawings a few seem to, and a missing one says nothing against the others."""
+    return sum(bool(each.faces) for each in measured) * 2 > len(measured)
+
+
+def _worth(found: Measured) -> tuple[int, bool, int]:
+    """Gives what makes one of several copies the better: more pixels, no losses, more bytes, which blur costs too."""
+    return min(found.size), found.file.suffix.lower() in (".png", ".tif", ".tiff", ".bmp"), found.bytes
 
 
 def _verdict(found: Measured, problems: tuple[str, ...]) -> PhotoVerdict:

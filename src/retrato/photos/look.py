@@ -3,7 +3,7 @@
 Knows nothing of the rest of its set, save what it is told.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +45,7 @@ class Measured:
     face: Face | None = None
     face_height: int | None = None
     trained_face: int | None = None
+    bytes: int = 0
 
 
 def look(file: Path, size: int, faces: Literal["none", "quick", "thorough"]) -> Measured | Refused:
@@ -52,9 +53,11 @@ def look(file: Path, size: int, faces: Literal["none", "quick", "thorough"]) -> 
     try:
         photo = read_photo(file, shorter_side=size if faces == "none" else max(size, _FACES_AT))
         found = None if faces == "none" else find_faces(photo.image, thorough=faces == "thorough")
-        return measure(photo, size, found)
+        return replace(measure(photo, size, found), bytes=file.stat().st_size)
     except PhotoError as error:
         return Refused(file, str(error))
+    except OSError:  # it was there a moment ago
+        return Refused(file, f"{printable(file.name)} is not there any more: put the picture back")
 
 
 def lost(file: Path) -> Refused:

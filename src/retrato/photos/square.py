@@ -45,7 +45,8 @@ def square(image: Image.Image, size: int, crop: Crop = "center") -> Image.Image:
 def cut(image: Image.Image, box: Box, size: int | tuple[int, int]) -> Image.Image:
     """Gives what lies in `box` as a square of `size` pixels, or as a picture of (width, height)."""
     size = (size, size) if isinstance(size, int) else size
-    return image.crop(box).resize(size, Image.Resampling.LANCZOS)  # resize's own box looks beyond its edges
+    part = image.crop(box)  # resize's own box looks beyond its edges
+    return part.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def square_box(image: Image.Image, crop: Crop = "center") -> Box:
@@ -117,7 +118,9 @@ def focal_point(image: Image.Image, face: Box | None = None) -> tuple[float, flo
     """
     scale = min(1.0, 128 / max(image.size))
     small = image.resize(
-        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
+        Image.Resampling.BOX,
+        reducing_gap=2.0,
     )
     values = luma(small)
     edges = np.hypot(*(np.gradient(values, axis=axis) if values.shape[axis] > 1 else 0 * values for axis in (0, 1)))

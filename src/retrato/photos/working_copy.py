@@ -44,7 +44,8 @@ class WorkingCopies:
 def working_copies(source: Path, settings: PhotoSettings, faces: bool) -> WorkingCopies | Refused:
     """Gives the copies of one photo, or why it cannot be used; `faces`: look for them."""
     try:
-        photo = read_photo(source)
+        # Twice the size is enough to cut from, and a JPEG's decoder halves for free; a close face wants all there is.
+        photo = read_photo(source, shorter_side=None if settings.face_share else settings.size * 2)
         mask = _given_mask(photo, settings)
         face = _largest_face(photo.image, settings.crop == "face") if faces else None
     except PhotoError as error:  # one bad picture never stops the rest
@@ -54,6 +55,7 @@ def working_copies(source: Path, settings: PhotoSettings, faces: bool) -> Workin
         notes.append(f"{printable(source.name)}: no face found, cut around what draws the eye instead")
     copies: list[WorkingCopy] = []
     for box in _boxes(photo.image, settings, face):
+        whole = _in_the_file(box, photo)
         picture = _shaped(photo.image, box, settings)
         inner = _moved(face.box, box, picture.size) if face else None
         shown = _shaped(mask, box, settings) if mask else None
@@ -67,9 +69,17 @@ def working_copies(source: Path, settings: PhotoSettings, faces: bool) -> Workin
         for is_mirrored in (False, True) if settings.flip else (False,):
             turned = ImageOps.mirror if is_mirrored else _unchanged
             copies.append(
-                WorkingCopy(_png(turned(picture)), _png(turned(shown)) if shown else None, box, of, is_mirrored)
+                WorkingCopy(_png(turned(picture)), _png(turned(shown)) if shown else None, whole, of, is_mirrored)
             )
     return WorkingCopies(source, tuple(copies), photo.caption, tuple(notes))
+
+
+def _in_the_file(box: Box, photo: Photo) -> Box:
+    """Gives the box in the pixels of the file's picture, of which `photo` may hold a reduced copy."""
+    width, height = photo.original_size
+    across, down = width / photo.image.width, height / photo.image.height
+    left, top, right, bottom = (round(value * (across, down)[at % 2]) for at, value in enumerate(box))
+    return (left, top, min(right, width), min(bottom, height))
 
 
 def _given_mask(photo: Photo, settings: PhotoSettings) -> Image.Image | None:

@@ -70,13 +70,13 @@ def prompt_schedule(
         raise SettingsError(f"schedule_rules is {rules!r}: it is '1.6' or '2022'")
     first_pass = steps if hires_steps is not None and rules == "1.6" else 0
     steps = hires_steps if hires_steps is not None and rules == "1.6" else steps
-    tokens = _tokens(prompt)
-    edits = None if tokens is None else _edits(tokens, spaced=rules == "1.6")
+    tokens = edit_tokens(prompt)
+    edits = None if tokens is None else find_edits(tokens, spaced=rules == "1.6")
     if tokens is None or edits is None:
         return [(steps, prompt)]
 
     switches = {
-        start: _switch_step(edit.when, steps, rules, first_pass)
+        start: switch_step(edit.when, steps, rules, first_pass)
         for start, edit in edits.items()
         if edit.when is not None
     }
@@ -106,7 +106,7 @@ def _text_and_weight(part: str) -> tuple[str, float]:
     return part.rstrip(), 1.0
 
 
-def _tokens(prompt: str) -> list[str] | None:
+def edit_tokens(prompt: str) -> list[str] | None:
     """Gives the prompt cut into single marks and runs of other text, escapes left in; None if an escape is broken."""
     tokens: list[str] = []
     at = 0
@@ -126,7 +126,7 @@ def _tokens(prompt: str) -> list[str] | None:
     return tokens
 
 
-def _edits(tokens: list[str], *, spaced: bool) -> dict[int, _Edit] | None:
+def find_edits(tokens: list[str], *, spaced: bool) -> dict[int, _Edit] | None:
     """Gives the edits by the index of their opening bracket; None if a `|` stands outside of an alternation.
 
     A bracket counts only if everything in it is in order. So one that is not (`[a:b]`, `(a:b:c)`, `[a (b]`) makes
@@ -179,7 +179,7 @@ def _edit(tokens: list[str], bracket: _Bracket, close: int, *, spaced: bool) -> 
     return _Edit(((first, bracket.colons[0]), (bracket.colons[0] + 1, bracket.colons[1])), close + 1, when)
 
 
-def _switch_step(when: str, steps: int, rules: Rules, first_pass: int) -> int:
+def switch_step(when: str, steps: int, rules: Rules, first_pass: int) -> int:
     """Gives the last step of the text before a switch; below 1 means that it never shows."""
     value = float(when)
     if rules == "2022":

@@ -51,7 +51,7 @@ def parse_attention(prompt: str) -> list[tuple[str, float]]:
     fragments: list[_Fragment] = []
     round_starts: list[int] = []
     square_starts: list[int] = []
-    for position, kind, text in _pieces(prompt):
+    for position, kind, text in pieces(prompt):
         if kind in ("(", "["):
             if len(round_starts) + len(square_starts) == MAX_NESTING:
                 raise PromptError(
@@ -64,7 +64,7 @@ def parse_attention(prompt: str) -> list[tuple[str, float]]:
         elif kind == "]" and square_starts:
             _scale(fragments, square_starts.pop(), _SQUARE)
         elif kind == "weight" and round_starts:
-            weight = _number(text[1:-1])
+            weight = read_number(text[1:-1])
             if weight is None:
                 fragments.append(_Fragment(text[:-1]))
             _scale(fragments, round_starts.pop(), _ROUND if weight is None else weight)
@@ -79,7 +79,7 @@ def parse_attention(prompt: str) -> list[tuple[str, float]]:
     return _merged(fragments)
 
 
-def _pieces(prompt: str) -> Iterator[tuple[int, str, str]]:
+def pieces(prompt: str) -> Iterator[tuple[int, str, str]]:
     """Yields (position, kind, text); kind is a bracket, `escaped`, `weight` (a `:1.5)`) or `text`."""
     at = 0
     while at < len(prompt):
@@ -125,7 +125,7 @@ def _skip_spaces(prompt: str, at: int) -> int:
     return at
 
 
-def _number(text: str) -> float | None:
+def read_number(text: str) -> float | None:
     """Gives the finite number that `text` is, or None: `1.2.3` and four hundred nines are text."""
     try:
         number = float(text)

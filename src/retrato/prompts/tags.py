@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag: `<lora:foo:0.8:te=0.5>` is `Tag("lora", ("foo", "0.8"), {"te": "0.5"})`."""
+    """One tag: `<lora:foo:0.8:te=0.5>` is `Tag("lora", ("foo", "0.8"), {"te": "0.5"})`.
+
+    `position` counts the characters before it.
+    """
 
     kind: str
     positional: tuple[str, ...]
     named: Mapping[str, str] = field(default_factory=dict)
+    position: int = field(default=0, compare=False)
 
 
 def extract_tags(prompt: str) -> tuple[str, list[Tag]]:
@@ -34,7 +38,7 @@ def extract_tags(prompt: str) -> tuple[str, list[Tag]]:
                 break
             if end > arguments:
                 kept.append(prompt[done:start])
-                tags.append(_tag(prompt[start + 1 : arguments - 1], prompt[arguments:end]))
+                tags.append(_tag(prompt[start + 1 : arguments - 1], prompt[arguments:end], start))
                 done = end + 1
         start = prompt.find("<", max(done, start + 1))
     kept.append(prompt[done:])
@@ -49,7 +53,7 @@ def _arguments_start(prompt: str, start: int) -> int | None:
     return at + 1 if start + 1 < at < len(prompt) and prompt[at] == ":" else None
 
 
-def _tag(kind: str, arguments: str) -> Tag:
+def _tag(kind: str, arguments: str, position: int) -> Tag:
     items = arguments.split(":")
     named = dict(item.split("=") for item in items if item.count("=") == 1)
-    return Tag(kind, tuple(item for item in items if item.count("=") != 1), named)
+    return Tag(kind, tuple(item for item in items if item.count("=") != 1), named, position)

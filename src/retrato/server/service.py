@@ -184,10 +184,10 @@ class Service:
 
 def _model(source: str) -> Model | None:
     """Gives the model at `source`, None where nothing there can be opened."""
-    from retrato.model.load import model_folder
+    from retrato.model.load import model_path
 
     try:
-        file = model_folder(source)
+        file = model_path(source)
     except ModelError:
         return None
     return Model("retrato-mini" if source == "mini" else Path(source).name, source, file)

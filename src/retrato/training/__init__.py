@@ -1,5 +1,6 @@
 """Photos to what was learned from them: the loop, evaluation, stopping, picking. Knows nothing of the screen."""
 
+from retrato.training.crowd import Failed, Of, crowd
 from retrato.training.events import (
     Candidate,
     Evaluated,
@@ -22,7 +23,9 @@ __all__ = [
     "RECIPES",
     "Candidate",
     "Evaluated",
+    "Failed",
     "Finished",
+    "Of",
     "Picked",
     "Plan",
     "Prepared",
@@ -33,6 +36,7 @@ __all__ = [
     "Stepped",
     "TrainingEvent",
     "choose_run_folder",
+    "crowd",
     "parse_rate_schedule",
     "rate_at",
     "resolve",

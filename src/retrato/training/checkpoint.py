@@ -4,6 +4,7 @@ A checkpoint is `<step>.safetensors` with everything in it and `<step>.json` wit
 at all, the latter last: a checkpoint without a matching checksum does not count. Knows nothing of how steps are made.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -18,6 +19,7 @@ from safetensors.torch import load, save
 from retrato.errors import TrainingError
 from retrato.files import write_atomic
 from retrato.training.optimizer import State, is_finite
+from retrato.training.run_folder import RunFolder
 
 FORMAT = 1
 KEPT = 3
@@ -77,6 +79,16 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     if damaged:
         raise TrainingError(f"all checkpoints in {folder} are damaged: start the training anew, without --resume")
     return None
+
+
+def last_good(folder: RunFolder) -> str:
+    """Says where what was learned so far lies."""
+    with contextlib.suppress(TrainingError):
+        found = load_checkpoint(folder.checkpoints)
+        if found is not None:
+            file = folder.candidate(found.state.step)
+            return f"the last good checkpoint is {file}, from where the run can be resumed"
+    return "nothing had been saved yet"
 
 
 def _read(file: Path) -> tuple[State, Mapping[str, Any]]:

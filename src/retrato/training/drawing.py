@@ -6,9 +6,11 @@ Knows nothing of scores.
 from collections.abc import Sequence
 from pathlib import Path
 
+from retrato.embeddings import card_bytes
+from retrato.files import write_atomic
 from retrato.generation import Drawn, GeneratedImage, generate
 from retrato.model import Components
-from retrato.settings import GenerateSettings
+from retrato.settings import GenerateSettings, TrainSettings
 from retrato.training.events import Previewed
 from retrato.training.learnable import Subject
 from retrato.training.optimizer import State
@@ -30,6 +32,9 @@ def draw_preview(run: Run, state: State) -> Previewed:
     )
     (drawn,) = _draw(run.components, settings, subject)
     file = run.folder.images / f"{run.settings.name}-{state.step}.png"
+    embedding = subject.embeddings.get(run.settings.name)
+    if embedding is not None and isinstance(run.settings, TrainSettings) and run.settings.preview_cards:
+        write_atomic(run.folder.path / "image_embeddings" / file.name, card_bytes(embedding, drawn.image))
     return Previewed(state.step, save_as(drawn, file))
 
 

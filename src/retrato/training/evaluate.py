@@ -35,7 +35,8 @@ def evaluation_batch(material: Material, timesteps: int, *, pairs: int, seed: in
     ]
     latents = material.latents.draw(photos, "deterministic", seed, 0)
     noise = torch.randn(latents.shape, generator=generator(seed, "evaluation"))
-    return Batch(latents, noise, middles.repeat(count), tuple(texts))
+    masks = None if material.masks is None else material.masks[photos]
+    return Batch(latents, noise, middles.repeat(count), tuple(texts), masks)
 
 
 @torch.no_grad()

@@ -60,6 +60,10 @@ def uses_bfloat16(components: Components, batch_size: int, cells: int) -> bool:
     """Says whether bfloat16 on the CPU pays, see the table above."""
     if components.device.type != "cpu" or components.dtype != torch.float32:
         return False
+    return multiplies_bfloat16() and batch_size >= LEAST_BATCH and cells <= MOST_CELLS
+
+
+def multiplies_bfloat16() -> bool:
+    """Says whether the processor multiplies bfloat16 itself; emulated it is slow, and further from float32."""
     capabilities = torch.cpu.get_capabilities()
-    multiplies = bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
-    return multiplies and batch_size >= LEAST_BATCH and cells <= MOST_CELLS
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from retrato.embeddings import Embedding, read_embedding, write_embedding
-from retrato.errors import HypernetworkError
+from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding, write_embedding
+from retrato.errors import EmbeddingError, HypernetworkError
 from retrato.generation import hypernet_tag
-from retrato.hypernetworks import Hypernetwork, Structure, read_hypernetwork, write_hypernetwork
+from retrato.hypernetworks import Hypernetwork, HypernetworkLibrary, Structure, read_hypernetwork, write_hypernetwork
 from retrato.hypernetworks.hypernetwork import check_sizes, lengths
 from retrato.hypernetworks.structure import Networks, initial_parameters, parse_numbers
 from retrato.model import Components, Conditioning, encode, initial_vectors, token_chunks
@@ -91,6 +91,36 @@ def write_artefact(artefact: Artefact, file: Path) -> Path:
     if isinstance(artefact, Hypernetwork):
         return write_hypernetwork(artefact, file)
     return write_embedding(artefact, file)
+
+
+def is_same(one: Artefact, other: Artefact) -> bool:
+    """Says whether two hold the very same numbers."""
+    mine, others = _numbers(one), _numbers(other)
+    return len(mine) == len(others) and all(torch.equal(a, b) for a, b in zip(mine, others, strict=True))
+
+
+def find_artefact(
+    name_or_file: str | Path, embeddings: EmbeddingLibrary, hypernetworks: HypernetworkLibrary
+) -> Artefact:
+    """Gives what lies in that file, else the embedding, else the hypernetwork of that name.
+
+    Raises EmbeddingError for something unknown or a file that is neither, HypernetworkError for a broken hypernetwork.
+    """
+    path = Path(name_or_file)
+    if path.is_file():
+        try:
+            return read_embedding(path)
+        except EmbeddingError as error:
+            try:
+                return read_hypernetwork(path)
+            except HypernetworkError:
+                raise error from None
+    name = str(name_or_file)
+    return hypernetworks[name] if name not in embeddings and name in hypernetworks else embeddings[name]
+
+
+def _numbers(learned: Artefact) -> Parameters:
+    return learned.vectors if isinstance(learned, Embedding) else learned.parameters
 
 
 def vocabulary_norms(components: Components) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from retrato.training.rate_schedule import rate_at
 from retrato.training.recipes import Plan
 
 EPSILON = 1e-8
@@ -72,7 +73,7 @@ def advance(state: State, gradients: Parameters, rates: Sequence[float], plan: P
     """
     first, second = plan.betas
     updates = state.updates + 1
-    gradients = _clipped(gradients, plan.gradient_clip)
+    gradients = _clipped(gradients, rate_at(plan.gradient_clips, state.step), plan.gradient_clip_by)
     mean = tuple(m * first + g * (1 - first) for m, g in zip(state.mean, gradients, strict=True))
     square = tuple(s * second + g * g * (1 - second) for s, g in zip(state.square, gradients, strict=True))
     moved = []
@@ -122,9 +123,11 @@ def is_finite(tensors: Sequence[Tensor]) -> bool:
     return all(bool(torch.isfinite(each).all()) for each in tensors)
 
 
-def _clipped(gradients: Parameters, largest: float | None) -> Parameters:
+def _clipped(gradients: Parameters, largest: float | None, by: str) -> Parameters:
     if largest is None:
         return gradients
+    if by == "value":
+        return tuple(each.clamp(-largest, largest) for each in gradients)
     norm = math.sqrt(sum(float(each.square().sum()) for each in gradients))
     return gradients if norm <= largest else tuple(each * (largest / norm) for each in gradients)
 

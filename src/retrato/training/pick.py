@@ -9,18 +9,17 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from PIL import Image
-from torch import Tensor
 
 from retrato.model.score import Scorer
 from retrato.training.captions import class_phrase
 from retrato.training.drawing import draw_cells, save_as
 from retrato.training.events import Candidate, Scored
+from retrato.training.judge import judge_of
 from retrato.training.learnable import Subject
 from retrato.training.prepare import Run
 from retrato.training.recipes import PickPlan
-from retrato.training.scores import Cells, Yardstick, earliest_within_error, score
+from retrato.training.scores import earliest_within_error, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +34,6 @@ class Choice:
     reason: str
     yardstick: Mapping[str, float] = field(default_factory=dict)
     class_pictures: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    """The scorer, and what it compares pictures with: `photos` [M, E] of the person, `texts` [P, E] of the prompts."""
-
-    scorer: Scorer
-    photos: Tensor
-    texts: Tensor
-
-    def cells(self, pictures: Sequence[Image.Image]) -> Cells:
-        """Gives the raw cosines of pictures drawn in the cells 0, 1, 2 and so on."""
-        likeness = (self.scorer.embed_identity(pictures) @ self.photos.T).mean(dim=1)
-        texts = self.texts[torch.arange(len(pictures)) % len(self.texts)]
-        return Cells(likeness, (self.scorer.embed_images(pictures) * texts).sum(dim=1))
-
-    def unrelated(self, pictures: Sequence[Image.Image]) -> float:
-        """Gives the mean cosine of such pictures to the prompts they were not drawn for."""
-        cosines = self.scorer.embed_images(pictures) @ self.texts.T
-        own = torch.arange(len(pictures)) % len(self.texts)
-        return float(cosines[own[:, None] != torch.arange(len(self.texts))].mean())
 
 
 @dataclass(slots=True)
@@ -82,9 +60,9 @@ def choose(run: Run, candidates: Sequence[Candidate], scorer: Scorer | None) -> 
         return _least_loss(run, candidates)
     plan = run.plan.pick
     subject = Subject(class_phrase(run.settings.initializer_text or run.components.defaults.class_word))
-    texts = scorer.embed_texts([subject.prompt(prompt.text) for prompt in plan.prompts])
-    judge = _Judge(scorer, scorer.embed_identity([photo.image for photo in run.held_out or run.trained]), texts)
-    ceiling = _ceiling(run, judge)
+    texts = [subject.prompt(prompt.text) for prompt in plan.prompts]
+    judge = judge_of(scorer, [photo.image for photo in run.held_out or run.trained], texts)
+    ceiling = judge.ceiling([photo.image for photo in run.trained] if run.held_out else ())
     class_word = _Entry(Candidate(0, run.folder.images / "class.png", math.nan))
     entries = {index: _Entry(candidates[index]) for index in shortlist(candidates, plan.most_candidates)}
     alive = list(entries)
@@ -93,7 +71,7 @@ def choose(run: Run, candidates: Sequence[Candidate], scorer: Scorer | None) -> 
         for index in alive:
             _draw_up_to(run, entries[index], count, None)
         cells = {index: judge.cells(entries[index].pictures) for index in alive}
-        yardstick = _yardstick(judge, plan, class_word, ceiling)
+        yardstick = judge.yardstick(plan, class_word.pictures, ceiling)
         for index in alive:
             entries[index].scores = score(cells[index], yardstick)
         ranked = sorted(alive, key=lambda index: -entries[index].scores["harmonic"])
@@ -148,22 +126,6 @@ def _draw_up_to(run: Run, entry: _Entry, count: int, subject: Subject | None) ->
     for cell, drawn in zip(cells, draw_cells(run.components, run.plan.pick, cells, subject), strict=True):
         entry.pictures.append(drawn.image)
         entry.files.append(save_as(drawn, run.folder.images / f"{entry.candidate.file.stem}-{cell}.png"))
-
-
-def _yardstick(judge: _Judge, plan: PickPlan, class_word: _Entry, ceiling: float) -> Yardstick:
-    count = len(class_word.pictures)
-    shows = torch.tensor([plan.prompts[cell % len(plan.prompts)].shows_identity for cell in range(count)])
-    return Yardstick(judge.cells(class_word.pictures), ceiling, judge.unrelated(class_word.pictures), shows)
-
-
-def _ceiling(run: Run, judge: _Judge) -> float:
-    """Gives how alike real photos are: those that are compared with, against the others (each pair of them if none)."""
-    if run.held_out:
-        others = judge.scorer.embed_identity([photo.image for photo in run.trained])
-        return float((others @ judge.photos.T).mean())
-    count = len(judge.photos)
-    cosines = judge.photos @ judge.photos.T
-    return float(cosines[~torch.eye(count, dtype=torch.bool)].mean())
 
 
 def _least_loss(run: Run, candidates: Sequence[Candidate]) -> Choice:

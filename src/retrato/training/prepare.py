@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from retrato.embeddings import check_name
-from retrato.errors import EmbeddingError, HypernetworkError
+from retrato.errors import EmbeddingError, HypernetworkError, SettingsError
 from retrato.model import Components
 from retrato.model.caption import Captioner
 from retrato.photos import Photo, read_photos, require_trainable
 from retrato.settings import HypernetworkSettings, LearnSettings
 from retrato.training.captions import captions_of, class_phrase
 from retrato.training.evaluate import evaluation_batch
-from retrato.training.latent_cache import cache_latents
+from retrato.training.latent_cache import cache_latents, loss_masks
 from retrato.training.learnable import Artefact, Learnable, Subject, learnable_of, read_artefact, subject_of
 from retrato.training.optimizer import Parameters
 from retrato.training.recipes import HYPERNETWORK_RECIPES, RECIPES, Plan, resolve
@@ -29,12 +29,16 @@ from retrato.training.step import Batch, Diffusion, Material, read_diffusion
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Photos and settings that were found good, and what is to be learned; nothing was written yet."""
+    """Photos and settings that were found good, and what is to be learned; nothing was written yet.
+
+    `size` is the width and height of the training pictures in pixels.
+    """
 
     photos: tuple[Photo, ...]
     plan: Plan
     split: Split
     learnable: Learnable
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,17 @@ def check_inputs(components: Components, photos: Path | str | Sequence[Photo], s
     recipes = HYPERNETWORK_RECIPES if isinstance(settings, HypernetworkSettings) else RECIPES
     plan = resolve(settings, recipes[settings.recipe], len(photos))
     split = split_photos(photos, plan.held_out, plan.seed)
-    return Inputs(tuple(photos), plan, split, learnable_of(components, settings, plan))
+    size = training_size(components, settings)
+    return Inputs(tuple(photos), plan, split, learnable_of(components, settings, plan), size)
+
+
+def training_size(components: Components, settings: LearnSettings) -> tuple[int, int]:
+    """Gives width and height of the training pictures; raises SettingsError for one that the model cannot take."""
+    size = (settings.width or components.defaults.size, settings.height or components.defaults.size)
+    for name, side in zip(("width", "height"), size, strict=True):
+        if side % components.vae_scale:
+            raise SettingsError(f"{name} is {side}: {components.name} learns from multiples of {components.vae_scale}")
+    return size
 
 
 def check_free_word(components: Components, settings: LearnSettings) -> None:
@@ -141,12 +155,14 @@ def prepare(
     subject = settings.initializer_text or components.defaults.class_word
     captions = tuple(captions_of(photos, settings.caption, captioner, class_phrase(subject)))
     diffusion = read_diffusion(components)
-    latents = cache_latents(components, photos)
+    latents = cache_latents(components, photos, inputs.size)
+    masks = loss_masks(photos, inputs.size, latents.mean.shape[-2:]) if settings.use_mask else None
     judged = split.held_out or split.trained
 
     def material(indices: Sequence[int]) -> Material:
         chosen = tuple(captions[index] for index in indices)
-        return Material(latents.of(indices), chosen, plan.templates, inputs.learnable.subject)
+        own = None if masks is None else masks[list(indices)]
+        return Material(latents.of(indices), chosen, plan.templates, inputs.learnable.subject, own)
 
     return Run(
         components=components,
@@ -164,10 +180,23 @@ def prepare(
     )
 
 
+def settings_facts(settings: LearnSettings) -> dict[str, Any]:
+    """Gives the settings that must be the same to resume; the number of steps may be raised."""
+    return settings.model_dump(exclude={"steps", "overwrite", "track"})
+
+
+def photo_hash(photo: Photo) -> str:
+    """Gives what tells a photo's pixels, and its mask if it has one, from any others."""
+    digest = hashlib.sha256(photo.image.tobytes())
+    if photo.mask is not None:
+        digest.update(photo.mask.tobytes())
+    return digest.hexdigest()
+
+
 def _facts(components: Components, photos: Sequence[Photo], settings: LearnSettings) -> dict[str, Any]:
     """Gives what a resumed run must have in common with its beginning; the number of steps may be raised."""
     return {
         "model": components.hash,
-        "photos": {photo.path.name: hashlib.sha256(photo.image.tobytes()).hexdigest() for photo in photos},
-        "settings": settings.model_dump(exclude={"steps", "overwrite"}),
+        "photos": {photo.path.name: photo_hash(photo) for photo in photos},
+        "settings": settings_facts(settings),
     }

@@ -102,7 +102,8 @@ class Recipe:
 class Plan:
     """Everything a run needs to know, nothing left open: a recipe with the settings applied.
 
-    `rates` are the stages of the rate as (rate, end step), relative or not as `rate_is_relative` says.
+    `rates` are the stages of the rate as (rate, end step), relative or not as `rate_is_relative` says;
+    `gradient_clips` those of the largest norm or value of the gradient, empty for no limit.
     `steps` is where training ends at the latest, so also where a schedule ends before the asked number of steps.
     `batch_size` times `gradient_accumulation` photos
     make one step.
@@ -119,7 +120,8 @@ class Plan:
     initial_noise: float
     batch_size: int
     gradient_accumulation: int
-    gradient_clip: float | None
+    gradient_clips: tuple[tuple[float, int], ...]
+    gradient_clip_by: Literal["norm", "value"]
     steps: int
     evaluate_every: int
     save_every: int
@@ -180,7 +182,8 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
         initial_noise=recipe.initial_noise,
         batch_size=batch_size,
         gradient_accumulation=settings.gradient_accumulation,
-        gradient_clip=settings.gradient_clip,
+        gradient_clips=_clips(settings, steps),
+        gradient_clip_by=settings.gradient_clip_by,
         steps=steps,
         evaluate_every=min(settings.evaluate_every or recipe.evaluate_every, steps),
         save_every=min(settings.save_every or recipe.save_every, steps),
@@ -200,6 +203,20 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
         seed=settings.seed,
         pick=recipe.pick,
     )
+
+
+def _clips(settings: LearnSettings, steps: int) -> tuple[tuple[float, int], ...]:
+    """Gives the stages of the gradient's limit; raises SettingsError for one that is not a number above 0."""
+    if settings.gradient_clip is None:
+        return ()
+    try:
+        stages = tuple(parse_rate_schedule(settings.gradient_clip, steps))
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("learning rate", "gradient clipping")) from None
+    for limit, _ in stages:
+        if not 0 < limit < math.inf:
+            raise SettingsError(f"the gradient clipping holds {limit}: limits are numbers above 0, such as 0.1")
+    return stages
 
 
 def _templates(settings: LearnSettings) -> tuple[str, ...]:

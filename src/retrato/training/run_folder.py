@@ -1,6 +1,7 @@
 """Where the files of a run lie: `textual_inversion/<date>/<name>/` as in A1111, and that only one run writes there.
 
     embeddings/<name>-<step>.safetensors    candidates; hypernetworks/ where those are learned
+    image_embeddings/<name>-<step>.png      previews as picture cards, where they are asked for
     images/<name>-<step>.png                previews, and the pictures candidates were compared by
     textual_inversion_loss.csv              one row per step; hypernetwork_loss.csv
     settings-<date and time>.json           everything the run was started with
@@ -15,6 +16,7 @@ import csv
 import fcntl
 import io
 import itertools
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +73,7 @@ class RunFolder:
 
     def candidates(self) -> list[Path]:
         """Gives the files of all candidates that are there."""
-        return sorted(self.path.glob("embeddings/*.safetensors"))
+        return sorted(self.path.glob(f"{self.kind}/*.safetensors"))
 
 
 def kind_of(settings: LearnSettings) -> Kind:
@@ -103,6 +105,25 @@ def choose_run_folder(
         with locked(folder):  # says so if somebody is at work in it
             pass
     raise AssertionError("unreachable: the count has no end")
+
+
+def has_run(root: Path, name: str) -> bool:
+    """Says whether under `root` there is a run of the embedding `name` that can be resumed."""
+    try:
+        choose_run_folder(root, name, resume=True)
+    except TrainingError:
+        return False
+    return True
+
+
+def seen_photos(root: Path, name: str) -> frozenset[str]:
+    """Gives the hashes (`prepare.photo_hash`) of all photos that runs of `name` under `root` were given."""
+    seen: set[str] = set()
+    runs = [path for path in root.glob("*/*") if _is_run_of(path, name)]
+    for manifest in (file for run in runs for file in run.glob("checkpoints/*.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
+            seen.update(json.loads(manifest.read_text(encoding="utf-8"))["facts"]["photos"].values())
+    return frozenset(seen)
 
 
 def _is_run_of(folder: Path, name: str) -> bool:

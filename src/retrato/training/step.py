@@ -65,28 +65,40 @@ def read_diffusion(components: Components) -> Diffusion:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What steps draw from: the latents and captions of N photos, the templates and what stands for [name] in them."""
+    """What steps draw from: the latents and captions of N photos, the templates and what stands for [name] in them.
+
+    `masks` [N, 1, h, w] say how much each cell counts in the loss, see `latent_cache.loss_masks`; None for all alike.
+    """
 
     latents: LatentCache
     captions: tuple[str, ...]
     templates: tuple[str, ...]
     subject: str
+    masks: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B training examples: `latents` and `noise` [B, C, h, w], `timesteps` [B], one text each. All on the CPU."""
+    """B training examples: `latents` and `noise` [B, C, h, w], `timesteps` [B], one text each. All on the CPU.
+
+    `masks` [B, 1, h, w] say how much each cell counts in the loss, None for all alike.
+    """
 
     latents: Tensor
     noise: Tensor
     timesteps: Tensor
     texts: tuple[str, ...]
+    masks: Tensor | None = None
+
+    def part(self, which: slice) -> "Batch":
+        """Gives some of the examples."""
+        masks = None if self.masks is None else self.masks[which]
+        return Batch(self.latents[which], self.noise[which], self.timesteps[which], self.texts[which], masks)
 
     def split(self, size: int) -> Iterator["Batch"]:
         """Gives the batch in parts of at most `size` examples."""
         for start in range(0, len(self.texts), size):
-            part = slice(start, start + size)
-            yield Batch(self.latents[part], self.noise[part], self.timesteps[part], self.texts[part])
+            yield self.part(slice(start, start + size))
 
 
 def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Batch:
@@ -112,6 +124,7 @@ def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Bat
         noise=torch.randn(latents.shape, generator=generator(plan.seed, "noise", step)),
         timesteps=draw_timesteps(count, timesteps, plan.timesteps == "stratified", plan.seed, step),
         texts=tuple(texts),
+        masks=None if material.masks is None else material.masks[photos],
     )
 
 
@@ -147,7 +160,10 @@ def losses(
             encoder_hidden_states=conditioning.states.to(dtype),
             added_cond_kwargs=_added_conditions(components, conditioning.pooled, batch),
         ).sample
-    return (prediction.float() - target.to(device)).square().mean(dim=(1, 2, 3))
+    error = (prediction.float() - target.to(device)).square()
+    if batch.masks is not None:
+        error = error * batch.masks.to(device)
+    return error.mean(dim=(1, 2, 3))
 
 
 def gradients(

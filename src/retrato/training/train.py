@@ -18,8 +18,9 @@ from retrato.model.caption import Captioner
 from retrato.model.score import Scorer
 from retrato.photos import Photo
 from retrato.settings import LearnSettings
+from retrato.training.answer import Answer, Lesson, Wanted, answered
 from retrato.training.candidates import evaluate_run, gather_candidates
-from retrato.training.checkpoint import load_checkpoint, save_checkpoint
+from retrato.training.checkpoint import last_good, load_checkpoint, save_checkpoint
 from retrato.training.drawing import draw_preview
 from retrato.training.evaluate import has_settled
 from retrato.training.events import Evaluated, Finished, Picked, Prepared, Previewed, Saved, Stepped, TrainingEvent
@@ -35,10 +36,10 @@ from retrato.training.optimizer import (
     skip,
 )
 from retrato.training.pick import Choice, choose
-from retrato.training.prepare import Run, check_inputs, prepare
+from retrato.training.prepare import Run, check_inputs, prepare, settings_facts
 from retrato.training.run_folder import RunFolder, kind_of, locked, open_loss_log
-from retrato.training.step import draw_batch, gradients
 from retrato.training.summary import write_settings, write_summary
+from retrato.training.verdict import PICKED_WITH
 
 SKIPPED_IN_A_ROW = 5
 ROLLBACKS = 3
@@ -53,7 +54,7 @@ def train(
     scorer: Scorer | None = None,
     captioner: Captioner | None = None,
     resume: bool = False,
-) -> Iterator[TrainingEvent]:
+) -> Generator[TrainingEvent, None, None]:
     """Learns one person on the frozen model and says what happens; the last event names the file to use.
 
     TrainSettings make an embedding, HypernetworkSettings a hypernetwork.
@@ -63,6 +64,30 @@ def train(
     of least loss is picked. Raises PhotoError, EmbeddingError, HypernetworkError, SettingsError and PromptError before
     anything is written, and TrainingError afterwards, which says where the last good checkpoint lies.
     """
+    return answered(
+        lesson(
+            components,
+            photos,
+            settings,
+            run_folder=run_folder,
+            scorer=scorer,
+            captioner=captioner,
+            resume=resume,
+        )
+    )
+
+
+def lesson(
+    components: Components,
+    photos: Path | str | Sequence[Photo],
+    settings: LearnSettings,
+    *,
+    run_folder: Path,
+    scorer: Scorer | None = None,
+    captioner: Captioner | None = None,
+    resume: bool = False,
+) -> Lesson[TrainingEvent]:
+    """Gives what `train` gives, but asks for each gradient with a Wanted, so that one pass can answer many lessons."""
     started = time.perf_counter()
     inputs = check_inputs(components, photos, settings)
     folder = RunFolder(Path(run_folder), settings.name, kind_of(settings))
@@ -90,18 +115,8 @@ def _writing(folder: RunFolder) -> Iterator[None]:
         yield
     except OSError as error:
         raise TrainingError(
-            f"{error.filename or folder.path} cannot be written ({error.strerror or error}): {_last_good(folder)}"
+            f"{error.filename or folder.path} cannot be written ({error.strerror or error}): {last_good(folder)}"
         ) from error
-
-
-def _last_good(folder: RunFolder) -> str:
-    """Says where what was learned so far lies."""
-    with contextlib.suppress(TrainingError):
-        found = load_checkpoint(folder.checkpoints)
-        if found is not None:
-            file = folder.candidate(found.state.step)
-            return f"the last good checkpoint is {file}, from where the run can be resumed"
-    return "nothing had been saved yet"
 
 
 def _found_state(run: Run, resume: bool) -> State:
@@ -111,9 +126,11 @@ def _found_state(run: Run, resume: bool) -> State:
         return first_state(run.learnable.start)
     if not resume:
         raise SettingsError(f"{run.folder.path} already holds a run: resume it, or give another folder")
-    for name, now in run.facts["settings"].items():
-        # A setting that is younger than the run was left at its default then.
-        before = found.facts["settings"].get(name, type(run.settings).model_fields[name].default)
+    # A setting that is younger than the run was left at its default then; others may have been written differently.
+    kind, written = type(run.settings), found.facts["settings"]
+    started_with = settings_facts(kind(**{name: value for name, value in written.items() if name in kind.model_fields}))
+    for name, now in settings_facts(run.settings).items():
+        before = started_with.get(name)
         if before != now:
             raise SettingsError(f"{name} is {now!r}, but the run to resume was started with {before!r}: use that again")
     if found.facts["model"] != run.facts["model"]:
@@ -140,7 +157,7 @@ def _prepared(run: Run, first_step: int) -> Prepared:
     )
 
 
-def _learn(run: Run, state: State) -> Generator[TrainingEvent, None, tuple[State, str]]:
+def _learn(run: Run, state: State) -> Generator[TrainingEvent | Wanted, Answer | None, tuple[State, str]]:
     """Makes steps until there is a reason to stop; gives the last state and the reason.
 
     A step's events come out once all of its work is done, so whoever stops at any of them leaves a whole step.
@@ -153,7 +170,7 @@ def _learn(run: Run, state: State) -> Generator[TrainingEvent, None, tuple[State
             open_loss_log(run.folder.loss_log, state.step) as log,
         ):
             while (reason := _reason_to_stop(run, state)) is None:
-                state, loss, rate = _one_step(run, state, good, autocast)
+                state, loss, rate = yield from _one_step(run, state, good, autocast)
                 stepped = _stepped(run, state, loss, rate, time.perf_counter() - started)
                 state, good, evaluated = _judged(run, state, good, autocast)
                 _write_row(log, run, stepped, evaluated)
@@ -167,13 +184,14 @@ def _learn(run: Run, state: State) -> Generator[TrainingEvent, None, tuple[State
     return state, reason
 
 
-def _one_step(run: Run, state: State, good: State, autocast: bool) -> tuple[State, float, float]:
+def _one_step(
+    run: Run, state: State, good: State, autocast: bool
+) -> Generator[Wanted, Answer | None, tuple[State, float, float]]:
     """Gives the state after one step, its loss and its rate; a step with anything that is not a number is skipped."""
     plan = run.plan
-    batch = draw_batch(run.material, plan, run.diffusion.timesteps, state.step)
-    loss, gradient = gradients(
-        run.components, run.diffusion, batch, run.learnable, state.parameters, plan, autocast, state.step
-    )
+    answer = yield Wanted(run, state, autocast)
+    assert answer is not None, "whoever drives a lesson sends it what it wants"
+    loss, gradient = answer
     rates = absolute_rates(plan, state, run.learnable.units)
     if math.isfinite(loss) and is_finite(gradient):
         moved = advance(state, gradient, rates, plan, run.learnable.units)
@@ -234,7 +252,7 @@ def _rolled_back(run: Run, state: State, good: State) -> State:
     if state.rollbacks >= ROLLBACKS:
         raise TrainingError(
             f"the loss was not a number in {state.skipped} of {state.step} steps, and going back to good ones "
-            f"{ROLLBACKS} times did not help: take a lower learning rate; {_last_good(run.folder)}"
+            f"{ROLLBACKS} times did not help: take a lower learning rate; {last_good(run.folder)}"
         )
     return roll_back(state, good)
 
@@ -278,10 +296,12 @@ def _pick(run: Run, state: State, scorer: Scorer | None) -> Generator[TrainingEv
     """Compares the candidates and writes the picked one, with its scores, as the file to use."""
     candidates = gather_candidates(run, state)
     if not candidates:
-        raise TrainingError(f"none of {state.step} steps has a loss that is a number: {_last_good(run.folder)}")
+        raise TrainingError(f"none of {state.step} steps has a loss that is a number: {last_good(run.folder)}")
     choice = yield from choose(run, candidates, scorer)
     picked = run.read(choice.picked.file)
     facts = {**picked.metadata, **{name: f"{value:.4f}" for name, value in choice.picked.scores.items()}}
+    if scorer is not None:
+        facts[PICKED_WITH] = scorer.hash
     write_artefact(dataclasses.replace(picked, metadata=facts), run.folder.picked)
     return choice
 

@@ -123,3 +123,14 @@ def test_a_lossy_card_says_to_get_the_original(tmp_path):
     (tmp_path / "a.webp").write_bytes(recoded(ONE, lambda picture: picture, format="WEBP", quality=90))
     with pytest.raises(EmbeddingError, match="get the original"):
         read_embedding(tmp_path / "a.webp")
+
+
+def test_a_card_may_show_a_picture_and_nothing_else_may(tmp_path):
+    picture = Image.new("RGB", (400, 400), (200, 10, 10))
+    path = write_embedding(ONE, tmp_path / "ana.png", "png", picture)
+    assert facts(read_embedding(path)) == facts(ONE)
+    with Image.open(path) as card:
+        red, green, blue = card.convert("RGB").getpixel((card.width // 2, card.height // 2))
+    assert (red > 180, green < 30, blue < 30) == (True, True, True)
+    with pytest.raises(EmbeddingError, match="holds none: write a card"):
+        write_embedding(ONE, tmp_path / "ana.pt", "a1111-pt", picture)

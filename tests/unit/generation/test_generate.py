@@ -133,6 +133,11 @@ def test_parts_joined_by_and_are_weighed(tiny_components: Components) -> None:
     assert not torch.allclose(latents_of(tiny_components, prompt="a cat AND a dog"), plain)
 
 
+def test_tags_that_nobody_knows_change_nothing(tiny_components: Components) -> None:
+    plain = latents_of(tiny_components, prompt="a  man")
+    assert torch.equal(latents_of(tiny_components, prompt="a <lora:x:1> man"), plain)
+
+
 def test_long_and_empty_prompts_are_drawn(tiny_components: Components) -> None:
     for prompt in ("", "cat " * 200, "a BREAK man"):
         assert torch.isfinite(latents_of(tiny_components, prompt=prompt, negative_prompt="red")).all()
@@ -155,8 +160,18 @@ def test_the_image_knows_how_it_was_made(tiny_components: Components) -> None:
     expected |= {"Model hash": tiny_components.hash}
     assert {key: fields[key] for key in expected} == expected
     assert (drawn.settings.seed, drawn.settings.count, drawn.settings.height) == (12, 1, 128)
-    again = next(event for event in generate(tiny_components, drawn.settings, {}) if isinstance(event, Drawn))
-    assert again.image.infotext == drawn.infotext
+    assert (fields["Batch size"], fields["Batch pos"]) == ("2", "1")
+
+
+def test_the_image_names_the_files_of_its_embeddings(tiny_components: Components) -> None:
+    library = {
+        name: Embedding(name, (torch.full((1, 32), 0.1),), file_hash=file_hash)
+        for name, file_hash in (("benny", "0123456789ab"), ("ana", "ba9876543210"), ("rui", None), ("eva", "feed"))
+    }
+    events = generate(tiny_components, settings(prompt="[benny:rui:2]", negative_prompt="ana"), library)
+    (drawn,) = [event for event in events if isinstance(event, Drawn)]
+    assert parse_infotext(drawn.image.infotext)["TI hashes"] == "benny: 0123456789ab, ana: ba9876543210"
+    assert "Batch size" not in parse_infotext(drawn.image.infotext)
 
 
 def test_a_seed_is_drawn_when_none_is_given(tiny_components: Components) -> None:
@@ -170,7 +185,9 @@ def test_a_seed_is_drawn_when_none_is_given(tiny_components: Components) -> None
     [
         ({"sampler": "Eulr"}, SettingsError, "did you mean Euler"),
         ({"schedule": "Nope"}, SettingsError, "schedule is"),
-        ({"prompt": "a <lora:x:1> man"}, PromptError, "lora"),
+        ({"prompt": "a (man:101)"}, PromptError, "at most 100"),
+        ({"negative_prompt": "a (man:-101)"}, PromptError, "at most 100"),
+        ({"prompt": "a man AND a cat :1000"}, PromptError, "a cat weighs 1000"),
         ({"clip_skip": 12}, SettingsError, "clip_skip"),
     ],
 )
@@ -227,7 +244,7 @@ def test_a_picture_to_start_from_may_be_a_file_and_runs_as_many_steps_as_in_a111
     events = list(generate(tiny_components, asked, {}))
     assert [event.step for event in events if isinstance(event, Sampled)] == [1, 2, 3, 4, 5]
     one, other = (event for event in events if isinstance(event, Drawn))
-    assert one.image.image.size == (72, 56)  # about the format of the start, about the area of the model
+    assert one.image.image.size == (72, 64)  # about the format of the start, about the area of the model
     assert differ(one, other) > 1
     assert parse_infotext(one.image.infotext)["Denoising strength"] == "0.5"
     (again,) = [e for e in generate(tiny_components, other.image.settings, {}) if isinstance(e, Drawn)]

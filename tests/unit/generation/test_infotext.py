@@ -55,3 +55,48 @@ def test_old_timelines_are_noted_only_where_they_matter() -> None:
 )
 def test_odd_lines(text: str, key: str, value: str | None) -> None:
     assert parse_infotext(text).get(key) == value
+
+
+def said(**values: object) -> dict[str, str]:
+    """Gives the fields that `values` add to those that are always written."""
+    line = format_infotext(GenerateSettings(prompt="", **values)).splitlines()[-1]
+    usual = format_infotext(GenerateSettings(prompt="")).split(", ")
+    return dict(part.split(": ", 1) for part in line.split(", ") if part not in usual)
+
+
+def test_each_way_of_drawing_has_a1111s_names() -> None:
+    assert said() == {}
+    assert said(variation_seed=7, variation_strength=0.25, seed_resize_from="64x96", tiling=True) == {
+        "Variation seed": "7",
+        "Variation seed strength": "0.25",
+        "Seed resize from": "64x96",
+        "Tiling": "True",
+    }
+    assert said(init_image="a.png", mask="b.png", denoising_strength=0.75) == {
+        "Denoising strength": "0.75",
+        "Mask blur": "4",
+    }
+    assert said(
+        init_image="a", mask="b", mask_invert=True, masked_content="fill", inpaint_area="only masked",
+        resize_mode="crop and resize",
+    ) == {
+        "Mask blur": "4",
+        "Mask mode": "Inpaint not masked",
+        "Masked content": "fill",
+        "Inpaint area": "Only masked",
+        "Masked area padding": "32",
+        "Resize mode": "Crop and resize",
+    }  # fmt: skip
+    assert said(hires=True, hires_steps=5, denoising_strength=0.5, hires_prompt="a b") == {
+        "Denoising strength": "0.5",
+        "Hires upscale": "2",
+        "Hires steps": "5",
+        "Hires upscaler": "Latent",
+        "Hires prompt": "a b",
+    }
+    assert said(eta=0.0, guidance_rescale=0.7, guidance_min_sigma=1.0) == {
+        "Eta": "0",
+        "CFG Rescale": "0.7",
+        "NGMS": "1",
+        "NGMS all steps": "True",
+    }

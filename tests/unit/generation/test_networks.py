@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from retrato.errors import PromptError
-from retrato.generation.networks import hypernet_tag, hypernetworks_of
+from retrato.generation.networks import hypernet_tag, hypernetworks_of, require
 
 LIBRARY = {"ana": SimpleNamespace(name="ana"), "bob": SimpleNamespace(name="bob")}
 
@@ -22,8 +22,6 @@ def test_a_tag_written_is_a_tag_read() -> None:
 @pytest.mark.parametrize(
     ("prompt", "sentence"),
     [
-        ("a <lora:x:0.5>", "asks for <lora:x:0.5>: retrato draws with embeddings and hypernetworks only"),
-        ("a <hypernet:eve:1>", "hypernetwork 'eve', but there are ana, bob"),
         ("a <hypernet:ana:loud>", "strength of the hypernetwork ana is 'loud'"),
         ("a <hypernet:ana:nan>", "strength of the hypernetwork ana is 'nan'"),
     ],
@@ -31,3 +29,11 @@ def test_a_tag_written_is_a_tag_read() -> None:
 def test_what_cannot_be_applied_is_refused(prompt: str, sentence: str) -> None:
     with pytest.raises(PromptError, match=sentence):
         hypernetworks_of(prompt, LIBRARY)
+
+
+def test_what_is_not_there_is_passed_over_in_a_prompt_and_refused_in_the_settings() -> None:
+    assert hypernetworks_of("a <lora:x:0.5> <hypernet:eve:1> <hypernet:ana>", LIBRARY) == [(LIBRARY["ana"], 1.0)]
+    require("ana", LIBRARY)
+    require(None, LIBRARY)
+    with pytest.raises(PromptError, match="no hypernetwork 'eve', there are ana, bob"):
+        require("eve", LIBRARY)

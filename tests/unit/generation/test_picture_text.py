@@ -1,11 +1,13 @@
+import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
-from retrato.errors import PhotoError
+from retrato.errors import PhotoError, SettingsError
 from retrato.generation import read_infotext
+from retrato.generation.picture_text import save_picture
 
 TEXT = "retrato de São Paulo, 肖像\nSteps: 20, Sampler: Euler a, Seed: 3"
 
@@ -30,6 +32,51 @@ def test_comments_of_jpeg_and_webp(tmp_path: Path, suffix: str, comment: bytes) 
     path = tmp_path / f"a.{suffix}"
     Image.new("RGB", (8, 8)).save(path, exif=with_comment(comment))
     assert read_infotext(path) == TEXT
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("text", [TEXT, "plain", "x" * 30_000, "\ud800 half a pair"])
+def test_what_is_saved_is_read(tmp_path: Path, ending: str, text: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    save_picture(Image.linear_gradient("L").convert("RGB"), path, text)
+    assert read_infotext(path) == text.replace("\ud800", "?")
+
+
+def test_a_webp_keeps_every_pixel_and_a_jpeg_says_when_a_text_is_too_long(tmp_path: Path) -> None:
+    image = Image.effect_noise((64, 64), 50).convert("RGB")
+    save_picture(image, tmp_path / "a.webp", TEXT)
+    with Image.open(tmp_path / "a.webp") as saved:
+        assert ImageChops.difference(saved.convert("RGB"), image).getbbox() is None
+    save_picture(image, tmp_path / "b.webp", "x" * 100_000)
+    assert read_infotext(tmp_path / "b.webp") == "x" * 100_000
+    with pytest.raises(SettingsError, match="use --format png"):
+        save_picture(image, tmp_path / "a.jpg", "x" * 33_000)
+
+
+def test_novelais_pictures(tmp_path: Path) -> None:
+    said = {"steps": 28, "sampler": "k_euler_ancestral", "scale": 11, "seed": 3, "uc": "bad"}
+    for comment, expected in (
+        (json.dumps(said), "a hat\nNegative prompt: bad\nSteps: 28, Sampler: Euler a, CFG scale: 11, Seed: 3, "
+         "Size: 8x16, Clip skip: 2, ENSD: 31337"),
+        ("[" * 100_000, None),
+        ('{"steps": 1}', None),
+    ):  # fmt: skip
+        notes = PngInfo()
+        for key, value in (("Software", "NovelAI"), ("Description", "a hat"), ("Comment", comment)):
+            notes.add_text(key, value)
+        Image.new("RGB", (8, 16)).save(tmp_path / "a.png", pnginfo=notes)
+        assert read_infotext(tmp_path / "a.png") == expected
+
+
+def test_the_comment_of_a_gif(tmp_path: Path) -> None:
+    Image.new("P", (8, 8)).save(tmp_path / "a.gif", comment=TEXT.encode())
+    assert read_infotext(tmp_path / "a.gif") == TEXT
+
+
+def test_damaged_exif_is_no_text(tmp_path: Path) -> None:
+    for exif in (b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\xff" + b"\x87i" * 300):
+        Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
+        assert read_infotext(tmp_path / "a.jpg") is None
 
 
 def test_a_comment_wins_over_the_png_chunk(tmp_path: Path) -> None:

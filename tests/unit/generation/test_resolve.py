@@ -2,6 +2,7 @@ import pytest
 from PIL import Image
 
 from retrato.errors import SettingsError
+from retrato.generation import generate
 from retrato.generation.canvas import Source
 from retrato.generation.resolve import hires_size, resolve_settings, steps_that_run
 from retrato.model import Components
@@ -69,3 +70,15 @@ def test_the_second_pass_has_its_size(tiny_components: Components) -> None:
 )
 def test_as_many_steps_run_as_in_a1111(steps: int, strength: float, run: int) -> None:
     assert steps_that_run(steps, strength) == run
+
+
+@pytest.mark.parametrize(("values", "asked"), [({}, 40), ({"fast": True}, 18)])
+def test_fast_is_less_than_half_of_the_work(tiny_components: Components, values: dict[str, object], asked: int) -> None:
+    rows = []
+    handle = tiny_components.unet.register_forward_pre_hook(lambda module, inputs: rows.append(len(inputs[0])))
+    try:
+        for _ in generate(tiny_components, settings(sampler="DPM++ 2M", steps=20, **values), {}):
+            pass
+    finally:
+        handle.remove()
+    assert sum(rows) == asked

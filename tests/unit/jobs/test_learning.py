@@ -10,7 +10,7 @@ from PIL import Image
 
 from retrato.embeddings import read_embedding
 from retrato.jobs import Job, JobEvent, JobQueue, order_training, work
-from retrato.settings import TrainSettings
+from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.studio import Studio
 
 SETTINGS = TrainSettings(name="ana-t1", steps=6, batch_size=2, save_every=2, evaluate_every=2, preview_every=3)
@@ -89,6 +89,19 @@ def test_cancelling_keeps_what_was_learned_and_resuming_replaces_it(
     *_, last = work(studio, queue, claimed(queue))
     assert last.kind == "done", last.data
     assert last.data["steps_run"] == 6
+
+
+def test_a_hypernetwork_is_learned_and_kept_in_the_same_way(studio: Studio, queue: JobQueue, photos: Path) -> None:
+    settings = HypernetworkSettings(name="ana-h1", steps=4, batch_size=2, save_every=2, evaluate_every=2)
+    job = order_training(queue, photos, settings)
+    for event in work(studio, queue, claimed(queue)):
+        if event.kind == "saved":
+            queue.cancel(job.id)
+    assert queue.get(job.id).result == {"file": "hypernetworks/ana-h1.safetensors", "step": 2}
+    queue.resume(job.id)
+    *_, last = work(studio, queue, claimed(queue))
+    assert last.kind == "done", last.data
+    assert studio.hypernetworks.names == ["ana-h1"]
 
 
 def test_pausing_installs_nothing(studio: Studio, queue: JobQueue, photos: Path) -> None:

@@ -44,9 +44,8 @@ def test_the_hash_follows_the_unets_weights(tiny_folder: Path, tmp_path: Path, t
     assert len(tiny_components.hash) == 10
 
 
-def test_what_is_no_folder_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
-    (tmp_path / "one.safetensors").write_bytes(b"")
-    for source in ("nobody/nothing", tmp_path / "absent", tmp_path / "one.safetensors"):
+def test_what_is_no_model_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
+    for source in ("nobody/nothing", tmp_path / "absent", tmp_path):
         with pytest.raises(ModelError, match="folder in diffusers layout"):
             load_components(source)
 
@@ -96,10 +95,59 @@ def test_half_precision_downloads_are_read(tiny_folder: Path, tmp_path: Path) ->
     assert load_components(folder).unet.dtype == torch.float32
 
 
+def test_memory_is_the_models_own(tiny_components: Components) -> None:
+    """Mapped from a file, weights would begin anywhere, and products with them differ in the last digit."""
+    assert all(weight.data_ptr() % 64 == 0 for module in tiny_components.modules for weight in module.parameters())
+
+
+def test_the_family_option_says_what_a_folder_predicts(tiny_folder: Path) -> None:
+    assert load_components(tiny_folder, family="sd1-v").prediction_type == "v_prediction"
+    with pytest.raises(ModelError, match=r"no family 'sd9': choose auto, sd1"):
+        load_components(tiny_folder, family="sd9")
+
+
+def test_another_vae_can_be_chosen(tiny_folder: Path, tmp_path: Path, tiny_components: Components) -> None:
+    folder = shutil.copytree(tiny_folder / "vae", tmp_path / "vae")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "scaling_factor": 0.5}))
+    for given in (folder, tmp_path):
+        assert load_components(tiny_folder, vae=given).vae.config.scaling_factor == 0.5
+    assert tiny_components.vae.config.scaling_factor != 0.5
+    with pytest.raises(ModelError, match="no VAE"):
+        load_components(tiny_folder, vae=tiny_folder / "unet")
+
+
+@pytest.mark.parametrize(("found", "expected"), [({}, 1), ({"avx512_bf16": True, "amx_tile": True}, 0)])
+def test_a_cpu_gets_float32_and_a_warning_where_halves_are_slow(
+    found: dict[str, bool], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    assert choose_device("cpu").dtype == torch.float32
+    assert choose_device("cpu", "float32").warning is None
+    assert (choose_device("cpu", "bfloat16").warning is not None) == bool(expected)
+    assert "50 times" in (choose_device("cpu", "float16").warning or "")
+
+
+def test_a_gpu_gets_the_halves_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Card 9000")
+    for capability, dtype in (((8, 6), torch.bfloat16), ((7, 5), torch.float16)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_, said=capability: said)
+        choice = choose_device()
+        assert (choice.device.type, choice.dtype) == ("cuda", dtype)
+        assert "Card 9000" in choice.reason
+
+
 def test_device_and_format() -> None:
     assert choose_device("cpu").dtype == torch.float32
     assert choose_device("cpu", "bfloat16").dtype == torch.bfloat16
-    assert choose_device().reason
-    for device, dtype in (("toaster", "auto"), ("cuda:99", "auto"), ("meta", "auto"), ("cpu", "int8")):
+    assert "float32" in choose_device("cpu").reason
+    for device, dtype in (
+        ("toaster", "auto"),
+        ("cuda:99", "auto"),
+        ("xpu:9", "auto"),
+        ("meta", "auto"),
+        ("cpu", "int8"),
+    ):
         with pytest.raises(SettingsError):
             choose_device(device, dtype)

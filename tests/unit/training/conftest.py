@@ -50,6 +50,8 @@ def run_training(
 class ColourScorer:
     """Scores by mean colour; a text is the colour that its length says. Stands in for `model.score.Scorer`."""
 
+    hash = "colour"
+
     def embed_identity(self, images: Sequence[Image.Image]) -> Tensor:
         means = torch.stack([torch.tensor(np.asarray(image, dtype=np.float32)).mean(dim=(0, 1)) for image in images])
         return torch.nn.functional.normalize(means - 127.5, dim=1)

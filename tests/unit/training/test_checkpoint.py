@@ -1,4 +1,11 @@
 import dataclasses
+import itertools
+import operator
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,3 +114,51 @@ def test_numbers_that_are_none_are_never_written(tmp_path: Path, name: str) -> N
     with pytest.raises(TrainingError, match="step 3"):
         save_checkpoint(tmp_path, broken, FACTS)
     assert list(tmp_path.iterdir()) == []
+
+
+# What a save does on the way, in whatever order: a kill just before any of these must lose nothing.
+MODULES = {"os": os, "tempfile": tempfile, "pathlib": pathlib}
+DEEDS = ("os.fsync", "tempfile.mkstemp", "pathlib.Path.replace", "pathlib.Path.chmod", "pathlib.Path.unlink")
+
+
+def killed_before(deed: int, folder: Path) -> bool:
+    """Saves step 4 in a process that ends, as by kill -9, before its n-th deed; says whether it came to that."""
+    child = os.fork()
+    if child == 0:
+        count = 0
+        with pytest.MonkeyPatch.context() as patched:
+            for name in DEEDS:
+                module, _, attribute = name.partition(".")
+                real = operator.attrgetter(attribute)(MODULES[module])
+
+                def counted(*arguments: object, real: Callable[..., object] = real, **options: object) -> object:
+                    nonlocal count
+                    if count == deed:
+                        os._exit(9)
+                    count += 1
+                    return real(*arguments, **options)
+
+                patched.setattr(name, counted)
+            save_checkpoint(folder, state_at(4), FACTS)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path / "before", state_at(step), FACTS)
+    steps = []
+    for deed in itertools.count():
+        folder = tmp_path / str(deed)
+        shutil.copytree(tmp_path / "before", folder)
+        was_killed = killed_before(deed, folder)
+        found = load_checkpoint(folder)
+        assert found is not None
+        assert_same(found.state, state_at(found.state.step))
+        steps.append(found.state.step)
+        if not was_killed:
+            break
+    assert len(steps) >= 12
+    assert steps == sorted(steps)
+    assert set(steps) == {3, 4}

@@ -61,7 +61,7 @@ def test_no_vector_grows_beyond_the_cap() -> None:
 
 
 def test_the_gradient_is_clipped_as_a_whole() -> None:
-    rule, gradients = plan(gradient_clip=1.0), (torch.full((2, 8), 3.0), torch.full((2, 4), 4.0))
+    rule, gradients = plan(gradient_clips=((1.0, 100),)), (torch.full((2, 8), 3.0), torch.full((2, 4), 4.0))
     state = advance(first_state(vectors(8, 4)), gradients, (0.1, 0.1), rule, (1.0, 1.0))
     taken = [mean / (1 - rule.betas[0]) for mean in state.mean]
     assert math.sqrt(sum(float(each.square().sum()) for each in taken)) == pytest.approx(1.0, rel=1e-5)
@@ -97,3 +97,13 @@ def test_finds_numbers_that_are_none() -> None:
     assert is_finite((torch.zeros(2), torch.ones(2)))
     assert not is_finite((torch.zeros(2), torch.tensor([1.0, math.inf])))
     assert not is_finite((torch.tensor([math.nan]),))
+
+
+def test_clipping_by_value_cuts_each_number_and_follows_its_schedule() -> None:
+    rule = plan(gradient_clips=((1.0, 1), (0.5, 100)), gradient_clip_by="value")
+    state = first_state(vectors(8))
+    for limit in (1.0, 0.5):
+        before = state.mean[0]
+        state = advance(state, (torch.full((2, 8), 3.0),), (0.1,), rule, (1.0,))
+        taken = (state.mean[0] - before * rule.betas[0]) / (1 - rule.betas[0])
+        assert torch.allclose(taken, torch.full((2, 8), limit), atol=1e-5)

@@ -11,6 +11,7 @@ from PIL import Image
 from retrato.settings import TrainSettings
 from retrato.training import Finished, Picked, Scored, TrainingEvent, pick
 from retrato.training.events import Candidate
+from retrato.training.judge import Judge
 from retrato.training.learnable import Subject
 from retrato.training.pick import class_phrase, pictures_needed, shortlist
 from retrato.training.recipes import RECIPES
@@ -93,7 +94,7 @@ def test_the_candidate_most_like_the_photos_is_picked(
                 [Image.new("RGB", (4, 4), (60, 200 - number, 90)) for number, _ in enumerate(images)]
             )
 
-    monkeypatch.setattr(pick._Judge, "unrelated", lambda *_: 0.0)
+    monkeypatch.setattr(Judge, "unrelated", lambda *_: 0.0)
     events = list(run_training(settings, scorer=Greenish()))
     (picked,) = (event for event in events if isinstance(event, Picked))
     assert picked.candidate.step == 4

@@ -89,3 +89,15 @@ def test_rates_are_finite_for_a_single_step() -> None:
     plan = resolve(settings(steps=1), RECIPES["retrato"], 7)
     assert math.isfinite(plan.rate(0))
     assert plan.rate(0) > 0
+
+
+def test_the_gradients_limit_is_a_number_or_a_schedule() -> None:
+    def clips(text: object) -> tuple[tuple[float, int], ...]:
+        return resolve(TrainSettings(name="a", steps=100, gradient_clip=text), RECIPES["retrato"], 8).gradient_clips
+
+    assert clips(None) == ()
+    assert clips(0.5) == clips("0.5") == ((0.5, 100),)
+    assert clips("1:10, 0.1") == ((1.0, 10), (0.1, 100))
+    for text, sentence in (("0", "above 0"), ("-1", "above 0"), ("a", "gradient clipping starts with no number")):
+        with pytest.raises(SettingsError, match=sentence):
+            clips(text)

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from retrato.errors import TrainingError
-from retrato.training.run_folder import COLUMNS, RunFolder, choose_run_folder, locked, open_loss_log
+from retrato.training.run_folder import (
+    COLUMNS,
+    RunFolder,
+    choose_run_folder,
+    has_run,
+    locked,
+    open_loss_log,
+    seen_photos,
+)
 
 TODAY = date(2026, 11, 22)
 
@@ -87,3 +96,27 @@ def test_the_log_drops_what_lies_beyond_the_resumed_step(tmp_path: Path) -> None
     assert lines[0] == ",".join(COLUMNS)
     assert [line.split(",")[0] for line in lines[1:]] == [str(step) for step in range(1, 12)]
     assert lines[-1] == "11,0,11,0.25,0.005,0.3"
+
+
+def test_hypernetworks_have_their_own_files_and_are_resumed_as_such(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "2026-11-22" / "ana", "ana", "hypernetworks")
+    assert folder.candidate(50) == folder.path / "hypernetworks" / "ana-50.safetensors"
+    assert folder.loss_log.name == "hypernetwork_loss.csv"
+    folder.candidate(50).parent.mkdir(parents=True)
+    folder.checkpoints.mkdir()
+    (folder.checkpoints / "50.json").touch()
+    assert choose_run_folder(tmp_path, "ana", kind="hypernetworks", resume=True) == folder.path
+    assert not has_run(tmp_path, "ana")
+    with pytest.raises(TrainingError, match="no run of ana"):
+        choose_run_folder(tmp_path, "ana", resume=True)
+
+
+def test_photos_that_runs_were_given_are_known_by_their_pixels(tmp_path: Path) -> None:
+    for place, photos in (("2026-11-20/ana", {"1.png": "aa"}), ("2026-11-21/ana-2", {"2.png": "bb"})):
+        manifest = tmp_path / place / "checkpoints" / "50.json"
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text(json.dumps({"facts": {"photos": photos}}))
+    (tmp_path / "2026-11-20" / "ana" / "checkpoints" / "60.json").write_text("{")
+    assert seen_photos(tmp_path, "ana") == {"aa", "bb"}
+    assert seen_photos(tmp_path, "bob") == frozenset()
+    assert has_run(tmp_path, "ana")

@@ -8,6 +8,7 @@ from diffusers import DDPMScheduler
 from retrato.errors import ModelError
 from retrato.model import Components, initial_vectors, token_chunks
 from retrato.settings import TrainSettings
+from retrato.training.frozen import multiplies_bfloat16
 from retrato.training.latent_cache import LatentCache
 from retrato.training.learnable import Learnable, learnable_of
 from retrato.training.recipes import RECIPES, Plan, resolve
@@ -156,6 +157,7 @@ def test_the_gradient_is_that_of_rows_in_the_token_table(tiny_components: Compon
     assert float((found - expected).norm() / expected.norm()) < 1e-5
 
 
+@pytest.mark.skipif(not multiplies_bfloat16(), reason="this processor has no bfloat16, so it is never used here")
 def test_the_gradient_in_bfloat16_is_close(tiny_components: Components) -> None:
     _, batch, vectors = example(tiny_components)
     exact_loss, (exact,) = learn(tiny_components, batch, vectors, plan())
@@ -200,3 +202,22 @@ def test_both_text_encoders_of_xl_learn(tiny_xl_components: Components) -> None:
     assert [each.shape for each in found] == [(2, 32), (2, 48)]
     assert loss > 0
     assert all(float(each.norm()) > 0 for each in found)
+
+
+def test_a_mask_says_where_the_loss_counts(tiny_components: Components) -> None:
+    diffusion, batch, _ = example(tiny_components)
+    left = torch.zeros(3, 1, 8, 8)
+    left[..., :4] = 2.0
+    conditioning = embedding(tiny_components).start
+
+    def loss(masks: torch.Tensor | None) -> torch.Tensor:
+        with torch.no_grad(), embedding(tiny_components).entered(conditioning, None) as encode:
+            masked = dataclasses.replace(batch, masks=masks)
+            return losses(tiny_components, diffusion, masked, encode(batch.texts), False)
+
+    assert torch.allclose(loss(torch.ones(3, 1, 8, 8)), loss(None))
+    assert torch.allclose((loss(left) + loss(2 - left)) / 2, loss(None), rtol=1e-4)
+    assert not torch.allclose(loss(left), loss(2 - left))
+    (part,) = dataclasses.replace(batch, masks=left).split(3)
+    assert part.masks is not None
+    assert torch.equal(part.masks, left)

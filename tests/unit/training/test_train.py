@@ -1,13 +1,16 @@
+import dataclasses
 import errno
 import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError, PhotoError, SettingsError, TrainingError
@@ -25,9 +28,9 @@ from retrato.training import (
     Saved,
     Stepped,
     TrainingEvent,
+    answer,
     train,
 )
-from retrato.training import train as train_package
 from retrato.training.run_folder import locked
 
 HYPERNETWORK = HypernetworkSettings(name="ana-h1", steps=6, batch_size=2, evaluate_every=3, save_every=3, held_out=1)
@@ -225,7 +228,7 @@ class Poisoned:
     """The real gradient, but not a number in the steps that are named."""
 
     def __init__(self, steps: Sequence[int], in_gradient: bool) -> None:
-        self.real = train_module().gradients
+        self.real = answer.gradients
         self.steps, self.in_gradient, self.calls = set(steps), in_gradient, 0
 
     def __call__(self, *arguments: object) -> tuple[float, tuple[torch.Tensor, ...]]:
@@ -236,17 +239,11 @@ class Poisoned:
         return (loss, tuple(each * math.inf for each in gradient)) if self.in_gradient else (math.nan, gradient)
 
 
-def train_module() -> object:
-    import importlib
-
-    return importlib.import_module(train_package.__module__)
-
-
 @pytest.mark.parametrize("in_gradient", [True, False])
 def test_a_step_that_is_no_number_is_skipped_and_the_rate_halves(
     run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_gradient: bool
 ) -> None:
-    monkeypatch.setattr(train_module(), "gradients", Poisoned([3], in_gradient))
+    monkeypatch.setattr(answer, "gradients", Poisoned([3], in_gradient))
     events = list(run_training(quick.changed(learning_rate="0.004")))
     assert [event.learning_rate for event in of_kind(events, Stepped)] == [0.004] * 3 + [0.002] * 3
     assert json.loads((tmp_path / "run" / "run.json").read_text())["skipped_steps"] == 1
@@ -255,7 +252,7 @@ def test_a_step_that_is_no_number_is_skipped_and_the_rate_halves(
 def test_five_in_a_row_go_back_to_the_last_good_vectors(
     run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(train_module(), "gradients", Poisoned(range(4, 9), False))
+    monkeypatch.setattr(answer, "gradients", Poisoned(range(4, 9), False))
     events = list(run_training(quick.changed(steps=10, evaluate_every=2, save_every=10)))
     stepped = of_kind(events, Stepped)
     assert stepped[7].norms == stepped[1].norms != stepped[2].norms
@@ -266,7 +263,7 @@ def test_five_in_a_row_go_back_to_the_last_good_vectors(
 def test_after_three_ways_back_it_stops_with_a_sentence(
     run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(train_module(), "gradients", Poisoned(range(4, 200), False))
+    monkeypatch.setattr(answer, "gradients", Poisoned(range(4, 200), False))
     with pytest.raises(
         TrainingError, match=r"not a number in 20 of 23 steps.*lower learning rate.*checkpoint is .*ana-t1-"
     ):
@@ -457,3 +454,27 @@ def test_a_template_for_a_hypernetwork_need_not_name_it(run_training: Start, tmp
     template = tmp_path / "hypernetwork.txt"
     template.write_text("a photo of a [filewords]\n")
     assert isinstance(list(run_training(HYPERNETWORK.changed(template=str(template), steps=1)))[-1], Finished)
+
+
+def test_learns_from_pictures_of_another_shape_with_masks_and_makes_cards(
+    tiny_components: Components, photos: list[Photo], quick: TrainSettings, tmp_path: Path
+) -> None:
+    faces = [dataclasses.replace(photo, mask=Image.linear_gradient("L").resize((64, 64))) for photo in photos]
+    settings = quick.changed(width=64, height=80, use_mask=True, preview_every=3, preview_cards=True, steps=3)
+    finished = list(train(tiny_components, faces, settings, run_folder=tmp_path / "run"))[-1]
+    assert isinstance(finished, Finished)
+    card = read_embedding(tmp_path / "run" / "image_embeddings" / "ana-t1-3.png")
+    assert torch.equal(card.vectors[0], read_embedding(tmp_path / "run/embeddings/ana-t1-3.safetensors").vectors[0])
+    with pytest.raises(SettingsError, match=r"width is 70: tiny.* learns from multiples of 8"):
+        next(train(tiny_components, faces, settings.changed(width=70), run_folder=tmp_path / "other"))
+
+
+def test_a_run_folder_that_vanishes_on_the_way_is_made_anew(
+    run_training: Start, quick: TrainSettings, tmp_path: Path
+) -> None:
+    events = run_training(quick)
+    next(event for event in events if isinstance(event, Saved))
+    shutil.rmtree(tmp_path / "run")
+    finished = list(events)[-1]
+    assert isinstance(finished, Finished)
+    assert read_embedding(finished.file).step == finished.picked_step

@@ -16,7 +16,7 @@ from retrato.prompts.templates import TEMPLATES
 from retrato.server.problems import Problem
 from retrato.server.service import Service
 from retrato.server.waiting import follow
-from retrato.settings import GenerateSettings, PhotoSettings, TrainSettings
+from retrato.settings import GenerateSettings, HypernetworkSettings, PhotoSettings, TrainSettings
 
 JobId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="what POST /api/v1/jobs gave")]
 SetName = Annotated[str, Field(min_length=1, max_length=64, description="a set of photos, see /api/v1/photos")]
@@ -56,6 +56,14 @@ class TrainOrder(Order):
     settings: TrainSettings
 
 
+class HypernetworkOrder(Order):
+    """A hypernetwork to learn from a set of photos."""
+
+    kind: Literal["train-hypernetwork"]
+    photos: SetName
+    settings: HypernetworkSettings
+
+
 class PrepareOrder(Order):
     """Training pictures to make of a set of photos, as a new set."""
 
@@ -72,7 +80,9 @@ class CaptionOrder(Order):
     photos: SetName
 
 
-AnyOrder = Annotated[DrawOrder | TrainOrder | PrepareOrder | CaptionOrder, Field(discriminator="kind")]
+AnyOrder = Annotated[
+    DrawOrder | TrainOrder | HypernetworkOrder | PrepareOrder | CaptionOrder, Field(discriminator="kind")
+]
 
 
 class JobSeen(BaseModel):
@@ -220,7 +230,9 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def _submit(service: Service, order: DrawOrder | TrainOrder | PrepareOrder | CaptionOrder, owner: str) -> Job:
+def _submit(
+    service: Service, order: DrawOrder | TrainOrder | HypernetworkOrder | PrepareOrder | CaptionOrder, owner: str
+) -> Job:
     queue = service.queue
     model = service.find_model(order.model).source if order.model else service.model
     match order:
@@ -228,7 +240,7 @@ def _submit(service: Service, order: DrawOrder | TrainOrder | PrepareOrder | Cap
             settings = _with_files(service, order.settings, owner)
             service.check_drawing(settings, model)
             return order_drawing(queue, settings, owner=owner, model=model)
-        case TrainOrder():
+        case TrainOrder() | HypernetworkOrder():
             photos = service.photo_set(order.photos, owner=owner)
             if order.settings.template not in (None, *TEMPLATES):
                 raise SettingsError(f"template is {order.settings.template!r}: name one of {', '.join(TEMPLATES)}")

@@ -84,8 +84,10 @@ def routes(service: Service) -> APIRouter:
     @router.post("/create/hypernetwork")
     @router.post("/train/hypernetwork")
     def hypernetwork(body: Annotated[AnyObject, Body()]) -> AnyObject:
-        """Says that this server makes no hypernetworks."""
-        raise SettingsError("hypernetworks are not made over this API (yet): use `retrato hypernetworks train`")
+        """Says where this server learns hypernetworks."""
+        raise SettingsError(
+            "hypernetworks are learned in one go here: POST /api/v1/jobs with the kind train-hypernetwork"
+        )
 
     @router.post("/preprocess")
     async def preprocess(body: Annotated[AnyObject, Body()], request: Request) -> AnyObject:

@@ -101,6 +101,7 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " or ".join(_type(each) for each in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return " | ".join(json.dumps(each) for each in schema.get("enum", [schema.get("const")]))
-    bounds = [f"{sign} {schema[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in schema]
+    said = [(sign, schema[key]) for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in schema]
+    bounds = [f"{sign} {bound:g}" for sign, bound in said if bound < 2**53]  # above it is the number format's limit
     kind = schema.get("type") or str(schema.get("$ref", "anything")).rpartition("/")[2]
     return " ".join([str(kind), *bounds])

@@ -61,11 +61,12 @@ def chart(
     series: Sequence[Series],
     *,
     y_label: str,
+    x_label: str = "step",
     marked: float | None = None,
     mark_label: str = "",
     note: str = "",
 ) -> Html:
-    """Gives a figure with the curves over steps, both axes labelled, a legend, and the marked step as a vertical line.
+    """Gives a figure with the curves, both axes labelled, a legend, and the marked step as a vertical line.
 
     Without a single number in `series` it says so instead.
     """
@@ -77,17 +78,26 @@ def chart(
     x_ticks = ticks(0, max(x for x, _ in points))
     x = Scale(x_ticks[0], x_ticks[-1], LEFT, RIGHT)
     y = Scale(y_ticks[0], y_ticks[-1], BOTTOM, TOP)
-    drawn = [*_axes(x, x_ticks, y, y_ticks, y_label), *(_mark(x, marked, mark_label) if marked is not None else ())]
+    drawn = [
+        *_axes(x, x_ticks, y, y_ticks, x_label, y_label),
+        *(_mark(x, marked, mark_label) if marked is not None else ()),
+    ]
     drawn += [_curve(one, x, y) for one in series]
     picture = tag(
-        "svg", *drawn, viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img", aria_label=_in_words(title, series, mark_label)
+        "svg",
+        *drawn,
+        viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}",
+        role="img",
+        aria_label=_in_words(title, series, x_label, mark_label),
     )
     legend = tag("p", joined([_key(one) for one in series], " "), class_="legend")
     below = tag("p", note, class_="note") if note else ""
     return tag("figure", tag("h3", title), picture, legend, below, class_="chart")
 
 
-def _axes(x: Scale, x_ticks: Sequence[float], y: Scale, y_ticks: Sequence[float], y_label: str) -> list[Html]:
+def _axes(
+    x: Scale, x_ticks: Sequence[float], y: Scale, y_ticks: Sequence[float], x_label: str, y_label: str
+) -> list[Html]:
     lines = [_line(LEFT, y(value), RIGHT, y(value), "grid") for value in y_ticks]
     lines.append(_line(LEFT, BOTTOM, RIGHT, BOTTOM, "axis"))
     lines += [_line(x(value), BOTTOM, x(value), BOTTOM + 4, "axis") for value in x_ticks]
@@ -97,7 +107,7 @@ def _axes(x: Scale, x_ticks: Sequence[float], y: Scale, y_ticks: Sequence[float]
     texts += [
         _text(x(value), BOTTOM + 16, text, "middle") for value, text in zip(x_ticks, as_text(x_ticks), strict=True)
     ]
-    texts.append(_text(RIGHT, HEIGHT - 6, "step", "end", "label"))
+    texts.append(_text(RIGHT, HEIGHT - 6, x_label, "end", "label"))
     texts.append(_text(4, TOP - 13, y_label, "start", "label"))
     return lines + texts
 
@@ -154,10 +164,10 @@ def _runs(points: Sequence[Point]) -> list[list[Point]]:
     return runs
 
 
-def _in_words(title: str, series: Sequence[Series], mark_label: str) -> str:
+def _in_words(title: str, series: Sequence[Series], x_label: str, mark_label: str) -> str:
     """Gives what the chart shows for those who cannot see it: first and last value of each curve."""
     said = []
     for one in series:
         (first, start), (last, end) = _numbers(one.points)[0], _numbers(one.points)[-1]
-        said.append(f"{one.label} from {start:.4g} at step {first:g} to {end:.4g} at step {last:g}")
+        said.append(f"{one.label} from {start:.4g} at {x_label} {first:g} to {end:.4g} at {x_label} {last:g}")
     return f"{title}: {'; '.join(said)}. {mark_label}".strip()

@@ -1,3 +1,4 @@
+import html
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
@@ -141,3 +142,21 @@ def test_the_style_has_both_schemes_and_no_fixed_width(width: str, finished_run:
     assert "prefers-color-scheme: dark" in content
     assert "width=device-width" in content
     assert width not in content
+
+
+def test_a_hypernetworks_report_says_its_tag_its_size_and_its_settings(finished_run: Callable[..., Path]) -> None:
+    folder = finished_run(
+        kind="hypernetworks",
+        subject={"words": "a person", "tag": "<hypernet:ana:1>"},
+        vectors=0,
+        dim=0,
+        numbers=1_234_567,
+        settings={"name": "ana", "initializer_text": "person", "layer_structure": "1, 2, 1", "activation": "relu"},
+    )
+    page = html.unescape(write_report(folder).read_text(encoding="utf-8"))
+    assert "1,234,567 numbers" in page
+    assert "retrato generate 'a portrait of a person<hypernet:ana:1>' --count 4" in page
+    assert "a portrait of a person, comic style<hypernet:ana:1>" in page
+    assert "retrato hypernetworks convert" in page
+    assert "layer structure" in page
+    assert "load_textual_inversion" not in page

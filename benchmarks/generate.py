@@ -1,0 +1,233 @@
+"""Times drawing beside diffusers' own pipeline, and says what the fast settings cost. Tables, then one line of JSON.
+
+python benchmarks/generate.py                                   on retrato-mini
+python benchmarks/generate.py --embedding ana-1.safetensors --photos photos/ana     with likeness, too
+
+First the same drawing by both: same model, scheduler, steps, size, precision and noise; the latents must be the same
+bit for bit. Then ways to draw, each with the processor time of a picture, how well the scorer finds the prompt in it
+(cosine), and how like the person it is (mean cosine to the photos) where there is an embedding. Arms take turns, so
+that whatever else runs slows all of them; times are of the processor, on as many threads as OMP_NUM_THREADS says. Last
+what a fresh process takes until the help and until the first picture.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from retrato.embeddings import Embedding, read_embedding
+from retrato.generation import Drawn, GeneratedImage, Sampled, generate
+from retrato.model import Components, Scorer, load_components, load_scorer
+from retrato.photos import read_photos
+from retrato.sampling import SAMPLERS, make_scheduler, noise_for
+from retrato.settings import GenerateSettings
+
+PROMPTS = (
+    "a portrait of {}, comic style",
+    "a portrait of {}, flat style",
+    "a portrait of {}, pixel art style",
+    "a photo of {}, smiling",
+)
+PLAIN: Mapping[str, object] = {"sampler": "DPM++ 2M", "schedule": "Karras", "steps": 20}
+WAYS: Mapping[str, Mapping[str, object]] = {
+    "DPM++ 2M Karras, 20 steps": PLAIN,
+    "Euler a, 20 steps": {"sampler": "Euler a", "steps": 20},
+    "no negative prompt below noise level 1": {**PLAIN, "guidance_min_sigma": 1.0},
+    "15 steps": {**PLAIN, "steps": 15},
+    "12 steps": {**PLAIN, "steps": 12},
+    "--fast": {**PLAIN, "fast": True},
+}
+
+
+def main() -> None:
+    """Runs all three parts and prints them."""
+    options = _options()
+    components = load_components(options.model, device="cpu", dtype="float32")
+    result: dict[str, object] = {"pipeline": beside_pipeline(components, options.rounds)}
+    scorer = load_scorer(options.model, device="cpu") if options.model == "mini" or _has_scorer(options.model) else None
+    embedding = read_embedding(options.embedding) if options.embedding else None
+    result["ways"] = ways(components, scorer, embedding, options.photos, options.pictures)
+    result["start"] = starts(options.model)
+    print(json.dumps({**_circumstances(), **result}))
+
+
+def beside_pipeline(components: Components, rounds: int) -> dict[str, object]:
+    """Draws the same picture by diffusers' pipeline and by retrato, in turns, and compares latents and times."""
+    from diffusers import StableDiffusionPipeline
+
+    size, steps = components.defaults.size, 20
+    scheduler = make_scheduler(SAMPLERS["DPM++ 2M"], "Karras", components.scheduler_config, steps=steps, seeds=[7])
+    pipeline = StableDiffusionPipeline(
+        vae=components.vae,
+        text_encoder=components.text_encoders[0],
+        tokenizer=components.tokenizers[0],
+        unet=components.unet,
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    prompt, negative, scale = "a portrait of a person, comic style", "a hat", 3.0
+    side = size // components.vae_scale
+    noise, _ = noise_for([7], (components.latent_channels, side, side))
+    asked = GenerateSettings(
+        prompt=prompt, negative_prompt=negative, guidance_scale=scale, seed=7, width=size, height=size, **PLAIN
+    )
+
+    def theirs() -> torch.Tensor:
+        found: torch.Tensor = pipeline(
+            prompt,
+            negative_prompt=negative,
+            latents=noise,
+            num_inference_steps=steps,
+            guidance_scale=scale,
+            height=size,
+            width=size,
+            output_type="latent",
+        ).images
+        return found
+
+    def ours() -> torch.Tensor:
+        return [event for event in generate(components, asked, {}) if isinstance(event, Sampled)][-1].latents
+
+    is_same = bool(torch.equal(theirs(), ours()))
+    times = in_turns({"diffusers": theirs, "retrato": ours}, rounds)
+    ratio = statistics.median(a / b for a, b in zip(times["diffusers"], times["retrato"], strict=True))
+    for name, found in times.items():
+        print(f"{name:40} {statistics.median(found):7.2f} s")
+    print(f"{'same latents, bit for bit':40} {is_same!s:>7}     diffusers / retrato {ratio:.3f}\n")
+    return {
+        "same_latents": is_same,
+        "ratio": round(ratio, 3),
+        "seconds": {name: round(statistics.median(found), 3) for name, found in times.items()},
+    }
+
+
+def ways(
+    components: Components,
+    scorer: Scorer | None,
+    embedding: Embedding | None,
+    photos: Path | None,
+    pictures: int,
+) -> list[dict[str, object]]:
+    """Draws the same prompts and seeds in each way, in turns."""
+    word = embedding.name if embedding else "a person"
+    embeddings = {embedding.name: embedding} if embedding else {}
+    times: dict[str, list[float]] = {name: [] for name in WAYS}
+    drawn: dict[str, list[GeneratedImage]] = {name: [] for name in WAYS}
+    for number in range(pictures):
+        prompt = PROMPTS[number % len(PROMPTS)].format(word)
+        for name, values in WAYS.items():
+            asked = GenerateSettings(prompt=prompt, seed=100 + number, **values)
+            started = time.process_time()
+            drawn[name] += [
+                event.image for event in generate(components, asked, embeddings) if isinstance(event, Drawn)
+            ]
+            times[name].append(time.process_time() - started)
+    texts = [PROMPTS[number % len(PROMPTS)].format("a person") for number in range(pictures)]
+    first = next(iter(WAYS))
+    likeness = _likeness(scorer, photos, drawn) if scorer and photos else {}
+    rows = []
+    head = ("way to draw", "seconds", "faster", "prompt", "likeness")
+    print(f"{head[0]:40} {head[1]:>8} {head[2]:>7} {head[3]:>8} {head[4]:>9}")
+    for name in WAYS:
+        faster = statistics.median(a / b for a, b in zip(times[first], times[name], strict=True))
+        row: dict[str, object] = {"way": name, "seconds": statistics.median(times[name]), "faster": faster}
+        if scorer:
+            images = scorer.embed_images([image.image for image in drawn[name]])
+            row["prompt"] = float((images * scorer.embed_texts(texts)).sum(1).mean())
+        if name in likeness:
+            row["likeness"] = likeness[name]
+        rows.append({key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()})
+        shown = [f"{row[key]:8.3f}" if key in row else " " * 8 for key in ("prompt", "likeness")]
+        print(f"{name:40} {row['seconds']:8.2f} {faster:7.2f} {' '.join(shown)}", flush=True)
+    print(f"({pictures} pictures each)\n")
+    return rows
+
+
+def starts(model: str) -> dict[str, float]:
+    """Gives wall seconds of a fresh process: until the help, and until the first picture is filed."""
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="retrato-benchmark-") as home:
+        commands = {"help": ["--help"], "first picture": ["generate", "a portrait of a person", "--model", model]}
+        for name, arguments in commands.items():
+            seconds, processor = [], []
+            for _ in range(2):  # the second finds the files in memory
+                before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+                subprocess.run(
+                    [sys.executable, "-m", "retrato", *arguments],
+                    env={**os.environ, "RETRATO_HOME": home},
+                    check=True,
+                    capture_output=True,
+                )
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                seconds.append(time.perf_counter() - started)
+                processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+            print(f"{name:40} {seconds[-1]:8.2f} s, {processor[-1]:.2f} s of the processor")
+            found |= {name: round(seconds[-1], 2), f"{name}, processor": round(processor[-1], 2)}
+    return found
+
+
+def in_turns(arms: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Gives processor seconds of each arm in each round, every other round in reverse order."""
+    times: dict[str, list[float]] = {name: [] for name in arms}
+    for number in range(rounds):
+        for name in list(arms)[:: 1 if number % 2 else -1]:
+            started = time.process_time()
+            arms[name]()
+            times[name].append(time.process_time() - started)
+    return times
+
+
+def _likeness(scorer: Scorer, photos: Path, drawn: Mapping[str, Sequence[GeneratedImage]]) -> dict[str, float]:
+    usable, _ = read_photos(photos)
+    wanted = scorer.embed_identity([photo.image for photo in usable])
+    return {
+        name: float((scorer.embed_identity([image.image for image in images]) @ wanted.T).mean())
+        for name, images in drawn.items()
+    }
+
+
+def _has_scorer(model: str) -> bool:
+    return (Path(model) / "scorer").is_dir()
+
+
+def _circumstances() -> dict[str, object]:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    libraries = ("torch", "diffusers", "transformers")
+    return {
+        "date": date.today().isoformat(),
+        "command": " ".join(["python", *sys.argv]),
+        "machine": f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in libraries}},
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="mini", help="mini, or a folder in diffusers layout")
+    parser.add_argument("--rounds", type=int, default=6, help="turns of the comparison with diffusers' pipeline")
+    parser.add_argument("--pictures", type=int, default=24, help="pictures drawn in each way")
+    parser.add_argument("--embedding", type=Path, help="a learned person; without one, `a person` is drawn")
+    parser.add_argument("--photos", type=Path, help="photos of that person, for the likeness")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

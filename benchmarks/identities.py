@@ -1,0 +1,44 @@
+"""Draws the photos of people that nobody tuned anything on, a folder each, for `retrato evaluate`.
+
+python -m benchmarks.identities --seed 20261124 --people 8 --out people        (needs `pip install --group mini`)
+
+The people come from the held-out combinations of attributes and from the seed, which is to be chosen after everything
+else is settled, and written down with the result. Photos are framed as the bundled ones: 3 full, 5 half, 12 close.
+"""
+
+import argparse
+import random
+from pathlib import Path
+
+from mini.example_photos import FRAMINGS
+from mini.people import Identity, held_out_identities, random_scene
+from mini.renders import draw
+
+SIDE = 256
+
+
+def main() -> None:
+    """Draws everyone and says where they are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, required=True, help="who is drawn")
+    parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--out", type=Path, required=True, help="new folder")
+    options = parser.parse_args()
+    if options.out.exists():
+        raise SystemExit(f"{options.out} is there already: name a new folder")
+    for number, person in enumerate(held_out_identities(options.people, salt=options.seed), 1):
+        folder = options.out / f"person-{number:02}"
+        photos_of(person, f"photos {options.seed} {number}", folder)
+        print(f"{folder}: {person.key}", flush=True)
+
+
+def photos_of(person: Identity, seed: str, folder: Path) -> None:
+    """Writes twenty photos of a person into the new `folder`, in scenes that `seed` draws."""
+    folder.mkdir(parents=True)
+    source = random.Random(seed)
+    for index, framing in enumerate(FRAMINGS):
+        draw(person, random_scene(source, "photo", framing), SIDE).save(folder / f"{index:02}.png")
+
+
+if __name__ == "__main__":
+    main()

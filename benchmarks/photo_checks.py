@@ -1,0 +1,141 @@
+"""Counts hits and misses of the checks: each defect is made from each picture of a folder, and looked for.
+
+python benchmarks/photo_checks.py FOLDER
+
+The tables in docs/photos.md come from it, with the pictures that PyPI packages bring: see there. Faces are counted on
+those in which one is found. Prints a table and then one JSON line.
+"""
+
+import argparse
+import itertools
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+from retrato.photos import Photo, duplicates, read_photos
+from retrato.photos.faces import Face, find_faces, identity_distance, why_missing
+from retrato.photos.look import measure, problems_of
+
+SIZE = 512
+Edit = Callable[[Image.Image], Image.Image]
+
+
+def cropped(share: float) -> Edit:
+    """Gives the edit that cuts off that share of each side and enlarges what is left."""
+
+    def edit(image: Image.Image) -> Image.Image:
+        across, down = round(image.width * share), round(image.height * share)
+        return image.crop((across, down, image.width - across, image.height - down)).resize(image.size)
+
+    return edit
+
+
+def recompressed(image: Image.Image) -> Image.Image:
+    """Gives the picture after a JPEG of quality 20."""
+    with tempfile.TemporaryFile() as file:
+        image.save(file, "JPEG", quality=20)
+        file.seek(0)
+        return Image.open(file).convert("RGB")
+
+
+# What is done to a picture, and how the sentence begins that should say so.
+DEFECTS: Mapping[str, tuple[Edit, str]] = {
+    "blurred by sigma 1": (lambda image: image.filter(ImageFilter.GaussianBlur(1)), "blurred"),
+    "blurred by sigma 2": (lambda image: image.filter(ImageFilter.GaussianBlur(2)), "blurred"),
+    "blurred by sigma 3": (lambda image: image.filter(ImageFilter.GaussianBlur(3)), "blurred"),
+    "blurred by sigma 5": (lambda image: image.filter(ImageFilter.GaussianBlur(5)), "blurred"),
+    "a quarter of the light": (lambda image: ImageEnhance.Brightness(image).enhance(0.25), "too dark"),
+    "four fifths white": (lambda image: Image.blend(image, Image.new("RGB", image.size, "white"), 0.8), "too bright"),
+    "a seventh of the contrast": (lambda image: ImageEnhance.Contrast(image).enhance(1 / 7), "flat"),
+    "reduced to 300 pixels": (lambda image: ImageOps.contain(image, (300, 300)), "small"),
+}
+COPIES: Mapping[str, Edit] = {
+    "recompressed at quality 20": recompressed,
+    "mirrored": ImageOps.mirror,
+    "half the size": lambda image: image.resize((image.width // 2, image.height // 2)),
+    "a fifth brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
+    "in grey": lambda image: image.convert("L").convert("RGB"),
+    "2 % cut off each side": cropped(0.02),
+    "5 % cut off each side": cropped(0.05),
+    "10 % cut off each side": cropped(0.1),
+    "turned by 3 degrees": lambda image: image.rotate(3, Image.Resampling.BICUBIC, fillcolor=(128, 128, 128)),
+}
+
+
+def main() -> None:
+    """Prints how many of each defect were found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    photos, refused = read_photos(parser.parse_args().folder, shorter_side=SIZE)
+    for each in refused:
+        print(f"left out: {each.reason}")
+    rows: list[tuple[str, int, int]] = []
+    for name, (edit, sentence) in DEFECTS.items():
+        rows.append((name, sum(is_said(edit(photo.image), sentence) for photo in photos), len(photos)))
+    alarms = [each for photo in photos for each in said_about(photo.image) if not each.startswith("small")]
+    rows.append(("false alarms on the pictures themselves", len(alarms), len(photos)))
+    rows += copies(photos)
+    if why_missing() is None:
+        rows += faces(photos)
+    for name, hits, of in rows:
+        print(f"| {name} | {hits} of {of} |", flush=True)
+    print("\n".join(alarms))
+    print(json.dumps({name: [hits, of] for name, hits, of in rows}))
+
+
+def said_about(image: Image.Image) -> tuple[str, ...]:
+    """Gives what check says about one picture, faces aside."""
+    return problems_of(measure(Photo(Path("it.png"), image, image.size), SIZE), SIZE, None, None, False)
+
+
+def is_said(image: Image.Image, sentence: str) -> bool:
+    """Says whether check names the defect."""
+    return any(each.startswith(sentence) for each in said_about(image))
+
+
+def copies(photos: list[Photo]) -> list[tuple[str, int, int]]:
+    """Counts copies that are known as such, and pairs of different pictures that are taken for copies."""
+    prints = [duplicates.fingerprint(photo.image) for photo in photos]
+    rows = []
+    for name, edit in COPIES.items():
+        near = [
+            duplicates.distance(known, duplicates.fingerprint(edit(photo.image))) <= duplicates.NEAR
+            for known, photo in zip(prints, photos, strict=True)
+        ]
+        rows.append((f"copy {name}", sum(near), len(near)))
+    pairs = [duplicates.distance(*pair) <= duplicates.NEAR for pair in itertools.combinations(prints, 2)]
+    return [*rows, ("different pictures taken for copies", sum(pairs), len(pairs))]
+
+
+def faces(photos: list[Photo]) -> list[tuple[str, int, int]]:
+    """Counts faces that are found again and known again after each change; a picture's own face is the reference."""
+    known = [(photo.image, found[0]) for photo in photos if (found := find_faces(photo.image, thorough=True))]
+    changes: Mapping[str, Edit] = {
+        "turned by 20 degrees": lambda image: image.rotate(20, Image.Resampling.BICUBIC),
+        "turned by 45 degrees": lambda image: image.rotate(45, Image.Resampling.BICUBIC),
+        "mirrored": ImageOps.mirror,
+        "a quarter of the light": lambda image: ImageEnhance.Brightness(image).enhance(0.25),
+        "blurred by sigma 2": lambda image: image.filter(ImageFilter.GaussianBlur(2)),
+        "blurred by sigma 5": lambda image: image.filter(ImageFilter.GaussianBlur(5)),
+        "reduced to 200 pixels": lambda image: ImageOps.contain(image, (200, 200)),
+    }
+    rows = [("pictures with a face found", len(known), len(photos))]
+    for name, edit in changes.items():
+        again = [(find_faces(edit(image)), face) for image, face in known]
+        rows.append((f"face found, {name}", sum(bool(found) for found, _ in again), len(known)))
+        rows.append(
+            (f"and known as the same person, {name}", sum(is_same(found, face) for found, face in again), len(known))
+        )
+    return rows
+
+
+def is_same(found: tuple[Face, ...], face: Face) -> bool:
+    """Says whether the largest of the faces found is the known one's person."""
+    return bool(found) and identity_distance(found[0], face) <= 0.6
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""`retrato score`: how good something learned is, on photos it never saw. Knows the screen."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retrato.cli.options import Device, Dtype, Json, Model
+from retrato.cli.outcome import Interrupted
+from retrato.cli.screen import Screen
+from retrato.errors import SettingsError
+from retrato.studio import Studio
+from retrato.training.verdict import ScoredPicture, Verdict
+
+
+def score(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="a name in the library, or a file")],
+    photos: Annotated[Path, typer.Option("--photos", help="folder of photos that were not used in its training")],
+    scorer: Annotated[
+        str | None, typer.Option("--scorer", help="a model folder whose scorer judges; by default the model's own")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="folder for the pictures; by default one per day in the home folder")
+    ] = None,
+    model: Model = "mini",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Draws it with the prompts and seeds of picking, compares with the photos, says what came out."""
+    screen, started = Screen(json), time.perf_counter()
+    studio = Studio.open(model, device=device, dtype=dtype)
+    folder = out or studio.outputs
+    images: list[dict[str, object]] = []
+    verdict: Verdict | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be a folder for pictures ({error.strerror}): name another") from None
+    try:
+        with closing(studio.score(name, photos, scorer=scorer)) as judged:
+            for each in judged:
+                if isinstance(each, ScoredPicture):
+                    images.append(_facts(each, each.picture.save(folder)))
+                else:
+                    verdict = each
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: no score was made, nothing was changed") from None
+    assert verdict is not None, "judging ends with a verdict"
+    _tell(screen, verdict, len(images))
+    screen.note(f"pictures: {folder}")
+    screen.finish(
+        {
+            "name": name,
+            **verdict.scores,
+            "tainted": bool(verdict.taints),
+            "taints": verdict.taints,
+            "yardstick": verdict.yardstick,
+            "images": images,
+            "seconds": time.perf_counter() - started,
+        }
+    )
+
+
+def _facts(each: ScoredPicture, file: Path) -> dict[str, object]:
+    return {
+        "file": file,
+        "prompt": each.prompt,
+        "seed": each.picture.seed,
+        "likeness": each.likeness,
+        "fidelity": each.fidelity,
+        "shows_identity": each.shows_identity,
+    }
+
+
+def _tell(screen: Screen, verdict: Verdict, pictures: int) -> None:
+    scores = verdict.scores
+    screen.say(f"identity         {scores['identity']:6.2f}   0 anybody, 1 as alike as the photos to each other")
+    screen.say(f"prompt fidelity  {scores['prompt_fidelity']:6.2f}   0 some other prompt, 1 as the class word")
+    screen.say(f"harmonic         {scores['harmonic']:6.2f}   of {pictures} pictures")
+    for taint in verdict.taints:
+        screen.say(f"tainted: {taint}")

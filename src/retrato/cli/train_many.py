@@ -1,0 +1,122 @@
+"""`retrato train-many`: learns many people at once. Knows the screen; how they are learned is the studio's business."""
+
+import time
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from retrato.cli.options import Device, Dtype, Json, Model, from_settings
+from retrato.cli.outcome import Interrupted
+from retrato.cli.screen import Screen
+from retrato.errors import TrainingError
+from retrato.photos import Refused
+from retrato.settings import TrainSettings
+from retrato.studio import Studio
+from retrato.training import Failed, Finished, Of, Picked, Prepared, Stepped, TrainingEvent
+
+
+@from_settings(TrainSettings, defaults={"name": "*"})
+def train_many(
+    folders: Annotated[
+        Path, typer.Argument(help="a folder with a folder of photos for each person", metavar="FOLDER_OF_FOLDERS")
+    ],
+    settings: TrainSettings,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with interrupted runs, leave out who is learned already")
+    ] = False,
+    at_once: Annotated[
+        int, typer.Option("--at-once", min=1, max=1024, help="most examples that go through the model together")
+    ] = 32,
+    model: Model = "mini",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Learns them, shows how it goes, and says what came out for each; fails where nobody could be learned."""
+    screen, started = Screen(json), time.perf_counter()
+    finished: dict[str, Finished] = {}
+    failed: dict[str, str] = {}
+    try:
+        studio = Studio.open(model, device=device, dtype=dtype)
+        with closing(_watched(studio.train_many(folders, settings, resume=resume, at_once=at_once), screen)) as events:
+            for each in events:
+                match each.event:
+                    case Finished():
+                        finished[each.name] = each.event
+                    case Failed():
+                        failed[each.name] = each.event.reason
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted: {len(finished)} people are learned, the others are saved; "
+            "the same command with --resume goes on from there"
+        ) from None
+    seconds = time.perf_counter() - started
+    for name, one in sorted(finished.items()):
+        scores = ", ".join(f"{key} {value:.2f}" for key, value in one.scores.items() if key != "pictures")
+        screen.say(f"{name}: {one.file}{f' ({scores})' if scores else ''}")
+    for name, reason in sorted(failed.items()):
+        screen.note(f"{name} failed: {reason}")
+    if failed and not finished:
+        name, reason = min(failed.items())
+        raise TrainingError(f"none of {len(failed)} people could be learned; {name}: {reason}")
+    people = [
+        {
+            "name": name,
+            "file": one.file,
+            "scores": one.scores,
+            "picked_step": one.picked_step,
+            "steps_run": one.steps_run,
+            "stop_reason": one.stop_reason,
+            "run_folder": one.run_folder,
+            "report": one.run_folder / "report.html",
+        }
+        for name, one in sorted(finished.items())
+    ]
+    screen.finish(
+        {
+            "people": people,
+            "failed": [{"name": name, "reason": reason} for name, reason in sorted(failed.items())],
+            "seconds": seconds,
+            "samples": sum(one.samples for one in finished.values()),
+        }
+    )
+
+
+Event = Of[Refused | TrainingEvent]
+
+
+def _watched(events: Generator[Event, None, None], screen: Screen) -> Generator[Event, None, None]:
+    """Gives the events on, each shown first: on a terminal a bar of all people's steps, elsewhere lines."""
+    steps: dict[str, tuple[int, int]] = {}
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(),
+        console=screen.notes,
+        disable=not screen.notes.is_terminal,
+        transient=True,
+    )
+    with closing(events), bars:
+        task = bars.add_task("learning", total=None)
+        for each in events:
+            match each.event:
+                case Refused():
+                    screen.note(f"{each.name}: left out: {each.event.reason}")
+                case Prepared():
+                    steps[each.name] = (each.event.first_step, each.event.steps)
+                    screen.note(f"{each.name}: learning from {len(each.event.photos)} photos")
+                case Stepped():
+                    steps[each.name] = (each.event.step, each.event.steps)
+                case Picked():
+                    steps[each.name] = (steps[each.name][1], steps[each.name][1])
+                    screen.note(f"{each.name}: picked {each.event.reason}")
+                case Failed():
+                    steps.pop(each.name, None)
+                    screen.note(f"{each.name}: failed: {each.event.reason}")
+            done, total = (sum(part) for part in zip(*steps.values(), strict=True)) if steps else (0, 0)
+            bars.update(task, description=f"learning {len(steps)} people", completed=done, total=total or None)
+            yield each

@@ -1,0 +1,106 @@
+"""What an evaluation says while it works and in the end: plain numbers, ready for JSON. Knows not how they came."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The training `number` of `count` begins."""
+
+    number: int
+    count: int
+    person: str
+    recipe: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place on a curve: `at` is the number of samples, or a prompt weight; `seconds` of training on the clock."""
+
+    at: float
+    seconds: float
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One person, learned once by one recipe.
+
+    scores        identity, prompt_fidelity, harmonic on photos, prompts and seeds that neither trained nor picked
+    intervals     95 % of the same, over prompts and seeds
+    satisfied     share of pictures that are nearer to their prompt than to the prompt without its wish
+    diversity     mean of 1 - cosine between pictures of one prompt; None with a single picture of each
+    closest       highest cosine of a picture to a training photo as a whole: near 1, it copies
+    rank1         share of pictures nearest to their own person among all evaluated; None for a single person
+    steps, samples, seconds   of training; `picked_samples` is where the picked checkpoint lay
+    learning      scores of each checkpoint, at its samples
+    weights       scores at each weight of the name in the prompt
+    area          under the best of (prompt_fidelity, identity) that the weights reach, from (0, 0); 1 is everything
+    regret        harmonic of the best checkpoint minus that of the picked one, on the pictures of the curve
+    """
+
+    person: str
+    recipe: str
+    seed: int
+    scores: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    satisfied: float | None
+    diversity: float | None
+    closest: float
+    rank1: float | None
+    steps: int
+    samples: int
+    picked_samples: int
+    seconds: float
+    learning: tuple[Point, ...]
+    weights: tuple[Point, ...]
+    area: float | None
+    regret: float | None
+    embedding: Path
+    pictures: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One recipe over all people and seeds: means, 95 % intervals over people, prompts and seeds.
+
+    `failed` are people with an identity below 0.2. `to_quality` are the samples and seconds until the reference's
+    quality is first reached, medians of the `reached` trainings that reach it; `difference` is this recipe minus the
+    first one in each score, with its interval.
+    """
+
+    recipe: str
+    trainings: int
+    scores: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    satisfied: float | None
+    rank1: float | None
+    area: float | None
+    regret: float | None
+    failed: tuple[str, ...]
+    samples: float
+    seconds: float
+    reached: int | None
+    to_quality: Mapping[str, float]
+    difference: Mapping[str, tuple[float, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The end: everything measured, summed up, and the files that hold it."""
+
+    people: tuple[str, ...]
+    measured: tuple[Measured, ...]
+    summaries: tuple[Summary, ...]
+    class_word_rank1: float | None
+    judge: str
+    reference: str
+    facts: Mapping[str, object]
+    report: Path
+    record: Path
+    seconds: float

@@ -1,0 +1,220 @@
+"""People in folders to figures: each is learned by each recipe and judged on photos that nothing else saw.
+
+A generator of events, like training. Nothing goes into the library. Knows nothing of the screen.
+"""
+
+import dataclasses
+import statistics as plain_statistics
+import time
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+
+from retrato.embeddings import Embedding, read_embedding
+from retrato.errors import ModelError, SettingsError
+from retrato.evaluation.judging import Court, Verdict
+from retrato.evaluation.measured import Compared, Measured, Point, Started
+from retrato.evaluation.people import Person, find_people
+from retrato.evaluation.prompts import drawing_plan, read_prompts
+from retrato.evaluation.report import write_evaluation
+from retrato.evaluation.statistics import area_under, interval, resampled_scores
+from retrato.evaluation.summary import compare
+from retrato.model import Scorer
+from retrato.settings import EvaluateSettings, RecipeName, TrainSettings
+from retrato.studio import Studio
+from retrato.training import RECIPES, Candidate, Finished, Prepared, Stepped, TrainingEvent, train
+from retrato.training.captions import class_phrase
+from retrato.training.drawing import save_as
+
+NAME = "evaluated-1"
+WEIGHTS = (0.6, 0.8, 1.0, 1.2, 1.4)
+CURVE_CELLS = 12  # pictures for each point of a curve
+FIRST_SEED = 2_000_003  # of the pictures: none that a recipe picks by
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Learned:
+    """A finished training: its end, how many photos a step passes, and the seconds at each step."""
+
+    finished: Finished
+    samples_per_step: int
+    seconds_at: dict[int, float]
+
+
+def evaluate(
+    studio: Studio, folder: Path | str, settings: EvaluateSettings, *, out: Path | str, judge: Scorer | None = None
+) -> Iterator[Started | TrainingEvent | Measured | Compared]:
+    """Learns and judges everyone in `folder` and says what happens; the last event holds everything.
+
+    `folder` holds a person's photos, or a folder for each person. Pictures, runs, `evaluation.json` and
+    `evaluation.html` go into `out`, which must be new or empty. `judge` scores instead of the model's own scorer, which
+    also stops and picks. Raises SettingsError, PhotoError, PromptError or ModelError before anything is learned.
+    """
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingsError(f"{out} is not an empty folder: name a new one with --out")
+    prompts = read_prompts(settings.prompts)
+    scorer = judge or studio.scorer
+    if scorer is None:
+        raise ModelError(f"{studio.model} brings no scorer: name a model folder that does with --judge")
+    people = find_people(Path(folder), settings.held_out, settings.seed, studio.components.defaults.size)
+    if len({person.name for person in people}) < len(people):
+        raise SettingsError(f"two people in {folder} have one name: rename a folder")
+    started = time.perf_counter()
+    court = Court.open(
+        studio.components,
+        scorer,
+        drawing_plan(prompts, RECIPES[settings.recipe_names[0]].pick, FIRST_SEED),
+        prompts,
+        people,
+        class_phrase(settings.initializer_text),
+        settings.pictures_per_prompt,
+    )
+    todo = [
+        (person, recipe, settings.seed + number)
+        for person in people
+        for number in range(settings.trainings)
+        for recipe in settings.recipe_names
+    ]
+    measured, resampled = [], []
+    for number, (person, recipe, seed) in enumerate(todo, 1):
+        yield Started(number, len(todo), person.name, recipe, seed)
+        place = out / person.name / f"{recipe}-{seed}"
+        learned = yield from _learn(studio, person, _training(settings, person, recipe, seed), place / "run")
+        verdict = court.judge(read_embedding(learned.finished.file), person, NAME)
+        resampled.append(resampled_scores(verdict.cells, verdict.yardstick, settings.seed))
+        measured.append(_measured(court, person, recipe, seed, learned, verdict, settings, place))
+        intervals = {name: interval(resampled[-1][:, at]) for at, name in enumerate(measured[-1].scores)}
+        measured[-1] = dataclasses.replace(measured[-1], intervals=intervals)
+        yield measured[-1]
+    compared = compare(
+        people=tuple(person.name for person in people),
+        measured=tuple(measured),
+        resampled=tuple(resampled),
+        settings=settings,
+        class_word_rank1=court.class_word_rank1(),
+        judge="the scorer that also stops and picks" if judge is None else "a scorer of its own",
+        facts=_facts(studio, people, settings, court),
+        out=out,
+        seconds=time.perf_counter() - started,
+    )
+    write_evaluation(compared)
+    yield compared
+
+
+def _training(settings: EvaluateSettings, person: Person, recipe: RecipeName, seed: int) -> TrainSettings:
+    batch = min(RECIPES[recipe].batch_size, len(person.learned))
+    return TrainSettings(
+        name=NAME,
+        initializer_text=settings.initializer_text,
+        vectors_per_token=settings.vectors_per_token,
+        recipe=recipe,
+        steps=None if settings.samples is None else max(1, settings.samples // batch),
+        seed=seed,
+    )
+
+
+def _learn(
+    studio: Studio, person: Person, training: TrainSettings, folder: Path
+) -> Generator[TrainingEvent, None, _Learned]:
+    """Trains below the library and gives what came out."""
+    seconds_at: dict[int, float] = {}
+    per_step, finished = 1, None
+    for event in train(
+        studio.components,
+        person.learned,
+        training,
+        run_folder=folder,
+        scorer=studio.scorer,
+        captioner=None if all(photo.caption for photo in person.learned) else studio.captioner,
+    ):
+        match event:
+            case Prepared():
+                per_step = event.batch_size
+            case Stepped():
+                seconds_at[event.step] = event.seconds
+            case Finished():
+                finished = event
+        yield event
+    assert finished is not None, "a training that raises nothing ends with Finished"
+    return _Learned(finished, per_step, seconds_at)
+
+
+def _measured(
+    court: Court,
+    person: Person,
+    recipe: str,
+    seed: int,
+    learned: _Learned,
+    verdict: Verdict,
+    settings: EvaluateSettings,
+    place: Path,
+) -> Measured:
+    finished = learned.finished
+    embedding = read_embedding(finished.file)
+    learning, regret = ((), None) if settings.quick else _learning_curve(court, person, learned)
+    weights = () if settings.quick else _weight_curve(court, person, embedding)
+    pictures = [
+        save_as(picture, place / "pictures" / f"{cell:03}.png") for cell, picture in enumerate(verdict.pictures)
+    ]
+    return Measured(
+        person=person.name,
+        recipe=recipe,
+        seed=seed,
+        scores=verdict.scores,
+        intervals={},
+        satisfied=verdict.satisfied,
+        diversity=verdict.diversity,
+        closest=verdict.closest,
+        rank1=verdict.rank1,
+        steps=finished.steps_run,
+        samples=finished.samples,
+        picked_samples=finished.picked_step * learned.samples_per_step,
+        seconds=finished.times["train"],
+        learning=learning,
+        weights=weights,
+        area=area_under([(point.scores["prompt_fidelity"], point.scores["identity"]) for point in weights])
+        if weights
+        else None,
+        regret=regret,
+        embedding=finished.file,
+        pictures=tuple(pictures),
+    )
+
+
+def _learning_curve(court: Court, person: Person, learned: _Learned) -> tuple[tuple[Point, ...], float | None]:
+    """Gives the scores of every checkpoint, and how much better than the picked one the best of all candidates is."""
+    points, harmonic = [], {}
+    for candidate in learned.finished.candidates:
+        scores = court.quick_scores(read_embedding(candidate.file), person, NAME, CURVE_CELLS)
+        harmonic[_key(candidate)] = scores["harmonic"]
+        if not candidate.is_average:
+            samples = candidate.step * learned.samples_per_step
+            points.append(Point(samples, learned.seconds_at.get(candidate.step, 0.0), scores))
+    picked = court.quick_scores(read_embedding(learned.finished.file), person, NAME, CURVE_CELLS)["harmonic"]
+    return tuple(points), max(harmonic.values()) - picked if harmonic else None
+
+
+def _key(candidate: Candidate) -> tuple[int, bool]:
+    return candidate.step, candidate.is_average
+
+
+def _weight_curve(court: Court, person: Person, embedding: Embedding) -> tuple[Point, ...]:
+    return tuple(
+        Point(weight, 0.0, court.quick_scores(embedding, person, f"({NAME}:{weight:g})", CURVE_CELLS))
+        for weight in WEIGHTS
+    )
+
+
+def _facts(studio: Studio, people: Sequence[Person], settings: EvaluateSettings, court: Court) -> dict[str, object]:
+    """Gives what the figures mean nothing without."""
+    kept = [len(person.judged_by) for person in people]
+    return {
+        "model": studio.components.name,
+        "model_hash": studio.components.hash,
+        "settings": settings.model_dump(),
+        "people": len(people),
+        "photos_learned_from": plain_statistics.mean(len(person.learned) for person in people),
+        "photos_judged_by": plain_statistics.mean(kept),
+        "pictures_judged": len(court.cells),
+        "device": str(studio.components.device),
+    }

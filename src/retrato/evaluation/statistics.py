@@ -1,0 +1,62 @@
+"""Intervals by bootstrap: cells are drawn anew within a person, people are drawn anew among one another.
+
+Every recipe sees the same draws, so that differences are paired. Plain tensors in, plain numbers out.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from retrato.training.scores import Cells, Yardstick, score
+
+SCORES = ("identity", "prompt_fidelity", "harmonic")
+DRAWS = 400
+
+
+def resampled_scores(cells: Cells, yardstick: Yardstick, seed: int, draws: int = DRAWS) -> Tensor:
+    """Gives the scores [draws, 3] of as many sets of cells drawn with replacement; the same draws for one `seed`."""
+    source = torch.Generator().manual_seed(seed)
+    count, found = len(cells.likeness), []
+    for _ in range(draws):
+        chosen = torch.randint(count, (count,), generator=source)
+        drawn = Cells(cells.likeness[chosen], cells.fidelity[chosen])
+        own = yardstick.class_word
+        stick = Yardstick(
+            Cells(own.likeness[chosen], own.fidelity[chosen]),
+            yardstick.ceiling,
+            yardstick.unrelated,
+            yardstick.shows_identity[chosen],
+        )
+        scores = score(drawn, stick)
+        found.append([scores[name] for name in SCORES])
+    return torch.tensor(found)
+
+
+def interval(values: Tensor) -> tuple[float, float]:
+    """Gives where the middle 95 % of `values` [n] lie."""
+    low, high = torch.quantile(values.double(), torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return (low, high)
+
+
+def over_people(resampled: Mapping[str, Sequence[Tensor]], seed: int) -> Tensor:
+    """Gives mean scores [draws, 3] of people drawn with replacement; `resampled` holds each person's trainings.
+
+    A person's trainings are averaged first: they are no people of their own.
+    """
+    people = torch.stack([torch.stack(tuple(trainings)).mean(dim=0) for trainings in resampled.values()])
+    count, draws = people.shape[:2]
+    source = torch.Generator().manual_seed(seed)
+    chosen = torch.randint(count, (count, draws), generator=source)
+    return people[chosen, torch.arange(draws)].mean(dim=0)
+
+
+def area_under(points: Sequence[tuple[float, float]]) -> float:
+    """Gives the area between (0, 0) and the points (x, y) that no other surpasses in both, each cut to 0..1."""
+    cut = sorted(((min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)) for x, y in points), reverse=True)
+    area, height = 0.0, 0.0
+    for x, y in cut:  # from the right: a point adds what it is higher than all to its right
+        if y > height:
+            area += x * (y - height)
+            height = y
+    return area

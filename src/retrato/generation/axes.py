@@ -1,0 +1,199 @@
+"""The axes of a comparison sheet, by A1111's names: what is written for one, and what each of its values changes.
+
+Knows settings and embeddings; draws nothing.
+"""
+
+import csv
+import dataclasses
+import difflib
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from retrato.embeddings import Embedding, read_embedding
+from retrato.errors import SettingsError
+from retrato.settings import GenerateSettings
+
+MOST_VALUES = 100
+_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)(?:\s*\(([+-]\d+(?:\.\d+)?)\)|\s*\[(\d+)\])?")
+
+State = tuple[GenerateSettings, Mapping[str, Embedding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis of a sheet: A1111's name, the values as they are shown, and the change that each of them makes."""
+
+    name: str
+    labels: tuple[str, ...]
+    changes: tuple[Callable[[State], State], ...]
+    rank: int = 0
+
+
+def parse_axis(text: str) -> Axis:
+    """Gives the axis written as `Name=values`, such as `Seed=1-4` or `Sampler=Euler a,LMS`.
+
+    Values stand between commas (quoted where they hold one); numbers may be ranges as in A1111: `1-5`, `1-9 (+2)`,
+    `0-1 [5]` for five of them. Raises SettingsError for an unknown axis, and for values that are none.
+    """
+    name, equals, written = text.partition("=")
+    found = {each.casefold(): each for each in AXES}
+    wanted = name.strip().casefold()
+    if not equals or wanted not in found:
+        near = [found[each] for each in difflib.get_close_matches(wanted[:100], found, n=3, cutoff=0.4)] or list(AXES)
+        raise SettingsError(f"axis is {text[:60]!r}: write Name=values, with a name such as {', '.join(near)}")
+    kind = AXES[found[wanted]]
+    values = [value.strip() for value in next(csv.reader([written.strip()], skipinitialspace=True), [])]
+    if not any(values):
+        raise SettingsError(f"axis {found[wanted]} has no values: write {found[wanted]}=this,that")
+    if kind.numbers:
+        values = list(itertools.chain.from_iterable(_numbers(found[wanted], value) for value in values))
+    changes = kind.changes(found[wanted], values)
+    if len(changes) > MOST_VALUES:
+        raise SettingsError(f"axis {found[wanted]} has {len(changes)} values: at most {MOST_VALUES} fit on a sheet")
+    return Axis(found[wanted], tuple(kind.labels(values)), tuple(changes), kind.rank)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How the values of an axis are read; those of higher `rank` are applied later."""
+
+    changes: Callable[[str, Sequence[str]], list[Callable[[State], State]]]
+    numbers: bool = False
+    rank: int = 0
+    labels: Callable[[Sequence[str]], Sequence[str]] = tuple
+
+
+def _numbers(name: str, written: str) -> list[str]:
+    """Gives the numbers of a range, or the one number."""
+    found = _RANGE.fullmatch(written)
+    if not found:
+        try:
+            float(written)
+        except ValueError:
+            raise SettingsError(f"axis {name} has the value {written[:40]!r}: write numbers, 1-5 or 0-1 [5]") from None
+        return [written]
+    start, end = (float(found[place]) for place in (1, 2))
+    if found[4]:
+        count = min(max(1, int(found[4])), MOST_VALUES + 1)
+        step = (end - start) / max(1, count - 1)
+    else:
+        step = float(found[3] or (1 if end >= start else -1))
+        if step == 0 or (end - start) / step < 0:
+            raise SettingsError(f"axis {name} has the range {written!r}, which does not lead from one end to the other")
+        count = min(int((end - start) / step + 1e-9) + 1, MOST_VALUES + 1)
+    whole = "." not in written and not (found[4] and step % 1)
+    values = [start + step * number for number in range(count)]
+    return [str(round(value)) if whole else f"{value:.6g}" for value in values]
+
+
+def _setting(field: str, name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    def change(value: str, state: State) -> State:
+        return state[0].changed(**{field: _typed(field, value)}), state[1]
+
+    return [partial(change, value) for value in values]
+
+
+def _typed(field: str, value: str) -> Any:
+    """Gives the value as the field wants it where text would not do."""
+    if value.casefold() in ("true", "false") and GenerateSettings.model_fields[field].annotation is bool:
+        return value.casefold() == "true"
+    return value
+
+
+def _size(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    def change(value: str, state: State) -> State:
+        found = re.fullmatch(r"(\d{1,5})\s*[xX×]\s*(\d{1,5})", value)
+        if not found:
+            raise SettingsError(f"axis Size has the value {value[:40]!r}: write width and height, such as 512x768")
+        return state[0].changed(width=int(found[1]), height=int(found[2])), state[1]
+
+    return [partial(change, value) for value in values]
+
+
+def _search_replace(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    def change(value: str, state: State) -> State:
+        settings, embeddings = state
+        if values[0] not in settings.prompt and values[0] not in settings.negative_prompt:
+            raise SettingsError(f"axis {name} looks for {values[0][:60]!r}, which is in neither prompt")
+        prompts = (text.replace(values[0], value) for text in (settings.prompt, settings.negative_prompt))
+        prompt, negative = prompts
+        return settings.changed(prompt=prompt, negative_prompt=negative), embeddings
+
+    return [partial(change, value) for value in values]
+
+
+def _order(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    if len(values) > 4:
+        raise SettingsError(f"axis {name} has {len(values)} words to put into all orders: at most 4, which makes 24")
+
+    def change(words: Sequence[str], state: State) -> State:
+        prompt = state[0].prompt
+        places = sorted((prompt.find(word), word) for word in values)
+        if places[0][0] < 0:
+            raise SettingsError(f"axis {name} looks for {places[0][1][:60]!r}, which is not in the prompt")
+        result, behind = "", 0
+        for (place, old), new in zip(places, words, strict=True):
+            result, behind = result + prompt[behind:place] + new, place + len(old)
+        return state[0].changed(prompt=result + prompt[behind:]), state[1]
+
+    return [partial(change, words) for words in itertools.permutations(values)]
+
+
+def _checkpoint(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    def change(file: Path, state: State) -> State:
+        embedding = read_embedding(file)
+        word = re.sub(r"-\d+[a-z]*$", "", file.stem)
+        names = [each for each in (embedding.name, word) if each.casefold() in state[0].prompt.casefold()]
+        if not names:
+            raise SettingsError(f"axis {name} has {file.name}, but {word} is not in the prompt: write the word in it")
+        return state[0], {**state[1], names[0]: dataclasses.replace(embedding, name=names[0])}
+
+    return [partial(change, Path(value).expanduser()) for value in values]
+
+
+def _strength(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    def change(value: str, state: State) -> State:
+        scaled = {
+            word: dataclasses.replace(each, vectors=tuple(vectors * float(value) for vectors in each.vectors))
+            for word, each in state[1].items()
+        }
+        return state[0], scaled
+
+    return [partial(change, value) for value in values]
+
+
+def _nothing(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    return [lambda state: state for _ in values]
+
+
+# Axes by A1111's names; two are retrato's own: which checkpoint of a training is drawn, and how strongly.
+AXES: Mapping[str, _Kind] = {
+    "Nothing": _Kind(_nothing),
+    "Seed": _Kind(partial(_setting, "seed"), numbers=True),
+    "Var. seed": _Kind(partial(_setting, "variation_seed"), numbers=True),
+    "Var. strength": _Kind(partial(_setting, "variation_strength"), numbers=True),
+    "Steps": _Kind(partial(_setting, "steps"), numbers=True),
+    "Hires steps": _Kind(partial(_setting, "hires_steps"), numbers=True),
+    "CFG Scale": _Kind(partial(_setting, "guidance_scale"), numbers=True),
+    "CFG Rescale": _Kind(partial(_setting, "guidance_rescale"), numbers=True),
+    "Prompt S/R": _Kind(_search_replace, rank=1),
+    "Prompt order": _Kind(_order, rank=1, labels=lambda v: [", ".join(each) for each in itertools.permutations(v)]),
+    "Sampler": _Kind(partial(_setting, "sampler")),
+    "Hires sampler": _Kind(partial(_setting, "hires_sampler")),
+    "Schedule type": _Kind(partial(_setting, "schedule")),
+    "Clip skip": _Kind(partial(_setting, "clip_skip"), numbers=True),
+    "Denoising": _Kind(partial(_setting, "denoising_strength"), numbers=True),
+    "Eta": _Kind(partial(_setting, "eta"), numbers=True),
+    "Negative Guidance minimum sigma": _Kind(partial(_setting, "guidance_min_sigma"), numbers=True),
+    "Hires upscaler": _Kind(partial(_setting, "hires_upscaler")),
+    "Size": _Kind(_size),
+    "Tiling": _Kind(partial(_setting, "tiling")),
+    "Emphasis": _Kind(partial(_setting, "emphasis")),
+    "Embedding checkpoint": _Kind(_checkpoint, rank=2),
+    "Vector strength": _Kind(_strength, numbers=True, rank=3),
+}

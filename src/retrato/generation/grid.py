@@ -1,0 +1,155 @@
+"""X/Y/Z comparison sheets: the same drawing over and over, with one thing changed along each axis.
+
+Knows axes by what they do; what they are called is `axes`' business.
+"""
+
+import itertools
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+from retrato.embeddings import Embedding
+from retrato.errors import SettingsError
+from retrato.files import atomic_path
+from retrato.generation.axes import Axis, State
+from retrato.generation.canvas import read_source
+from retrato.generation.generate import Drawn, Sampled, generate
+from retrato.generation.image import GeneratedImage
+from retrato.generation.resolve import resolve_settings
+from retrato.hypernetworks import Hypernetwork
+from retrato.model.components import Components
+from retrato.settings import GenerateSettings
+
+MOST_CELLS = 400
+_PAPER, _INK, _FAINT = "#ffffff", "#26242b", "#77727d"
+_GAP, _LINE = 6, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One picture of a sheet, with the value that holds for it on each axis (x, y, z, as far as there are)."""
+
+    image: GeneratedImage
+    labels: tuple[str, ...]
+
+
+def draw_grid(
+    components: Components,
+    settings: GenerateSettings,
+    axes: Sequence[Axis],
+    embeddings: Mapping[str, Embedding],
+    hypernetworks: Mapping[str, Hypernetwork] = MappingProxyType({}),
+) -> Iterator[Sampled | Cell]:
+    """Draws one picture for each combination of values, x fastest, and yields each step and each cell.
+
+    All share one seed unless an axis says another. Raises SettingsError, PromptError or EmbeddingError before the first
+    step where any cell asks for what does not exist.
+    """
+    if not 1 <= len(axes) <= 3:
+        raise SettingsError(f"a sheet has {len(axes)} axes: give one to three, x, y and z")
+    count = 1
+    for axis in axes:
+        count *= len(axis.labels)
+    if count > MOST_CELLS:
+        raise SettingsError(f"the axes make {count} pictures: at most {MOST_CELLS} fit on a sheet")
+    if settings.seed == -1:
+        settings = settings.changed(seed=secrets.randbelow(2**32 - 1))
+    states = [
+        (labels, _changed((settings.changed(count=1), embeddings), axes, places)) for labels, places in _all(axes)
+    ]
+    for _, (own, _) in states:
+        resolve_settings(components, own, read_source(own))
+    for number, (labels, (own, vectors)) in enumerate(states):
+        for event in generate(components, own, vectors, hypernetworks):
+            if isinstance(event, Drawn):
+                yield Cell(event.image, labels)
+            else:
+                yield Sampled(event.step, event.steps, number, count, event.latents, event.estimate)
+
+
+def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
+    """Gives the sheet: a table with x across and y down, one table below the other for each z."""
+    columns = len(axes[0].labels)
+    rows = len(axes[1].labels) if len(axes) > 1 else 1
+    tables = [cells[start : start + columns * rows] for start in range(0, len(cells), columns * rows)]
+    drawn = [_table(table, axes, columns, rows) for table in tables]
+    font = ImageFont.load_default(15)
+    title = _LINE + 2 * _GAP if len(axes) > 2 else 0
+    whole = Image.new("RGB", (max(each.width for each in drawn), sum(each.height + title for each in drawn)), _PAPER)
+    top = 0
+    for table, picture in zip(tables, drawn, strict=True):
+        if title:
+            text = f"{axes[2].name}: {table[0].labels[2]}"
+            ImageDraw.Draw(whole).text((_GAP, top + _GAP), text, font=font, fill=_INK)
+        whole.paste(picture, (0, top + title))
+        top += picture.height + title
+    return whole
+
+
+def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Path:
+    """Writes the sheet as `grid-<next free number>.png` with the first picture's parameters, and gives its path."""
+    numbers = [int(found[1]) for entry in folder.glob("grid-*.png") if (found := re.match(r"grid-(\d+)", entry.name))]
+    notes = PngInfo()
+    notes.add_text("parameters", cells[0].image.infotext)
+    path = folder / f"grid-{max(numbers, default=-1) + 1:04d}.png"
+    with atomic_path(path) as temporary:
+        sheet(cells, axes).save(temporary, format="PNG", pnginfo=notes)
+    return path
+
+
+def _table(cells: Sequence[Cell], axes: Sequence[Axis], columns: int, rows: int) -> Image.Image:
+    font = ImageFont.load_default(15)
+    width = max(cell.image.image.width for cell in cells)
+    height = max(cell.image.image.height for cell in cells)
+    side = round(max((font.getlength(label) for label in axes[1].labels), default=0)) if len(axes) > 1 else 0
+    left = min(max(side, round(font.getlength(axes[1].name)) if side else 0) + 2 * _GAP, 260) if side else _GAP
+    heads = [_lines(label, width, font) for label in axes[0].labels]
+    top = _LINE * (1 + max(len(lines) for lines in heads)) + 2 * _GAP
+    picture = Image.new("RGB", (left + columns * (width + _GAP), top + rows * (height + _GAP)), _PAPER)
+    brush = ImageDraw.Draw(picture)
+    brush.text((left, _GAP), axes[0].name, font=font, fill=_FAINT)
+    if side:
+        brush.text((_GAP, _GAP), axes[1].name, font=font, fill=_FAINT)
+    for column, lines in enumerate(heads):
+        for number, line in enumerate(lines):
+            brush.text((left + column * (width + _GAP), _GAP + _LINE * (1 + number)), line, font=font, fill=_INK)
+    for number, cell in enumerate(cells):
+        row, column = divmod(number, columns)
+        place = (left + column * (width + _GAP), top + row * (height + _GAP))
+        picture.paste(cell.image.image, place)
+        if side and column == 0:
+            for at, line in enumerate(_lines(cell.labels[1], left - 2 * _GAP, font)):
+                brush.text((_GAP, place[1] + _LINE * at), line, font=font, fill=_INK)
+    return picture
+
+
+def _lines(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """Gives the text in up to three lines that fit into `width` pixels; where it is longer, the end of it."""
+    lines: list[str] = []
+    rest = text.rpartition("/")[2]
+    while rest and len(lines) < 3:
+        length = len(rest)
+        while length > 1 and font.getlength(rest[:length]) > width:
+            length -= 1
+        lines.append(rest[:length])
+        rest = rest[length:].lstrip()
+    return lines or [""]
+
+
+def _all(axes: Sequence[Axis]) -> Iterator[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """Gives labels and places of every cell, x fastest."""
+    for backwards in itertools.product(*(range(len(axis.labels)) for axis in reversed(axes))):
+        places = backwards[::-1]
+        yield tuple(axis.labels[place] for axis, place in zip(axes, places, strict=True)), places
+
+
+def _changed(state: State, axes: Sequence[Axis], places: Sequence[int]) -> State:
+    for axis, place in sorted(zip(axes, places, strict=True), key=lambda pair: pair[0].rank):
+        state = axis.changes[place](state)
+    return state

@@ -1,0 +1,46 @@
+"""What may surprise in the prompts of a run, in sentences for people."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from retrato.model.components import Components
+from retrato.model.text import tokenizer_of
+from retrato.prompts import check_prompt, prefix_clashes
+from retrato.settings import GenerateSettings
+
+MOST_SENTENCES = 20
+
+
+def check_prompts(
+    variants: Iterable[GenerateSettings],
+    embeddings: Collection[str],
+    networks: Mapping[str, Collection[str]] | None = None,
+) -> list[str]:
+    """Gives one sentence, with the place, for each thing that may surprise; each once, `MOST_SENTENCES` at most.
+
+    `embeddings` and `networks` are as in `retrato.prompts.check_prompt`.
+    """
+    sentences: dict[str, None] = {}
+    for settings in variants:
+        for name, prompt in (("prompt", settings.prompt), ("negative prompt", settings.negative_prompt)):
+            warnings = check_prompt(
+                prompt,
+                steps=settings.steps,
+                rules=settings.schedule_rules,
+                emphasis=settings.emphasis,
+                is_negative=name != "prompt",
+                embeddings=embeddings,
+                networks=networks,
+            )
+            sentences |= dict.fromkeys(f"{name}, {warning}" for warning in warnings)
+            if len(sentences) > MOST_SENTENCES:
+                left_out = f"and more in the {name}"
+                return [*list(sentences)[:MOST_SENTENCES], left_out]
+    return list(sentences)
+
+
+def name_warnings(components: Components, names: Iterable[str]) -> list[str]:
+    """Gives a sentence for each pair of names that the model's tokens cannot keep apart: one begins like the other."""
+    return [
+        f"{short} is how {long} begins: write {long} in full, or rename one of them"
+        for short, long in prefix_clashes(names, tokenizer_of(components))
+    ]

@@ -1,0 +1,139 @@
+"""From a picture's parameters text back to the settings that draw it. Knows no model and no library."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retrato.errors import PhotoError, SettingsError
+from retrato.generation.infotext import FIELDS, READ_DEFAULTS, parse_infotext, written_fields
+from retrato.generation.picture_text import read_infotext
+from retrato.generation.sign import PROGRAM
+from retrato.settings import GenerateSettings
+
+MOST_DRAWN_TOGETHER = 64
+
+# What pictures say about themselves that is no setting, or that is looked at elsewhere.
+_FACTS = frozenset(
+    {
+        *("Prompt", "Negative prompt", "Model", "Model hash", "Version", "User", "RNG", "TI hashes", "Batch size"),
+        *("Batch pos", "Template", "Negative Template", "Hashes", "Hypernet", "Hypernet strength", "Hypernet hash"),
+        *(
+            "NGMS all steps",
+            "Hypernet hashes",
+            "Lora hashes",
+            "VAE",
+            "VAE hash",
+            "Downcast alphas_cumprod",
+            "Pad conds v0",
+        ),
+    }
+)
+# What `parse_infotext` works out from other fields.
+_WORKED_OUT = ("Size-1", "Size-2", "Hires resize-1", "Hires resize-2", "Old prompt editing timelines")
+_OLD_MODEL_HASH = re.compile(r"[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What a picture says about how it was drawn.
+
+    `values` are GenerateSettings' fields that it names, not yet validated; `place` its place among `together` pictures
+    drawn at once; `begins_with_picture` that it was drawn from another picture, which it cannot name; `model_hash` and
+    `embedding_hashes` what it was drawn with; `notes` what cannot be done again.
+    """
+
+    values: Mapping[str, Any]
+    place: int = 0
+    together: int = 1
+    begins_with_picture: bool = False
+    model_hash: str | None = None
+    embedding_hashes: Mapping[str, str] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> GenerateSettings:
+        """The settings that draw this picture alone; raises SettingsError for values that cannot be drawn."""
+        return settings_from(self.values)
+
+    @property
+    def batch_settings(self) -> GenerateSettings:
+        """The settings that draw all pictures of its batch, among them this one to the bit."""
+        settings = self.settings
+        counted = "variation_seed" if settings.variation_strength else "seed"
+        first = getattr(settings, counted) - self.place
+        if first < 0:  # no picture of ours says that
+            return settings
+        return settings.changed(**{counted: first}, count=self.together, batch_size=self.together)
+
+
+def settings_from(values: Mapping[str, Any]) -> GenerateSettings:
+    """Gives validated settings; the error says that it is the picture that asks for them."""
+    try:
+        return GenerateSettings(**values)
+    except SettingsError as error:
+        raise SettingsError(f"what the picture says cannot be drawn: {error}") from None
+
+
+def recall_picture(path: str | Path) -> Recalled:
+    """Gives what the picture in `path` says; raises PhotoError for one that says nothing or cannot be read."""
+    infotext = read_infotext(path)
+    if infotext is None:
+        raise PhotoError(f"{path} does not say how it was drawn: take the original file, copies often lose it")
+    recalled = recall(infotext)
+    if not recalled.values.keys() & {"steps", "seed", "sampler"}:
+        raise PhotoError(f"{path} carries a text that says no settings: take a picture that a program drew")
+    return recalled
+
+
+def recall(infotext: str) -> Recalled:
+    """Gives what a parameters text says, whichever program wrote it; time grows with its length, and nothing is raised.
+
+    Old pictures are drawn by the old rules of `[from:to:when]`, where a version or an eight-digit model hash shows that
+    they are old.
+    """
+    written = written_fields(infotext)
+    fields = parse_infotext(infotext)
+    values: dict[str, Any] = {"prompt": fields["Prompt"], "negative_prompt": fields["Negative prompt"]}
+    values["wildcards"] = "off"  # what a picture says is what was drawn
+    said = written | {key: fields[key] for key in _WORKED_OUT if fields.get(key) != READ_DEFAULTS.get(key)}
+    for each in FIELDS:
+        values |= each.read(said)
+    values["hires"] = any(key.startswith("Hires ") for key in said)
+    begins_with_picture = "Denoising strength" in written and not values["hires"]
+    notes = []
+    if _is_of_2022(written) and "[" in values["prompt"] and "schedule_rules" not in values:
+        values["schedule_rules"] = "2022"
+        notes.append("it was drawn before 2023, so numbers in [from:to:when] mean what they meant then")
+    known = _FACTS.union(*(_keys(each.name) for each in FIELDS))
+    if unknown := [key for key in written if key not in known]:
+        notes.append(f"it also says {', '.join(unknown[:8])}, which retrato does not do: they are left out")
+    if not written.get("Version", "").startswith(PROGRAM):
+        notes.append("another program drew it, whose noise is another one: expect a similar picture, not the same")
+    place, together = _batch(written)
+    hashes = _named_hashes(written.get("TI hashes", ""))
+    return Recalled(values, place, together, begins_with_picture, written.get("Model hash"), hashes, tuple(notes))
+
+
+def _keys(name: str) -> tuple[str, ...]:
+    return name, f"{name}-1", f"{name}-2"
+
+
+def _is_of_2022(fields: Mapping[str, str]) -> bool:
+    return "Version" not in fields and bool(_OLD_MODEL_HASH.fullmatch(fields.get("Model hash", "")))
+
+
+def _batch(fields: Mapping[str, str]) -> tuple[int, int]:
+    """Gives (place, pictures drawn together); (0, 1) for what makes no sense."""
+    texts = fields.get("Batch pos", "0"), fields.get("Batch size", "1")
+    if not all(text.isascii() and text.isdigit() and len(text) < 4 for text in texts):
+        return 0, 1
+    place, together = map(int, texts)
+    is_sound = place < together <= MOST_DRAWN_TOGETHER and fields.get("Version", "").startswith(PROGRAM)
+    return (place, together) if is_sound else (0, 1)
+
+
+def _named_hashes(text: str) -> dict[str, str]:
+    pairs = (part.split(": ", 1) for part in text.split(", "))
+    return {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) == 2}

@@ -1,0 +1,59 @@
+"""What one request becomes: styles joined, matrix and wildcards worked out. Knows no model."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+
+from retrato.errors import SettingsError
+from retrato.prompts import StyleFile, WildcardFolder, all_words, apply_styles, choose_words, prompt_matrix
+from retrato.settings import GenerateSettings
+
+MOST_PICTURES = 1000
+
+
+def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFolder) -> list[GenerateSettings]:
+    """Gives settings with nothing left to work out, in the order of drawing; only one where nothing had to be.
+
+    First the styles are joined to the prompts, then the matrix makes several prompts, then wildcards are chosen: one
+    for each image by its own seed (`random`), or each in all ways with the same seeds (`all`). Raises PromptError for
+    unknown styles or lists, SettingsError for more than `MOST_PICTURES` pictures.
+    """
+    prompt, negative = apply_styles(styles.find(settings.styles), settings.prompt, settings.negative_prompt)
+    pairs = [(prompt, negative)]
+    if settings.matrix == "prompt":
+        pairs = [(each, negative) for each in prompt_matrix(prompt)]
+    elif settings.matrix == "negative":
+        pairs = [(prompt, each) for each in prompt_matrix(negative)]
+    if settings.wildcards == "all":
+        pairs = [
+            (each, other) for pair in pairs for each in _all(pair[0], wildcards) for other in _all(pair[1], wildcards)
+        ]
+    if len(pairs) * settings.count > MOST_PICTURES:
+        raise SettingsError(
+            f"{len(pairs)} prompts with {settings.count} images each are more than {MOST_PICTURES}: ask for less"
+        )
+    seed = secrets.randbelow(2**32 - settings.count) if settings.seed == -1 else settings.seed
+    base = settings.changed(seed=seed, styles=(), matrix="off", wildcards="off")
+    several = [base.changed(prompt=each, negative_prompt=other) for each, other in pairs]
+    if settings.wildcards != "random":
+        return several
+    return [each for variant in several for each in _chosen(variant, wildcards)]
+
+
+def _all(prompt: str, wildcards: WildcardFolder) -> Sequence[str]:
+    return all_words(prompt, wildcards, limit=MOST_PICTURES)
+
+
+def _chosen(settings: GenerateSettings, wildcards: WildcardFolder) -> Iterator[GenerateSettings]:
+    """Yields `settings` for each run of images that got the same words."""
+    runs: list[tuple[str, str, int, int]] = []
+    for index in range(settings.count):
+        seed = settings.seed + index
+        prompt, negative = (
+            choose_words(text, wildcards, seed=seed, turn=index) for text in (settings.prompt, settings.negative_prompt)
+        )
+        if runs and runs[-1][:2] == (prompt, negative):
+            runs[-1] = (*runs[-1][:3], runs[-1][3] + 1)
+        else:
+            runs.append((prompt, negative, seed, 1))
+    for prompt, negative, seed, count in runs:
+        yield settings.changed(prompt=prompt, negative_prompt=negative, seed=seed, count=count)

@@ -1,0 +1,133 @@
+"""Which models lie on this machine, and what each one is, told without loading it. Knows no devices."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrato.embeddings.library import FAMILIES as FAMILY_OF_WIDTHS
+from retrato.errors import ModelError
+from retrato.model.checkpoint_file import open_checkpoint
+from retrato.model.families import FAMILIES, require_family, text_config, unet_config
+from retrato.model.folder import read_index, read_json
+from retrato.model.load import EMBEDDED, model_path
+from retrato.model.single_file import vae_beside, yaml_predicts_v
+
+ENDINGS = (".safetensors", ".ckpt")
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a model is: its name, place, layout (folder, safetensors, ckpt), family and what its U-Net predicts.
+
+    `prediction_type` is None where only loading can tell (Stable Diffusion 2 in one file). `dims` are the widths that
+    an embedding must have. `problem` says why it cannot be used; the rest is unknown then.
+    """
+
+    name: str
+    path: Path
+    layout: str = ""
+    family: str = ""
+    prediction_type: str | None = None
+    is_for_inpainting: bool = False
+    dims: tuple[int, ...] = ()
+    vae: Path | None = None
+    bytes: int = 0
+    problem: str | None = None
+
+
+def find_model(source: str | Path, folder: Path) -> str | Path:
+    """Gives `mini`, or the path of the model that `source` names: a path, or the name of one in `folder`.
+
+    Raises ModelError; for the name of a model on the Hugging Face hub, with the command that downloads it.
+    """
+    if str(source) == "mini" or Path(source).expanduser().exists():
+        return source
+    name = str(source)
+    for candidate in (name.replace("/", "--"), *(name + ending for ending in ENDINGS)):
+        if (folder / candidate).exists() and (folder / candidate).resolve().is_relative_to(folder.resolve()):
+            return folder / candidate
+    if HUB_NAME.fullmatch(name):
+        raise ModelError(f"{name} is not on this machine: `retrato models fetch {name}` downloads it from the hub")
+    near = difflib.get_close_matches(name, [each.name for each in list_models(folder)], n=3)
+    advice = f"did you mean {' or '.join(near)}?" if near else "`retrato models list` shows what there is"
+    if isinstance(source, Path) or len(Path(name).parts) > 1 or Path(name).suffix in ENDINGS:
+        model_path(source)  # it was meant as a path: the sentence says what would do
+    raise ModelError(f"{name} is not on this machine: {advice}")
+
+
+def list_models(folder: Path) -> Iterator[ModelFacts]:
+    """Gives the embedded model and those in `folder`, sorted by name; broken ones with their problem."""
+    yield describe_model("mini")
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.startswith(".") or any(part in path.name for part in (".vae.", ".retrato.")):
+            continue
+        if path.is_dir() or path.suffix.lower() in ENDINGS:
+            try:
+                yield describe_model(path)
+            except ModelError as error:
+                yield ModelFacts(_name(path), path, problem=str(error))
+
+
+def describe_model(source: str | Path) -> ModelFacts:
+    """Gives what the model at `source` is, from its small files or the names and shapes of its tensors.
+
+    Raises ModelError where it is something else.
+    """
+    path = model_path(source)
+    return _describe_file(path) if path.is_file() else _describe_folder(path)
+
+
+def _describe_file(path: Path) -> ModelFacts:
+    with open_checkpoint(path) as checkpoint:
+        shapes, kind = checkpoint.shapes, checkpoint.kind
+        try:
+            key, family = require_family(shapes, checkpoint.metadata)
+            channels = unet_config(shapes, family)["in_channels"]
+            dims = tuple(int(text_config(shapes, spec)["hidden_size"]) for spec in family.text)
+        except ModelError as error:
+            raise ModelError(f"{path} cannot be used: {error}") from None
+    if yaml_predicts_v(path):
+        family = FAMILIES[f"{key.partition('-')[0]}-v"]
+    is_open = key == "sd2" and family.prediction_type == "epsilon"
+    return ModelFacts(
+        _name(path),
+        path,
+        layout=kind,
+        family=FAMILIES[key.partition("-")[0]].title,
+        prediction_type=None if is_open else family.prediction_type,
+        is_for_inpainting=channels == 9,
+        dims=dims,
+        vae=vae_beside(path),
+        bytes=path.stat().st_size,
+    )
+
+
+def _describe_folder(folder: Path) -> ModelFacts:
+    index = read_index(folder)
+    places = [place for place in ("text_encoder", "text_encoder_2") if place in index]
+    dims = tuple(int(read_json(folder / place / "config.json").get("hidden_size", 0)) for place in places)
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
+    unet = read_json(folder / "unet" / "config.json")
+    files = [path for path in folder.rglob("*.safetensors") if path.is_file()]
+    if not files:
+        raise ModelError(f"{folder} holds no .safetensors: weights in pickles (.bin) are not read from folders")
+    name = "mini" if folder == EMBEDDED else folder.resolve().name
+    return ModelFacts(
+        name,
+        folder,
+        layout="folder",
+        family=FAMILY_OF_WIDTHS.get(dims, "its own kind"),
+        prediction_type=str(scheduler.get("prediction_type", "epsilon")),
+        is_for_inpainting=unet.get("in_channels") == 9,
+        dims=dims,
+        bytes=sum(path.stat().st_size for path in files),
+    )
+
+
+def _name(path: Path) -> str:
+    return path.stem if path.is_file() else path.name

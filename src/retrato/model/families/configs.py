@@ -1,0 +1,131 @@
+"""The configurations that diffusers and transformers need, read from the shapes of an LDM checkpoint's tensors.
+
+A family says only what shapes do not tell (see `table`). Knows nothing of files and weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from retrato.errors import ModelError
+from retrato.model.families.table import Family, TextSpec
+
+UNET, VAE = "model.diffusion_model.", "first_stage_model."
+HEAD_CHANNELS = 64  # of one attention head, in open_clip, CLIP and the U-Nets of Stable Diffusion 2 and XL
+SKIPPED_LAYERS = 23  # what is left of Stable Diffusion 2's text encoder; some programs write files without the last
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def unet_config(shapes: Shapes, family: Family) -> dict[str, Any]:
+    """Gives the arguments of UNet2DConditionModel for the U-Net in `shapes`; raises ModelError where it is cut."""
+    first = _shape(shapes, f"{UNET}input_blocks.0.0.weight")
+    levels = _levels(shapes)
+    channels = [level[0][0] for level in levels]
+    depths = [level[0][1] for level in levels]
+    keys = [key for key in shapes if key.startswith(UNET) and key.endswith(".attn2.to_k.weight")]
+    if not keys:
+        raise ModelError("its U-Net has no attention to a text: it is not Stable Diffusion")
+    block = keys[0].partition(".transformer_blocks.")[0]
+    config: dict[str, Any] = {
+        "sample_size": family.size // 8,
+        "in_channels": first[1],
+        "out_channels": _shape(shapes, f"{UNET}out.2.weight")[0],
+        "block_out_channels": tuple(channels),
+        "layers_per_block": len(levels[0]),
+        "down_block_types": tuple("CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths),
+        "up_block_types": tuple("CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths)),
+        "transformer_layers_per_block": tuple(max(1, depth) for depth in depths),
+        "cross_attention_dim": shapes[keys[0]][1],
+        "attention_head_dim": family.heads or tuple(max(1, each // HEAD_CHANNELS) for each in channels),
+        "use_linear_projection": len(_shape(shapes, f"{block}.proj_in.weight")) == 2,
+    }
+    if f"{UNET}label_emb.0.0.weight" in shapes:
+        pooled = next(_projection(shapes, spec) for spec in family.text if spec.is_pooled)
+        width = shapes[f"{UNET}label_emb.0.0.weight"][1]
+        config |= {
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": (width - pooled) // 6,  # height, width, two of the crop, height, width again
+            "projection_class_embeddings_input_dim": width,
+        }
+    return config
+
+
+def vae_config(shapes: Shapes, family: Family) -> dict[str, Any]:
+    """Gives the arguments of AutoencoderKL for the VAE in `shapes`, whose keys begin with `first_stage_model.`."""
+    down = f"{VAE}encoder.down."
+    levels = _count(shapes, down)
+    channels = tuple(_shape(shapes, f"{down}{level}.block.0.conv1.weight")[0] for level in range(levels))
+    return {
+        "sample_size": family.size,
+        "block_out_channels": channels,
+        "down_block_types": ("DownEncoderBlock2D",) * levels,
+        "up_block_types": ("UpDecoderBlock2D",) * levels,
+        "layers_per_block": _count(shapes, f"{down}0.block."),
+        "latent_channels": _shape(shapes, f"{VAE}decoder.conv_in.weight")[1],
+        "scaling_factor": family.vae_scaling,
+        "force_upcast": family.vae_scaling != 0.18215,  # XL's overflows in float16
+    }
+
+
+def text_config(shapes: Shapes, spec: TextSpec) -> dict[str, Any]:
+    """Gives the arguments of CLIPTextConfig for the text encoder that `spec` describes; raises ModelError."""
+    if spec.layout == "clip":
+        prefix = f"{spec.prefix}text_model."
+        if not any(key.startswith(prefix) for key in shapes):  # some programs write it without
+            prefix = spec.prefix
+        tokens, positions = (f"{prefix}embeddings.{name}_embedding.weight" for name in ("token", "position"))
+        layers, inner = f"{prefix}encoder.layers.", f"{prefix}encoder.layers.0.mlp.fc1.weight"
+    else:
+        tokens, positions = f"{spec.prefix}token_embedding.weight", f"{spec.prefix}positional_embedding"
+        layers, inner = f"{spec.prefix}transformer.resblocks.", f"{spec.prefix}transformer.resblocks.0.mlp.c_fc.weight"
+    vocabulary, width = _shape(shapes, tokens)
+    count = _count(shapes, layers)
+    return {
+        "vocab_size": vocabulary,
+        "hidden_size": width,
+        "intermediate_size": _shape(shapes, inner)[0],
+        "num_hidden_layers": count - 1 if spec.skips_last_layer and count != SKIPPED_LAYERS else count,
+        "num_attention_heads": max(1, width // HEAD_CHANNELS),
+        "max_position_embeddings": _shape(shapes, positions)[0],
+        "hidden_act": spec.activation,
+        "projection_dim": _projection(shapes, spec) if spec.is_pooled else width,
+        # As in the files that OpenAI published: transformers then looks for the largest token number, the end token.
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "pad_token_id": 1,
+    }
+
+
+def _levels(shapes: Shapes) -> list[list[tuple[int, int]]]:
+    """Gives for each resolution its blocks on the way down: (channels, depth of the attention, 0 for none)."""
+    levels: list[list[tuple[int, int]]] = [[]]
+    for block in range(1, _count(shapes, f"{UNET}input_blocks.")):
+        prefix = f"{UNET}input_blocks.{block}."
+        if f"{prefix}0.op.weight" in shapes:
+            levels.append([])
+        else:
+            depth = _count(shapes, f"{prefix}1.transformer_blocks.")
+            levels[-1].append((_shape(shapes, f"{prefix}0.in_layers.2.weight")[0], depth))
+    if not all(levels) or len({len(level) for level in levels}) > 1:
+        raise ModelError("its U-Net has not the same number of blocks at each resolution: it is cut off or no model")
+    return levels
+
+
+def _count(shapes: Shapes, prefix: str) -> int:
+    """Gives how many numbered children `prefix` has: one more than the highest number."""
+    numbers = {key[len(prefix) :].partition(".")[0] for key in shapes if key.startswith(prefix)}
+    return max((int(number) + 1 for number in numbers if number.isdecimal() and len(number) < 4), default=0)
+
+
+def _projection(shapes: Shapes, spec: TextSpec) -> int:
+    """Gives the width of the pooled text. open_clip multiplies from the right, so it is the last one of the shape."""
+    return _shape(shapes, f"{spec.prefix}text_projection")[1]
+
+
+def _shape(shapes: Shapes, key: str) -> tuple[int, ...]:
+    shape = shapes.get(key)
+    if not shape or len(shape) < 2 or 0 in shape:
+        raise ModelError(f"its tensor {key} is missing or has no size: it is cut off or incomplete, get it again")
+    return shape

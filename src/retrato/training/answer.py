@@ -1,0 +1,89 @@
+"""Computes the gradients that lessons ask for, one lesson at a time.
+
+A lesson is the whole way of one person as a generator that asks for each gradient instead of computing it; so the same
+lesson can be answered alone (here) or together with others (see `crowd`). Knows nothing of what a lesson does with it.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from retrato.errors import TrainingError
+from retrato.training.checkpoint import last_good
+from retrato.training.optimizer import Parameters, State
+from retrato.training.prepare import Run
+from retrato.training.step import Batch, draw_batch, gradients
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A gradient that a lesson waits for: send it (loss, gradient) as `step.gradients` gives them for its next step."""
+
+    run: Run
+    state: State
+    autocast: bool
+
+    def batch(self) -> Batch:
+        """Gives the examples of the step."""
+        return draw_batch(self.run.material, self.run.plan, self.run.diffusion.timesteps, self.state.step)
+
+
+Answer = tuple[float, Parameters]
+Event = TypeVar("Event")
+# What yields events and asks for gradients on the way.
+Lesson = Generator[Event | Wanted, Answer | None, None]
+
+
+def answered(lesson: Lesson[Event]) -> Generator[Event, None, None]:
+    """Gives the events of a lesson, whose gradients are computed as they are asked for."""
+    with contextlib.closing(lesson):
+        answer: Answer | None = None
+        while True:
+            try:
+                said = lesson.send(answer)
+            except StopIteration:
+                return
+            if isinstance(said, Wanted):
+                answer = answer_of(said)
+            else:
+                answer = None
+                yield said
+
+
+def answer_of(wanted: Wanted) -> Answer:
+    """Gives the gradient that is wanted; where memory is too small for a part of the batch, in smaller parts.
+
+    Raises TrainingError where it is too small for a single example.
+    """
+    run, plan = wanted.run, wanted.run.plan
+    batch, at_once = wanted.batch(), plan.batch_size
+    while True:
+        try:
+            return gradients(
+                run.components,
+                run.diffusion,
+                batch,
+                run.learnable,
+                wanted.state.parameters,
+                dataclasses.replace(plan, batch_size=at_once),
+                wanted.autocast,
+                wanted.state.step,
+            )
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if at_once == 1:
+                raise TrainingError(
+                    f"there is too little memory on {run.components.device} for a single example: close other "
+                    f"programs, or use a smaller model; {last_good(run.folder)}"
+                ) from None
+        at_once //= 2
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Says whether `error` is that of a device, or of the processor's memory, that is full."""
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)

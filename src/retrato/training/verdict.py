@@ -1,0 +1,117 @@
+"""How good something learned is, on photos it never saw: the scores of picking, and whether they can be trusted.
+
+Knows nothing of how it was learned.
+"""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from retrato.errors import PhotoError
+from retrato.generation import GeneratedImage
+from retrato.model import Components
+from retrato.model.score import Scorer
+from retrato.photos import Photo
+from retrato.training.captions import class_phrase
+from retrato.training.drawing import draw_cells
+from retrato.training.judge import judge_of
+from retrato.training.learnable import Artefact, Subject, subject_of
+from retrato.training.recipes import RECIPES, PickPlan
+from retrato.training.scores import Cells, score
+
+FEWEST_PHOTOS = 2  # below that there is no telling how alike real photos are
+PICKED_WITH = "picked_with"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPicture:
+    """One picture, the raw cosines it was judged by, and whether likeness counts under its prompt."""
+
+    picture: GeneratedImage
+    prompt: str
+    likeness: float
+    fidelity: float
+    shows_identity: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`scores` are `identity`, `prompt_fidelity` and `harmonic` (see `scores.score`), from `pictures`.
+
+    `taints` says in sentences why they are better than they should be; empty where nothing speaks against them.
+    `yardstick` is what the raw cosines were compared with.
+    """
+
+    scores: Mapping[str, float]
+    pictures: tuple[ScoredPicture, ...]
+    yardstick: Mapping[str, float]
+    taints: tuple[str, ...]
+
+
+def judge_artefact(
+    components: Components,
+    artefact: Artefact,
+    photos: Sequence[Photo],
+    scorer: Scorer,
+    *,
+    seen: Sequence[str] = (),
+) -> Generator[ScoredPicture | Verdict, None, None]:
+    """Draws `artefact` with the prompts and seeds of picking and compares the pictures with `photos`.
+
+    Yields each picture, the Verdict last. `seen` are the names of those photos that it is known to have been trained or
+    picked with. Raises PhotoError for fewer than two photos.
+    """
+    if len(photos) < FEWEST_PHOTOS:
+        raise PhotoError(
+            f"{len(photos)} photo can be used: a score takes at least {FEWEST_PHOTOS}, to know how alike photos are"
+        )
+    plan = RECIPES["retrato"].pick
+    said = artefact.metadata.get("initializer_text") or components.defaults.class_word
+    anybody = Subject(class_phrase(said))
+    texts = [anybody.prompt(prompt.text) for prompt in plan.prompts]
+    judge = judge_of(scorer, [photo.image for photo in photos], texts)
+    yardstick = judge.yardstick(plan, [each.image for each in _draw(components, plan, anybody)], judge.ceiling())
+    subject = subject_of(artefact, components.defaults.class_word)
+    drawn = _draw(components, plan, subject)
+    cells = judge.cells([each.image for each in drawn])
+    pictures = tuple(_pictures(plan, drawn, subject, cells))
+    yield from pictures
+    yield Verdict(
+        scores=score(cells, yardstick),
+        pictures=pictures,
+        yardstick={
+            "class_word_identity": float(yardstick.class_word.likeness.mean()),
+            "photos_identity": yardstick.ceiling,
+            "class_word_fidelity": float(yardstick.class_word.fidelity.mean()),
+            "unrelated_fidelity": yardstick.unrelated,
+        },
+        taints=tuple(_taints(artefact, scorer, len(photos), seen)),
+    )
+
+
+def _draw(components: Components, plan: PickPlan, subject: Subject) -> list[GeneratedImage]:
+    return draw_cells(components, plan, range(plan.rounds[-1]), subject)
+
+
+def _pictures(
+    plan: PickPlan, drawn: Sequence[GeneratedImage], subject: Subject, cells: Cells
+) -> Iterator[ScoredPicture]:
+    for number, picture in enumerate(drawn):
+        prompt = plan.prompts[number % len(plan.prompts)]
+        yield ScoredPicture(
+            picture,
+            subject.prompt(prompt.text),
+            float(cells.likeness[number]),
+            float(cells.fidelity[number]),
+            prompt.shows_identity,
+        )
+
+
+def _taints(artefact: Artefact, scorer: Scorer, photos: int, seen: Sequence[str]) -> Iterator[str]:
+    """Gives the reasons to distrust a score; what a file does not say is taken from who can have written it."""
+    picked_with = artefact.metadata.get(PICKED_WITH)
+    if picked_with == scorer.hash:
+        yield f"it was picked among its candidates by this very scorer ({scorer.hash}): score it by another one"
+    elif picked_with is None and "harmonic" in artefact.metadata:
+        yield "it was picked by a scorer that it does not name, most likely this one: score it by another one"
+    if seen:
+        yield f"{len(seen)} of {photos} photos were used in its training ({', '.join(seen[:3])}): give others"

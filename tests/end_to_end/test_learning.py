@@ -1,0 +1,123 @@
+"""What `retrato hypernetworks`, `retrato score` and `retrato train-many` do on the command line."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from .conftest import Ran, draw_photo
+
+Retrato = Callable[..., Ran]
+
+
+def test_a_hypernetwork_is_learned_drawn_with_converted_and_removed(
+    retrato: Retrato, tiny_folder: Path, photos: Path, home: Path, tmp_path: Path
+) -> None:
+    model = ("--model", tiny_folder, "--device", "cpu", "--json")
+    settings = ("--layers", "1, 1.5, 1", "--activation", "relu", "--layer-norm", "--dropout", "0, 0.1, 0")
+    learned = retrato("hypernetworks", "train", photos, "--name", "ana-h1", "--steps", 2, *settings, *model)
+    assert learned.code == 0, learned.err
+    file = home / "hypernetworks" / "ana-h1.safetensors"
+    assert learned.json["file"] == str(file)
+    assert Path(learned.json["report"]).exists()
+    assert "a portrait of a person<hypernet:ana-h1:1>" in learned.err
+    taken = retrato("hypernetworks", "train", photos, "--name", "ana-h1", *model)
+    assert (taken.code, "the name ana-h1 is taken by" in taken.err) == (2, True)
+
+    (listed,) = retrato("hypernetworks", "list", "--json").json["hypernetworks"]
+    assert (listed["name"], listed["sizes"], listed["layers"]) == ("ana-h1", [32], [1.0, 1.5, 1.0])
+    shown = retrato("hypernetworks", "show", "ana-h1")
+    assert "activation: relu" in shown.out
+    assert "length of the weights at width 32" in shown.out
+
+    def draw(*arguments: object) -> bytes:
+        ran = retrato("generate", *arguments, "--steps", 2, "--seed", 1, "--out", tmp_path / "out", *model)
+        assert ran.code == 0, ran.err
+        with Image.open(ran.json["images"][0]["file"]) as picture:
+            return picture.tobytes()
+
+    tagged = draw("a photo of a man<hypernet:ana-h1:8>")
+    assert tagged == draw("a photo of a man", "--hypernetwork", "ana-h1", "--hypernetwork-strength", 8)
+    assert tagged != draw("a photo of a man")
+    assert draw("a photo of a man<hypernet:ana-h1:0>") == draw("a photo of a man")
+
+    converted = retrato("hypernetworks", "convert", "ana-h1", tmp_path / "ana-h1.pt", "--json")
+    assert converted.json["format"] == "a1111-pt"
+    assert retrato("hypernetworks", "convert", "ana-h1", tmp_path / "ana-h1.pt").code == 2
+    assert retrato("hypernetworks", "convert", "ana-h1", tmp_path / "ana-h1.bin").code == 2
+    assert retrato("hypernetworks", "remove", "ana-h1", "--json").json["removed"] == [str(file)]
+    missing = retrato("generate", "a photo", "--hypernetwork", "ana-h1", *model)
+    assert (missing.code, "no hypernetwork 'ana-h1', there are none yet" in missing.err) == (2, True)
+    wrong = retrato("hypernetworks", "train", photos, "--name", "ana-h2", "--layers", "1, 2", *model)
+    assert (wrong.code, "starts and ends with 1" in wrong.err) == (2, True)
+    assert not (home / "textual_inversion").joinpath("ana-h2").exists()
+
+
+class ColourScorer:
+    """Scores by mean colour. Stands in for a scorer, which the tiny model does not bring."""
+
+    hash = "colour"
+
+    def embed_identity(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        means = torch.stack([torch.tensor(np.asarray(image, dtype=np.float32)).mean(dim=(0, 1)) for image in images])
+        return torch.nn.functional.normalize(means - 127.5, dim=1)
+
+    embed_images = embed_identity
+
+    def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        return torch.nn.functional.normalize(torch.tensor([[float(len(text)), 9.0, -20.0] for text in texts]), dim=1)
+
+
+def test_a_score_says_what_taints_it(
+    retrato: Retrato,
+    train: Callable[..., Ran],
+    tiny_folder: Path,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert train().code == 0
+    others = tmp_path / "others"
+    others.mkdir()
+    for number in range(20, 23):
+        draw_photo(number).save(others / f"{number}.png")
+    options = ("--model", tiny_folder, "--device", "cpu", "--out", tmp_path / "out", "--json")
+    unscored = retrato("score", "ana-t1", "--photos", others, *options)
+    assert (unscored.code, "brings no scorer" in unscored.err) == (2, True)
+    monkeypatch.setattr("retrato.studio.Studio.scorer", ColourScorer())
+    good = retrato("score", "ana-t1", "--photos", others, *options)
+    assert good.code == 0, good.err
+    assert {"identity", "prompt_fidelity", "harmonic"} < good.json.keys()
+    assert (good.json["tainted"], good.json["taints"]) == (False, [])
+    assert len(good.json["images"]) == 12
+    assert all(Path(each["file"]).exists() for each in good.json["images"])
+    seen = retrato("score", "ana-t1", "--photos", photos, *options)
+    assert seen.json["tainted"] is True
+    assert "6 of 6 photos were used in its training" in seen.json["taints"][0]
+    unknown = retrato("score", "nobody-1", "--photos", others, *options)
+    assert (unknown.code, "no embedding called 'nobody-1'" in unknown.err) == (2, True)
+
+
+def test_many_people_are_learned_together_and_one_failure_is_said(
+    retrato: Retrato, tiny_folder: Path, home: Path, tmp_path: Path
+) -> None:
+    for person, name in enumerate(("ana", "bob", "eve")):
+        (tmp_path / "people" / name).mkdir(parents=True)
+        for number in range(1 if name == "eve" else 4):
+            draw_photo(10 * person + number).save(tmp_path / "people" / name / f"{number}.png")
+    options = ("--name", "*-t1", "--steps", 2, "--batch-size", 2, "--model", tiny_folder, "--device", "cpu", "--json")
+    ran = retrato("train-many", tmp_path / "people", *options)
+    assert ran.code == 0, ran.err
+    assert [each["name"] for each in ran.json["people"]] == ["ana-t1", "bob-t1"]
+    assert [each["file"] for each in ran.json["people"]] == [
+        str(home / "embeddings" / f"{name}-t1.safetensors") for name in ("ana", "bob")
+    ]
+    assert [each["name"] for each in ran.json["failed"]] == ["eve-t1"]
+    assert ran.json["samples"] == 8
+    assert all(Path(each["report"]).exists() for each in ran.json["people"])
+    again = retrato("train-many", tmp_path / "people", *options, "--resume")
+    assert (again.code, "none of 1 people could be learned; eve-t1:" in again.err) == (1, True)
+    assert retrato("train-many", tmp_path / "nowhere", *options).code == 2

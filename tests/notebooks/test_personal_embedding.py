@@ -1,0 +1,41 @@
+"""The notebook runs from top to bottom; how long it takes with its own numbers is no business of a test."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "personal_embedding.ipynb"
+QUICK = "\nSTEPS, DRAWING_STEPS, PICTURES = 2, 1, 1\n"
+FEW_CANDIDATES = """
+import dataclasses
+from retrato.training import RECIPES, prepare
+pick = dataclasses.replace(RECIPES["retrato"].pick, prompts=RECIPES["retrato"].pick.prompts[:2], rounds=(2,), steps=1)
+prepare.RECIPES = {"retrato": dataclasses.replace(RECIPES["retrato"], batch_size=2, average_over=0, pick=pick)}
+"""
+
+
+@pytest.fixture
+def notebook() -> nbformat.NotebookNode:
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def test_nothing_was_run_in_what_is_kept(notebook: nbformat.NotebookNode) -> None:
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        assert cell.get("outputs", []) == []
+        assert cell.get("execution_count") is None
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # zmq's and jupyter's own
+def test_it_runs_from_top_to_bottom(notebook: nbformat.NotebookNode, tmp_path: Path) -> None:
+    (numbers,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
+    numbers.source += QUICK + FEW_CANDIDATES
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    said = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
+    assert "20 photos" in said
+    assert "step 2: held-out loss" in said
+    pictures = [output for cell in notebook.cells for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
+    assert len(pictures) == 7

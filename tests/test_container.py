@@ -1,0 +1,39 @@
+"""The container's recipe is clean by hadolint, and copies everything that the package is built from."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
+HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint has no build for this platform")
+def test_it_is_clean() -> None:
+    assert HADOLINT is not None
+    found = subprocess.run([HADOLINT, str(ROOT / "Dockerfile")], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_what_it_copies_is_there_and_not_ignored() -> None:
+    copied = [
+        path for line in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE) for path in line.split()
+    ]
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
+    assert copied
+    assert set(copied) == allowed
+    assert [path for path in copied if not (ROOT / path).exists()] == []
+
+
+def test_it_runs_as_nobody_special_and_brings_what_the_package_names() -> None:
+    assert re.search(r"^USER (?!root)", DOCKERFILE, re.MULTILINE)
+    named = re.findall(
+        r'^(?:readme = |license-files = \[)"([^"]+)"', (ROOT / "pyproject.toml").read_text("utf-8"), re.M
+    )
+    assert len(named) == 2
+    assert all(name in DOCKERFILE for name in named)

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from retrato.errors import ModelError, SettingsError
+from retrato.evaluation import Compared, Measured, Started, evaluate
+from retrato.settings import EvaluateSettings
+from retrato.studio import Studio
+from retrato.training import Finished
+
+
+@pytest.fixture
+def settings(prompt_file: Path) -> EvaluateSettings:
+    return EvaluateSettings(prompts=str(prompt_file), samples=8, quick=True)
+
+
+def test_everyone_is_learned_by_every_recipe_and_judged(
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
+) -> None:
+    events = list(evaluate(studio, people, settings.changed(recipes="retrato,a1111"), out=tmp_path / "out"))
+    started = [(event.person, event.recipe) for event in events if isinstance(event, Started)]
+    assert started == [("ana", "retrato"), ("ana", "a1111"), ("rui", "retrato"), ("rui", "a1111")]
+    measured = [event for event in events if isinstance(event, Measured)]
+    for one in measured:
+        assert one.samples == 8
+        assert one.intervals.keys() == one.scores.keys() == {"identity", "prompt_fidelity", "harmonic"}
+        assert all(low <= high for low, high in one.intervals.values())
+        assert one.rank1 in (0.0, 1.0)
+        assert one.satisfied in (0.0, 1.0)
+        assert one.diversity is None
+        assert [file.is_file() for file in one.pictures] == [True, True]
+    compared = events[-1]
+    assert isinstance(compared, Compared)
+    assert [one.recipe for one in compared.summaries] == ["retrato", "a1111"]
+    assert compared.class_word_rank1 == 0.5  # of two people, the class word's picture is always one of them
+    record = json.loads(compared.record.read_text())
+    assert record["facts"]["photos_judged_by"] == 2
+    assert len(record["measured"]) == 4
+    page = compared.report.read_text()
+    assert page.count("<img") == 8
+    assert "a1111 minus retrato" in page
+    assert studio.library.names == []
+    for run in (tmp_path / "out").rglob("run.json"):
+        assert len(json.loads(run.read_text())["photos"]) == 6, "the two that judge are no part of the run"
+
+
+def test_curves_of_checkpoints_and_weights(
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
+) -> None:
+    """One training with everything; the model is afterwards what it was, so the class word draws as before."""
+    modules = studio.components.modules
+    before = [weight.clone() for module in modules for weight in module.state_dict().values()]
+    thorough = settings.changed(quick=False, pictures_per_prompt=2)
+    (one,) = (e for e in evaluate(studio, people / "ana", thorough, out=tmp_path / "out") if isinstance(e, Measured))
+    assert [point.at for point in one.learning] == [4, 8]
+    assert one.learning[0].seconds <= one.learning[1].seconds
+    assert [point.at for point in one.weights] == [0.6, 0.8, 1.0, 1.2, 1.4]
+    assert one.regret is not None
+    assert one.regret >= 0
+    assert one.area is not None
+    assert one.rank1 is None, "there is nobody else to be taken for"
+    assert len(one.pictures) == 4
+    assert one.diversity is not None
+    assert one.diversity > 0
+    page = (tmp_path / "out/evaluation.html").read_text()
+    assert "Editability" in page
+    assert page.count("<svg") == 2
+    after = [weight for module in modules for weight in module.state_dict().values()]
+    assert all(torch.equal(weight, other) for weight, other in zip(before, after, strict=True))
+
+
+def test_who_stops_listening_leaves_what_was_learned(
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
+) -> None:
+    events = evaluate(studio, people, settings, out=tmp_path / "out")
+    for event in events:
+        if isinstance(event, Finished):
+            break
+    events.close()
+    assert event.file.is_file()
+    assert not (tmp_path / "out/evaluation.json").exists()
+
+
+def test_what_is_wrong_is_said_before_anything_is_learned(
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match="not an empty folder"):
+        next(evaluate(studio, people, settings, out=people))
+    studio.__dict__["scorer"] = None
+    with pytest.raises(ModelError, match="brings no scorer"):
+        next(evaluate(studio, people, settings, out=tmp_path / "out"))
+    with pytest.raises(SettingsError, match="there is no recipe 'kohya': take retrato or a1111"):
+        EvaluateSettings(recipes="retrato,kohya")
+    with pytest.raises(SettingsError, match="name each recipe once"):
+        EvaluateSettings(recipes="retrato, retrato")

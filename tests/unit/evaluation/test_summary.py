@@ -1,0 +1,81 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from retrato.evaluation.measured import Compared, Measured, Point
+from retrato.evaluation.summary import compare, to_quality
+from retrato.settings import EvaluateSettings
+
+
+def scores(identity: float, fidelity: float = 1.0) -> dict[str, float]:
+    return {"identity": identity, "prompt_fidelity": fidelity, "harmonic": (identity + fidelity) / 2}
+
+
+def measured(person: str, recipe: str, identity: float, learning: tuple[Point, ...] = ()) -> Measured:
+    return Measured(
+        person=person, recipe=recipe, seed=0, scores=scores(identity), intervals={}, satisfied=None, diversity=None,
+        closest=0.5, rank1=None, steps=4, samples=400, picked_samples=400, seconds=8.0, learning=learning, weights=(),
+        area=None, regret=None, embedding=Path("x"), pictures=(),
+    )  # fmt: skip
+
+
+def compared(*found: Measured, recipes: str = "retrato,a1111") -> Compared:
+    return compare(
+        people=tuple(dict.fromkeys(one.person for one in found)),
+        measured=found,
+        resampled=tuple(torch.tensor([list(one.scores.values())]).repeat(50, 1) for one in found),
+        settings=EvaluateSettings(recipes=recipes),
+        class_word_rank1=None,
+        judge="a scorer",
+        facts={},
+        out=Path("out"),
+        seconds=1.0,
+    )
+
+
+def curve(*identities: float, fidelity: float = 1.0) -> tuple[Point, ...]:
+    return tuple(
+        Point(100 * number, 2.0 * number, scores(identity, fidelity)) for number, identity in enumerate(identities, 1)
+    )
+
+
+def test_quality_is_reached_where_likeness_and_obedience_both_are() -> None:
+    one = measured("ana", "retrato", 0.8, curve(0.1, 0.7, 0.9))
+    assert to_quality(one, scores(0.75), 0.9) == (200, 4.0)
+    assert to_quality(one, scores(0.75), 1.0) == (300, 6.0)
+    assert to_quality(one, scores(0.95), 1.0) is None
+    disobedient = dataclasses.replace(one, learning=curve(0.9, fidelity=0.5))
+    assert to_quality(disobedient, scores(0.75, 0.9), 0.9) is None
+    assert to_quality(one, scores(0.0), 0.9) is None
+    assert to_quality(one, None, 0.9) is None
+
+
+def test_the_reference_is_the_old_recipe_where_it_takes_part() -> None:
+    found = compared(
+        measured("ana", "retrato", 0.8, curve(0.4, 0.7, 0.8, 0.8)),
+        measured("ana", "a1111", 0.6, curve(0.1, 0.2, 0.3, 0.6)),
+    )
+    ours, theirs = found.summaries
+    assert found.reference == "a1111"
+    assert (ours.to_quality, ours.reached) == ({"samples": 200, "seconds": 4.0}, 1)
+    assert theirs.to_quality == {"samples": 400, "seconds": 8.0}
+
+
+def test_differences_are_to_the_first_recipe_and_failures_are_named() -> None:
+    found = compared(
+        measured("ana", "retrato", 0.8),
+        measured("ana", "a1111", 0.6),
+        measured("rui", "retrato", 0.7),
+        measured("rui", "a1111", 0.1),
+    )
+    ours, theirs = found.summaries
+    assert ours.scores["identity"] == pytest.approx(0.75)
+    assert ours.difference == {}
+    middle, low, high = theirs.difference["identity"]
+    assert middle == pytest.approx(-0.4)
+    assert low == pytest.approx(-0.6)
+    assert high == pytest.approx(-0.2)
+    assert (ours.failed, theirs.failed) == ((), ("rui",))
+    assert ours.reached is None

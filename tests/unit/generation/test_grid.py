@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from retrato.errors import RetratoError
+from retrato.generation import Cell, Sampled, draw_grid, generate, parse_axis, read_infotext, save_sheet, sheet
+from retrato.generation.generate import Drawn
+from retrato.model import Components
+from retrato.settings import GenerateSettings
+
+ASKED = GenerateSettings(prompt="a man", steps=2, seed=3, sampler="Euler")
+
+
+def cells_of(components: Components, settings: GenerateSettings, *axes: str) -> list[Cell]:
+    events = draw_grid(components, settings, [parse_axis(axis) for axis in axes], {})
+    return [event for event in events if isinstance(event, Cell)]
+
+
+def test_cells_are_what_their_settings_draw_alone(tiny_components: Components) -> None:
+    cells = cells_of(tiny_components, ASKED, "Seed=3,9", "Sampler=Euler,Heun")
+    assert [cell.labels for cell in cells] == [("3", "Euler"), ("9", "Euler"), ("3", "Heun"), ("9", "Heun")]
+    (alone,) = [
+        event.image
+        for event in generate(tiny_components, ASKED.changed(seed=9, sampler="Heun"), {})
+        if isinstance(event, Drawn)
+    ]
+    assert cells[3].image.image.tobytes() == alone.image.tobytes()
+    assert cells[3].image.infotext == alone.infotext
+
+
+def test_a_seed_is_drawn_once_for_all(tiny_components: Components) -> None:
+    cells = cells_of(tiny_components, ASKED.changed(seed=-1), "Steps=1,2")
+    assert len({cell.image.seed for cell in cells}) == 1
+
+
+def test_the_sheet_has_a_place_for_each(tiny_components: Components, tmp_path: Path) -> None:
+    axes = [parse_axis(text) for text in ("Seed=1-3", "Steps=1,2", "Sampler=Euler,Heun")]
+    cells = [event for event in draw_grid(tiny_components, ASKED, axes, {}) if isinstance(event, Cell)]
+    found = sheet(cells, axes)
+    assert found.width > 3 * 64
+    assert found.height > 4 * 64
+    shown = found.tobytes()
+    for cell in cells:  # each picture stands on it, row by row
+        first_row = cell.image.image.crop((0, 0, 64, 1)).tobytes()
+        assert first_row in shown
+    file = save_sheet(cells, axes, tmp_path)
+    assert file.name == "grid-0000.png"
+    assert save_sheet(cells, axes, tmp_path).name == "grid-0001.png"
+    assert read_infotext(file) == cells[0].image.infotext
+    with Image.open(file) as saved:
+        assert saved.size == found.size
+
+
+@pytest.mark.parametrize(
+    ("axes", "says"),
+    [
+        (("Sampler=Euler,Eular",), "did you mean Euler"),
+        (("Seed=1-30", "Steps=1-30"), "900 pictures"),
+        ((), "0 axes"),
+        (("Steps=1,2", "Size=64x64,60x64"), "width is"),
+    ],
+)
+def test_a_cell_that_cannot_be_stops_all_before_the_first_step(
+    tiny_components: Components, axes: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(RetratoError, match=says):
+        next(draw_grid(tiny_components, ASKED, [parse_axis(axis) for axis in axes], {}))
+
+
+def test_steps_are_said_with_the_cell_they_belong_to(tiny_components: Components) -> None:
+    events = draw_grid(tiny_components, ASKED, [parse_axis("Seed=1,2")], {})
+    assert [(event.first, event.count) for event in events if isinstance(event, Sampled)] == [(0, 2)] * 2 + [(1, 2)] * 2

@@ -1,0 +1,24 @@
+from retrato.generation import check_prompts, name_warnings
+from retrato.generation.prompt_check import MOST_SENTENCES
+from retrato.model import Components
+from retrato.settings import GenerateSettings
+
+
+def test_both_prompts_are_looked_at_and_each_thing_said_once() -> None:
+    one = GenerateSettings(prompt="a (red", negative_prompt="a <lora:x>")
+    sentences = check_prompts([one, one.changed(seed=4)], ["ana"])
+    assert [sentence.split(":")[0] for sentence in sentences] == [
+        "prompt, character 3",
+        "negative prompt, character 3",
+    ]
+
+
+def test_there_is_an_end_to_it() -> None:
+    assert len(check_prompts([GenerateSettings(prompt="\\a" * 8000)], [])) == MOST_SENTENCES + 1
+
+
+def test_names_that_tokens_cannot_keep_apart(tiny_components: Components) -> None:
+    names = ["benny-1", "benny-12", "ben", "ana"]
+    assert name_warnings(tiny_components, names) == [
+        "benny-1 is how benny-12 begins: write benny-12 in full, or rename one of them"
+    ]

@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from retrato.errors import PhotoError, SettingsError
+from retrato.generation import GeneratedImage, format_infotext, recall, recall_picture
+from retrato.generation.infotext import FIELDS
+from retrato.settings import GenerateSettings
+
+ARTICLE = (
+    "[realbenny-t2 | panda] happy front portrait like pixar, illustration by artgerm, sharp focus\n"
+    "Steps: 30, Sampler: LMS, CFG scale: 7, Seed: 3711471449, Size: 512x512, Model hash: 7460a6fa, "
+    "Denoising strength: 0.75, Mask blur: 4"
+)
+# Settings that are no part of a picture: how many, how they are drawn and filed, and what became of the words before.
+NOT_WRITTEN = {
+    *("prompt", "negative_prompt", "count", "batch_size", "styles", "matrix", "wildcards", "picture_format"),
+    *("fast", "restore_faces", "init_image", "mask", "hires"),
+    *("hypernetwork", "hypernetwork_strength"),  # they become a tag of the prompt
+}
+
+
+def test_every_setting_is_written_into_pictures() -> None:
+    written = {name for each in FIELDS for name in each.fields}
+    assert written | NOT_WRITTEN == GenerateSettings.model_fields.keys()
+    assert not written & NOT_WRITTEN
+
+
+def test_what_is_written_comes_back() -> None:
+    settings = GenerateSettings(
+        prompt="a [b:c:1.0]\nd", negative_prompt="e", sampler="DPM++ 2M", schedule="Karras", steps=7,
+        guidance_scale=3.5, seed=9, width=64, height=128, clip_skip=2, emphasis="No norm", schedule_rules="2022",
+        wildcards="off",
+    )  # fmt: skip
+    text = format_infotext(settings, model_hash="0123456789", version="retrato 1", fields={"TI hashes": "a: 1, b: 2"})
+    recalled = recall(text)
+    assert recalled.settings == settings
+    assert (recalled.model_hash, recalled.embedding_hashes) == ("0123456789", {"a": "1", "b": "2"})
+    assert recalled.notes == ()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"variation_seed": 7, "variation_strength": 0.25, "seed_resize_from": "64x96", "tiling": True},
+        {"hires": True, "hires_steps": 5, "denoising_strength": 0.5, "hires_prompt": "a, b", "hires_scale": 1.5},
+        {"hires": True, "hires_resize": "96x64", "denoising_strength": 0.5, "hires_sampler": "Euler"},
+        {"eta": 0.0, "guidance_rescale": 0.7, "guidance_min_sigma": 1.0},
+    ],
+)
+def test_each_way_of_drawing_comes_back(values: dict[str, object]) -> None:
+    settings = GenerateSettings(prompt="a", seed=9, width=64, height=64, guidance_scale=3.0, wildcards="off", **values)
+    recalled = recall(format_infotext(settings, version="retrato 1"))
+    assert recalled.settings == settings
+    assert recalled.notes == ()
+    assert not recalled.begins_with_picture
+
+
+def test_a_picture_drawn_from_another_says_so() -> None:
+    told = GenerateSettings(
+        prompt="a", seed=9, init_image="a.png", mask="b.png", mask_invert=True, denoising_strength=0.4,
+        inpaint_area="only masked", mask_padding=8,
+    )  # fmt: skip
+    recalled = recall(format_infotext(told, version="retrato 1"))
+    assert recalled.begins_with_picture
+    drawn = recalled.settings.changed(init_image="a.png", mask="b.png")
+    assert (drawn.mask_invert, drawn.inpaint_area, drawn.mask_padding) == (True, "only masked", 8)
+
+
+def test_a_batch_with_variations_counts_their_seeds() -> None:
+    told = GenerateSettings(prompt="a", seed=9, variation_seed=7, variation_strength=0.5)
+    text = format_infotext(told, version="retrato 1", fields={"Batch size": 3, "Batch pos": 2})
+    assert (recall(text).batch_settings.seed, recall(text).batch_settings.variation_seed) == (9, 5)
+
+
+def test_the_line_of_2022() -> None:
+    recalled = recall(ARTICLE)
+    settings = recalled.settings
+    assert settings.prompt.startswith("[realbenny-t2 | panda] happy")
+    assert (settings.steps, settings.sampler, settings.guidance_scale, settings.seed) == (30, "LMS", 7, 3711471449)
+    assert (settings.width, settings.height, settings.schedule_rules) == (512, 512, "2022")
+    assert recalled.model_hash == "7460a6fa"
+    assert any("before 2023" in note for note in recalled.notes)
+    assert any("another program" in note for note in recalled.notes)
+
+
+def test_fields_nobody_can_draw_are_named() -> None:
+    recalled = recall("a\nSteps: 3, Sampler: Euler, Seed: 5, Fancy thing: 4, Version: retrato 1")
+    assert [note for note in recalled.notes if "Fancy thing" in note]
+    assert recalled.settings.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("Batch size: 4, Batch pos: 2, Version: retrato 1", (7, 4, 4)),
+        ("Batch size: 4, Batch pos: 4, Version: retrato 1", (9, 1, 1)),
+        ("Batch size: 99999999999999999, Batch pos: 0, Version: retrato 1", (9, 1, 1)),
+        ("Batch size: ٤, Batch pos: 2, Version: retrato 1", (9, 1, 1)),
+        ("Batch size: 4, Batch pos: 2, Version: v1.10.1", (9, 1, 1)),
+    ],
+)
+def test_a_picture_is_drawn_with_those_it_was_drawn_with(fields: str, expected: tuple[int, int, int]) -> None:
+    recalled = recall(f"a\nSteps: 3, Sampler: Euler, Seed: 9, {fields}")
+    batch = recalled.batch_settings
+    assert (batch.seed, batch.count, batch.batch_size) == expected
+    assert (recalled.settings.seed, recalled.settings.count) == (9, 1)
+
+
+@pytest.mark.parametrize(
+    "line", ["Steps: 9999", "Seed: 99999999999999999999", "CFG scale: nan", "Size: 7x7", "Steps: x"]
+)
+def test_what_cannot_be_drawn_is_one_sentence(line: str) -> None:
+    with pytest.raises(SettingsError, match="what the picture says cannot be drawn"):
+        _ = recall(f"a\nSteps: 3, Sampler: Euler, Seed: 9, {line}").settings
+
+
+def test_pictures_that_say_nothing(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(PhotoError, match="does not say how"):
+        recall_picture(tmp_path / "a.png")
+    path = GeneratedImage(Image.new("RGB", (8, 8)), 5, "just words", GenerateSettings(prompt="a")).save(tmp_path)
+    with pytest.raises(PhotoError, match="says no settings"):
+        recall_picture(path)

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+
+from retrato.errors import PromptError, SettingsError
+from retrato.generation import vary
+from retrato.prompts import Style, StyleFile, WildcardFolder
+from retrato.settings import GenerateSettings
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    StyleFile(tmp_path / "styles.csv").save(Style("Pixel", "{prompt}, pixel {art|style}", "photo"))
+    return tmp_path
+
+
+def varied(folder: Path, **values: object) -> list[GenerateSettings]:
+    settings = GenerateSettings(**({"prompt": "a hat", "seed": 5} | values))
+    return vary(settings, styles=StyleFile(folder / "styles.csv"), wildcards=WildcardFolder(folder / "wildcards"))
+
+
+def test_where_nothing_is_to_be_worked_out_it_is_one_run(folder: Path) -> None:
+    (only,) = varied(folder, count=3, negative_prompt="bad")
+    assert (only.prompt, only.negative_prompt, only.seed, only.count) == ("a hat", "bad", 5, 3)
+    assert (only.wildcards, only.styles, only.matrix) == ("off", (), "off")
+
+
+def test_styles_then_matrix_then_wildcards(folder: Path) -> None:
+    found = varied(folder, prompt="a hat|red", styles=("Pixel",), matrix="prompt", wildcards="all", count=2)
+    assert [each.prompt for each in found] == ["a hat", "a hat, red, pixel art", "a hat, red, pixel style"] or [
+        each.prompt for each in found
+    ] == ["a hat", "a hat, red, pixel art", "a hat, red, pixel style"]
+    assert {each.negative_prompt for each in found} == {"photo"}
+    assert {(each.seed, each.count) for each in found} == {(5, 2)}
+
+
+def test_the_negative_prompts_matrix(folder: Path) -> None:
+    found = varied(folder, negative_prompt="bad|old", matrix="negative")
+    assert [each.negative_prompt for each in found] == ["bad", "bad, old"]
+
+
+def test_each_image_has_words_of_its_own_by_its_own_seed(folder: Path) -> None:
+    found = varied(folder, prompt="a {red|blue|old} hat", count=12)
+    assert len(found) > 1
+    assert sum(each.count for each in found) == 12
+    for each in found:
+        for index in range(each.count):
+            (alone,) = varied(folder, prompt="a {red|blue|old} hat", seed=each.seed + index)
+            assert alone.prompt == each.prompt
+
+
+def test_a_seed_is_drawn_once_for_all(folder: Path) -> None:
+    found = varied(folder, prompt="{a|b}", wildcards="all", seed=-1)
+    assert len({each.seed for each in found}) == 1
+    assert found[0].seed >= 0
+
+
+def test_off_leaves_the_prompt_alone(folder: Path) -> None:
+    assert varied(folder, prompt="{a|b} __c__", wildcards="off")[0].prompt == "{a|b} __c__"
+
+
+def test_what_cannot_be(folder: Path) -> None:
+    with pytest.raises(PromptError, match="did you mean Pixel"):
+        varied(folder, styles=("Pixl",))
+    with pytest.raises(SettingsError, match="more than 1000"):
+        varied(folder, prompt="{a|b|c}", wildcards="all", count=400)

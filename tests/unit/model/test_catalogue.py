@@ -1,0 +1,91 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from benchmarks.ldm_file import ldm_tensors
+from retrato.cli import main
+from retrato.errors import ModelError
+from retrato.model.catalogue import describe_model, find_model, list_models
+from retrato.model.load import EMBEDDED
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_folder: Path, family_folder: Callable[[str], Path]) -> Path:
+    """The home folder's `models` with one of each kind, and what must not be in the way."""
+    models = tmp_path / "models"
+    shutil.copytree(tiny_folder, models / "tiny")
+    shutil.copytree(tiny_folder, models / "somebody--painting")
+    save_file(ldm_tensors(family_folder("sd1")), models / "people.v2.safetensors")
+    (models / "people.v2.vae.pt").write_bytes(b"x")
+    (models / "page.ckpt").write_text("<html>")
+    (models / ".hidden.partial").mkdir()
+    (models / "notes.txt").write_text("x")
+    return models
+
+
+def test_lists_what_there_is_and_what_is_wrong(folder: Path) -> None:
+    found = {each.name: each for each in list_models(folder)}
+    assert list(found) == ["mini", "page", "people.v2", "somebody--painting", "tiny"]
+    assert "web page" in (found["page"].problem or "")
+    people = found["people.v2"]
+    assert (people.layout, people.family, people.prediction_type) == ("safetensors", "Stable Diffusion 1", "epsilon")
+    assert (people.dims, people.vae) == ((64,), folder / "people.v2.vae.pt")
+    assert people.bytes == (folder / "people.v2.safetensors").stat().st_size
+    assert found["tiny"].dims == (32,)
+    assert list_models(folder / "absent").__next__().name == "mini"
+
+
+def test_what_only_loading_can_tell_stays_open(family_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    path = tmp_path / "two.safetensors"
+    save_file(ldm_tensors(family_folder("sd2-v")), path)
+    assert describe_model(path).prediction_type is None
+    assert describe_model(family_folder("sd2-v")).prediction_type == "v_prediction"
+    path.with_suffix(".yaml").write_text("parameterization: v\n")
+    assert describe_model(path).prediction_type == "v_prediction"
+    assert describe_model(family_folder("sd1/inpainting")).is_for_inpainting
+
+
+def test_names_are_looked_up_in_the_folder(folder: Path) -> None:
+    assert find_model("mini", folder) == "mini"
+    assert find_model("people.v2", folder) == folder / "people.v2.safetensors"
+    assert find_model("people.v2.safetensors", folder) == folder / "people.v2.safetensors"
+    assert find_model("somebody/painting", folder) == folder / "somebody--painting"
+    assert find_model(str(EMBEDDED), folder) == str(EMBEDDED)
+    for name, sentence in (
+        ("someone/else", "`retrato models fetch someone/else`"),
+        ("peeple.v2", r"did you mean people\.v2\?"),
+        ("zzz", "`retrato models list`"),
+        ("../models/tiny", "folder in diffusers layout"),
+        ("/nowhere/x.ckpt", "folder in diffusers layout"),
+    ):
+        with pytest.raises(ModelError, match=sentence):
+            find_model(name, folder)
+
+
+def test_a_folder_without_safetensors_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(tiny_folder, tmp_path / "model")
+    for path in list(model.rglob("*.safetensors")):
+        path.rename(path.with_suffix(".bin"))
+    with pytest.raises(ModelError, match=r"no \.safetensors"):
+        describe_model(model)
+
+
+def test_the_commands(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("RETRATO_HOME", str(folder.parent))
+    assert main(["models", "list", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [each["name"] for each in said["models"]] == ["mini", "people.v2", "somebody--painting", "tiny"]
+    assert said["skipped"][0]["file"].endswith("page.ckpt")
+    (folder / "people.v2.vae.pt").unlink()
+    assert main(["models", "check", "people.v2", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["ok"], len(said["hash"]), len(said["old_hash"])) == (True, 10, 8)
+    assert [part["name"] for part in said["parts"]] == ["text_encoder", "unet", "vae"]
+    assert main(["models", "show", "tiny", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["dims"] == [32]
+    assert main(["models", "check", "page"]) == 2
+    assert "web page" in capsys.readouterr().err

@@ -1,0 +1,84 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from retrato.model import doctor
+from retrato.model.doctor import driver_cuda, examine, gpus_in_machine, judge_gpu
+
+
+def card(folder: Path, number: int, vendor: str, kind: str = "0x030000") -> None:
+    place = folder / f"0000:0{number}:00.0"
+    place.mkdir(parents=True)
+    (place / "class").write_text(f"{kind}\n")
+    (place / "vendor").write_text(f"{vendor}\n")
+
+
+def test_cards_are_found_without_torch(tmp_path: Path) -> None:
+    card(tmp_path, 0, "0x10de")
+    card(tmp_path, 1, "0x1002", "0x038000")
+    card(tmp_path, 2, "0x10de", "0x040300")  # the sound device on a graphics card
+    card(tmp_path, 3, "0x1af4")
+    assert gpus_in_machine(tmp_path, "no-such-program") == ["NVIDIA", "AMD"]
+
+
+def test_the_driver_says_what_it_can_run(tmp_path: Path) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho '| NVIDIA-SMI 560.35  Driver Version: 560.35  CUDA Version: 12.6     |'\n")
+    program.chmod(0o755)
+    assert driver_cuda(str(program)) == (12, 6)
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert driver_cuda(str(program)) is None
+    assert driver_cuda("no-such-program") is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "ok", "found", "fix"),
+    [
+        ({"makers": []}, True, "CPU", ""),
+        ({"makers": ["NVIDIA"], "usable": "RTX with 24 GiB", "cuda_build": "12.8"}, True, "RTX", ""),
+        ({"makers": ["NVIDIA"], "driver": (12, 4)}, False, "built without CUDA", "whl/cu126"),
+        ({"makers": ["NVIDIA"], "driver": (13, 0)}, False, "built without CUDA", "whl/cu130"),
+        ({"makers": ["NVIDIA"], "driver": (12, 4), "cuda_build": "13.0"}, False, "12.4 at most", "whl/cu126"),
+        ({"makers": ["NVIDIA"]}, False, "without a working driver", "driver"),
+        ({"makers": ["NVIDIA"], "driver": (12, 8), "cuda_build": "12.8"}, False, "cannot reach", "nvidia-smi"),
+        ({"makers": ["AMD"]}, False, "without ROCm", "rocm"),
+        ({"makers": ["Intel"]}, True, "CPU", ""),
+        ({"makers": ["NVIDIA"], "usable": "x", "unsupported": "Card (sm_120)"}, False, "no code", "pip install"),
+    ],
+)
+def test_a_card_that_torch_does_not_use_is_named_with_the_command(
+    facts: dict[str, Any], ok: bool, found: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor.platform, "system", lambda: "Linux")
+    check = judge_gpu(**{"cuda_build": None, "hip_build": None, "usable": None, "driver": None, **facts})
+    assert check.ok == ok
+    assert found in check.found
+    assert fix in check.fix
+    assert bool(check.fix) != ok
+
+
+def test_a_check_that_breaks_breaks_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("driver mismatch")
+
+    monkeypatch.setattr(torch.cuda, "is_available", broken)
+    checks = {check.name: check for check in examine(tmp_path)}
+    assert "driver mismatch" in checks["gpu"].found
+    assert not checks["gpu"].ok
+    assert checks["embedded model"].ok
+    assert checks["home folder"].found.startswith(f"{tmp_path}, ")
+
+
+def test_a_home_that_is_no_folder_is_found_before_a_training_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    home = next(check for check in examine(tmp_path / "file" / "home") if check.name == "home folder")
+    assert not home.ok
+    assert "RETRATO_HOME" in home.fix
+
+
+def test_old_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "FLOORS", {"diffusers": (99, 0), "no_such_package": (1, 0)})
+    packages = next(check for check in examine(tmp_path) if check.name == "libraries")
+    assert "is older than 99.0, no_such_package cannot be loaded" in packages.found
