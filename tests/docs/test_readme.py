@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -28,6 +29,8 @@ def place(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         patches = np.random.default_rng(number).integers(0, 255, (4, 4, 3), dtype=np.uint8)
         photo = Image.fromarray(patches).resize((64, 64), Image.Resampling.NEAREST)
         photo.save(tmp_path / "photos/ana" / f"ana-{number}.png")
+    for name in ("eva", "leo"):
+        shutil.copytree(tmp_path / "photos/ana", tmp_path / "people" / name)
     (tmp_path / "photos/ana-new").mkdir()
     photo.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "photos/ana-new/new.png")
     photo.save(tmp_path / "portrait.png")
