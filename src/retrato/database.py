@@ -1,6 +1,8 @@
 """Opens the SQLite file that the queue and the gallery share. Knows nothing of what is in its tables."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 FILE = "retrato.sqlite"
@@ -19,3 +21,11 @@ def open_database(home: Path, schema: str) -> sqlite3.Connection:
         connection.execute(f"PRAGMA {pragma}")
     connection.executescript(schema)
     return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Holds one transaction: committed at the end, taken back where anything is raised."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        yield

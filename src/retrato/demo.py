@@ -78,7 +78,6 @@ SUBJECTS = (
     Subject("Flat", "a portrait of {}, smiling, red shirt, yellow background, flat style"),
     Subject("Comic", "a portrait of {}, smiling, blue shirt, pink background, comic style"),
     Subject("Pixel art", "a portrait of {}, purple shirt, green background, pixel art style", pixelated=True),
-    Subject("Voxel", "a portrait of {}, orange shirt, teal background, voxel style"),
 )
 MIXES = (
     Mix("Benny and a panda", "panda", "{}, 3d emoji style"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from retrato.database import open_database
+from retrato.database import open_database, transaction
 from retrato.errors import PhotoError, UnknownError
 from retrato.generation import parse_infotext, read_infotext
 
@@ -253,14 +253,8 @@ class Gallery:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self._lock, transaction(self._database):
+            yield self._database
 
 
 def mentioned(text: str, people: Iterable[str]) -> list[str]:

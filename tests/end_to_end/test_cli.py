@@ -133,7 +133,7 @@ def test_pictures_go_to_the_days_folder_and_paths_to_stdout(retrato: Run, home: 
         (("--sampler", "Eular a"), "did you mean Euler a"),
         (("--steps", "many"), "Invalid value for '--steps'"),
         (("--guidance", "3"), "No such option"),
-        (("--model", "nowhere"), "nowhere is not a folder"),
+        (("--model", "nowhere"), "nowhere is not on this machine"),
         (("--device", "abacus"), "device is 'abacus'"),
     ],
 )

@@ -22,7 +22,7 @@ BENNY = ROOT / "examples/photos/benny"
 STYLED = (
     ("a photo of {}", "photo"),
     ("a portrait of {}, comic style", "comic style"),
-    ("a portrait of {}, voxel style", "voxel style"),
+    ("a portrait of {}, flat style", "flat style"),
 )
 
 

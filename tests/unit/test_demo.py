@@ -16,7 +16,7 @@ def test_the_photos_are_twenty_and_good(tmp_path: Path) -> None:
 
 
 def test_the_demo_draws_every_style_and_two_mixes() -> None:
-    assert len(SUBJECTS) == 5
+    assert len(SUBJECTS) == 4
     assert len(MIXES) == 2
     assert all("{}" in each.prompt for each in (*SUBJECTS, *MIXES))
 

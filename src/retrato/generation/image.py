@@ -1,6 +1,7 @@
 """A drawn picture with everything needed to draw it again. Knows how it is filed, not how it was drawn."""
 
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +31,11 @@ class GeneratedImage:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         path = _reserve(folder, self.seed, self.settings.picture_format)
-        try:
+        with ExitStack() as undo:
+            undo.callback(path.unlink, missing_ok=True)
             with atomic_path(path) as temporary:
                 save_picture(self.image, temporary, self.infotext)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+            undo.pop_all()
         return path
 
 

@@ -61,6 +61,7 @@ def save_picture(image: Image.Image, path: Path, infotext: str) -> None:
     PNG: a tEXt chunk, or iTXt where Latin-1 does not suffice; the others: EXIF's UserComment. A JPEG loses as little
     as a JPEG can, a WebP nothing. Raises SettingsError for a text that no JPEG can carry.
     """
+    infotext = infotext.encode("utf-8", "replace").decode()  # half a surrogate pair has no place in any of them
     if path.suffix == ".png":
         notes = PngInfo()
         notes.add_text("parameters", infotext)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from retrato.database import open_database
+from retrato.database import open_database, transaction
 from retrato.errors import QueueError, UnknownError
 
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
@@ -365,13 +365,8 @@ class JobQueue:
             if self._database.in_transaction:
                 yield self._database
                 return
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._database):
                 yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
             listeners = list(self._listeners.values())
         for listener in listeners:
             listener()

@@ -105,7 +105,7 @@ def test_a_picture_in_the_making_can_be_seen_until_it_is_over(studio: Studio, qu
     ("settings", "sentence"),
     [
         (DRAWING.changed(sampler="Ancestral Magic"), "sampler is 'Ancestral Magic'"),
-        (DRAWING.changed(prompt="<lora:x:1>"), "take the tags out"),
+        (DRAWING.changed(hypernetwork="nobody"), "nobody"),
     ],
 )
 def test_what_is_refused_is_said_in_the_librarys_sentence(

@@ -33,7 +33,7 @@ TRAINING = (
     Asked("create_image_every", None, "preview_every"),
     Asked("save_embedding_every", None, "save_every", (0,)),
     Asked("preview_prompt", None, "preview_prompt", ("",)),
-    Asked("use_weight", None, "use_mask", (False,)),
+    Asked("use_weight", None, "use_mask"),
     Asked("varsize", None, "buckets", (False,)),
 )
 # Fields that say where things are and go, or that our previews and files have no need for.

@@ -113,7 +113,6 @@ def test_a_request_without_steps_takes_a1111s_default(client: TestClient) -> Non
         ({"width": 63}, "width"),
         ({"width": 4096}, "width"),
         ({"batch_size": 9}, "batch_size"),
-        ({"prompt": "<lora:none:1>"}, "lora"),
         ({"script_name": "sd upscale"}, "there are no scripts here"),
         ({"alwayson_scripts": {"ControlNet": {"args": [{"enabled": True}]}}}, "there are no scripts here"),
         ({"no_such_field": 1}, "no_such_field"),
