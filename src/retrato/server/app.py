@@ -50,7 +50,7 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
         hosts=own_names(settings),
         any_address=settings.listen,
         forms_at=page.FORMS,
-        policies=page.POLICIES,
+        lasting=page.LASTING,
     )
     return app
 

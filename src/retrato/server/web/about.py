@@ -10,9 +10,9 @@ from retrato.server.web.site import Site, problem
 from retrato.training.report.markup import Html, joined, tag
 
 
-def settings_tab(site: Site, page: Any) -> None:
+def settings_tab(site: Site, page: Any, tabs: Any) -> None:
     """Adds the tab where the model is chosen."""
-    with gr.Tab(site("tab.settings"), id="settings"), gr.Column(elem_classes="narrow"):
+    with tabs, gr.Tab(site("tab.settings"), id="settings"), gr.Column(elem_classes="narrow"):
         model = gr.Dropdown(
             [], label=site("settings.model"), info=site("settings.model.info"), elem_id="settings-model"
         )
@@ -35,9 +35,9 @@ def settings_tab(site: Site, page: Any) -> None:
     model.input(use, [model], [trouble], **private)
 
 
-def about_tab(site: Site) -> None:
+def about_tab(site: Site, tabs: Any) -> None:
     """Adds the tab that says what this is."""
-    with gr.Tab(site("tab.about"), id="about"), gr.Column(elem_classes="narrow"):
+    with tabs, gr.Tab(site("tab.about"), id="about"), gr.Column(elem_classes="narrow"):
         gr.HTML(about_of(site))
 
 

@@ -1,7 +1,7 @@
 """A control of the page for a field of the settings: its bounds, default and description are the field's own."""
 
 from collections.abc import Iterable, Mapping
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
@@ -55,11 +55,14 @@ def settings_of(kind: type[Settings], names: Iterable[str], values: Iterable[obj
     return kind(**said)
 
 
-def problem_of(error: Exception, prefix: str, otherwise: str) -> Html:
-    """Gives an error for the page, by the control of the field that its sentence begins with, else by `otherwise`."""
+def problem_of(error: Exception, prefix: str, otherwise: str, places: Mapping[str, str] = MappingProxyType({})) -> Html:
+    """Gives an error for the page, by the control of the field that its sentence begins with, else by `otherwise`.
+
+    `places` says which control stands for a word that is no control's name.
+    """
     sentence = str(error)
     first = sentence.split(" ", 1)[0]
-    return problem(f"{prefix}-{first if first in FIELDS else otherwise}", sentence)
+    return problem(f"{prefix}-{places.get(first, first if first in FIELDS else otherwise)}", sentence)
 
 
 def _bounds(metadata: Iterable[object]) -> Mapping[str, float]:

@@ -8,9 +8,12 @@ import gradio as gr
 
 from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import RetratoError
+from retrato.generation.upscale import IMAGE_UPSCALERS, LATENT_UPSCALERS
 from retrato.jobs import Job, order_drawing
 from retrato.sampling import SAMPLERS, SCHEDULES
 from retrato.server.web.controls import control, problem_of, settings_of
+from retrato.server.web.easel import NAMES as BEGINNING
+from retrato.server.web.easel import WORDS, beginnings, easel
 from retrato.server.web.site import Site, bar, empty, owner_of
 from retrato.settings import GenerateSettings
 from retrato.training.report.markup import Html, joined, tag
@@ -18,11 +21,18 @@ from retrato.training.report.markup import Html, joined, tag
 FIRST = ("prompt", "negative_prompt")
 SIZES = ("width", "height", "count", "seed")
 LIST = ("sampler", "steps", "guidance_scale")
-ADVANCED = ("schedule", "batch_size", "clip_skip", "emphasis", "schedule_rules")
+ADVANCED = (
+    *("schedule", "batch_size", "clip_skip", "emphasis", "schedule_rules", "matrix", "hypernetwork"),
+    *("hypernetwork_strength", "tiling"),
+)
 NAMES = (*FIRST, *SIZES, *LIST, *ADVANCED)
+HIRES = ("hires", "hires_scale", "hires_steps", "hires_upscaler")  # only where one begins with words
+HANDS = ("mode", "source", "mask")
+# Where an error is shown whose field is called otherwise on the page.
+PLACES = {"init_image": "picture", "the": "picture"}
 
 
-def draw_tab(site: Site, page: Any) -> Mapping[str, Any]:
+def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
     """Adds the tab; gives its controls by the names of the settings, so that other tabs can fill them."""
     controls: dict[str, Any] = {}
 
@@ -31,7 +41,7 @@ def draw_tab(site: Site, page: Any) -> Mapping[str, Any]:
             look = {"info": None, **look}
         controls[name] = control(site, GenerateSettings, name, "draw", **look)
 
-    with gr.Tab(site("tab.draw"), id="draw"), gr.Row(elem_classes="two-sides"):
+    with tabs, gr.Tab(site("tab.draw"), id="draw"), gr.Row(elem_classes="two-sides"):
         with gr.Column(scale=5, min_width=320):
             add("prompt", lines=4, placeholder=site("draw.prompt"), info=site("draw.keys"))
             add("negative_prompt", lines=1)
@@ -39,6 +49,7 @@ def draw_tab(site: Site, page: Any) -> Mapping[str, Any]:
                 start = gr.Button(site("draw.start"), variant="primary", elem_id="draw-start", scale=3)
                 stop = gr.Button(site("draw.stop"), elem_id="draw-stop", scale=1, min_width=90, interactive=False)
             trouble = gr.HTML(elem_id="draw-trouble")
+            controls |= easel(site)
             with gr.Row(elem_classes="pair"):
                 add("width", placeholder=site("model's own"), min_width=120)
                 add("height", placeholder=site("model's own"), min_width=120)
@@ -49,24 +60,36 @@ def draw_tab(site: Site, page: Any) -> Mapping[str, Any]:
             with gr.Row(elem_classes="pair"):
                 add("sampler", choices=SAMPLERS, min_width=120)
                 add("guidance_scale", placeholder=site("model's own"), min_width=120)
+            with gr.Accordion(site("draw.hires"), open=False) as finer:
+                for name in HIRES:
+                    controls[name] = control(
+                        site,
+                        GenerateSettings,
+                        name,
+                        "draw",
+                        choices=[*LATENT_UPSCALERS, *IMAGE_UPSCALERS] if name == "hires_upscaler" else None,
+                    )
+                again = {"label": site("draw.hires.denoise"), "elem_id": "draw-hires_denoise"}
+                controls["hires_denoise"] = gr.Slider(0, 1, value=0.7, step=0.05, buttons=[], **again)
             with gr.Accordion(site("advanced"), open=False):
                 for name in ADVANCED:
-                    add(name, choices=SCHEDULES if name == "schedule" else None)
+                    add(name, choices={"schedule": SCHEDULES, "hypernetwork": [""]}.get(name))
         with gr.Column(scale=7, min_width=320):
-            stage = gr.HTML(elem_id="draw-stage")
+            stage = gr.HTML(stage_of(site, None), elem_id="draw-stage")
             names = gr.HTML(elem_id="people-names", visible="hidden")
     job = gr.State("")
     timer = gr.Timer(0.7, active=False)
     shown = [job, stage, stop, timer, trouble]
-    fields = [controls[name] for name in NAMES]
+    asked = (*NAMES, *HIRES, "hires_denoise", *HANDS, *BEGINNING)
+    fields = [controls[name] for name in asked]
 
     def submit(request: gr.Request, *values: object) -> list[object]:
         owner, queue = owner_of(request), site.service.queue
         try:
-            settings = settings_of(GenerateSettings, NAMES, values)
+            settings = drawing_of(site, dict(zip(asked, values, strict=True)), owner)
             ordered = order_drawing(queue, settings, owner=owner, model=site.service.model)
         except RetratoError as error:
-            return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(error, "draw", "prompt")]
+            return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(error, "draw", "prompt", PLACES)]
         return _shown(site, ordered)
 
     def watch(job: str, request: gr.Request) -> list[object]:
@@ -83,15 +106,26 @@ def draw_tab(site: Site, page: Any) -> Mapping[str, Any]:
     def arrive(request: gr.Request) -> list[object]:
         owner = owner_of(request)
         drawings = [each for each in site.service.queue.jobs(owner=owner) if each.kind == "draw"]
-        return [*_shown(site, drawings[0] if drawings else None), names_of(site)]
+        networks = ["", *site.service.studio.hypernetworks.names]
+        return [*_shown(site, drawings[0] if drawings else None), names_of(site), gr.update(choices=networks)]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     start.click(submit, fields, shown, **private)
     stop.click(cancel, [job], shown, **private)
     timer.tick(watch, [job], shown, **private)
-    page.load(arrive, None, [*shown, names], **private)
+    controls["mode"].change(lambda mode: gr.update(visible=mode == WORDS), [controls["mode"]], [finer], **private)
+    page.load(arrive, None, [*shown, names, controls["hypernetwork"]], **private)
     controls["names"] = names
     return controls
+
+
+def drawing_of(site: Site, values: Mapping[str, Any], owner: str) -> GenerateSettings:
+    """Gives the settings that the controls say, by their names. Raises what the library says about them."""
+    said = {name: values[name] for name in NAMES} | beginnings(site.service, values, owner=owner)
+    if values["mode"] == WORDS and values["hires"]:
+        said |= {name: values[name] for name in HIRES} | {"denoising_strength": values["hires_denoise"]}
+    settings: GenerateSettings = settings_of(GenerateSettings, said, said.values())
+    return settings
 
 
 def stage_of(site: Site, job: Job | None) -> Html:

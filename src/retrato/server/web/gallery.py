@@ -1,6 +1,7 @@
 """The tab with all pictures: search, open one, see how it was drawn, draw it again; also one from elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,35 @@ from retrato.generation import parse_infotext
 from retrato.sampling import SAMPLERS, SCHEDULES
 from retrato.server.pictures import stored_text
 from retrato.server.web.draw import NAMES
+from retrato.server.web.easel import PICTURE, REPAINT, WORDS
 from retrato.server.web.restoring import restored
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.training.report.markup import Html, joined, tag
 
 SHOWN = 120  # pictures at once
 SAID = "gallery-said"
+DAYS = (1, 7, 31)
+SENDING = {"send": WORDS, PICTURE: PICTURE, REPAINT: REPAINT}  # what a button says, and what one then begins with
 
 
 def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -> None:
     """Adds the tab; `controls` are those of the tab where one draws."""
-    with gr.Tab(site("tab.gallery"), id="gallery") as tab:
+    with tabs, gr.Tab(site("tab.gallery"), id="gallery") as tab:
         with gr.Row(elem_classes="pair"):
             words = gr.Textbox(
-                label=site("gallery.words"), placeholder=site("gallery.words.info"), elem_id="gallery-words"
+                label=site("gallery.words"),
+                placeholder=site("gallery.words.info"),
+                elem_id="gallery-words",
+                max_lines=1,
+                scale=2,
             )
-            person = gr.Dropdown([""], label=site("gallery.person"), elem_id="gallery-person")
-            sampler = gr.Dropdown([""], label=site("gallery.sampler"), elem_id="gallery-sampler")
+            narrow: dict[str, Any] = {"min_width": 130, "value": ""}
+            anything = [(site("gallery.any"), "")]
+            person = gr.Dropdown(anything, label=site("gallery.person"), elem_id="gallery-person", **narrow)
+            model = gr.Dropdown(anything, label=site("gallery.model"), elem_id="gallery-model", **narrow)
+            sampler = gr.Dropdown(anything, label=site("gallery.sampler"), elem_id="gallery-sampler", **narrow)
+            times = [*anything, *((site(f"gallery.days.{days}"), str(days)) for days in DAYS)]
+            when = gr.Dropdown(times, label=site("gallery.when"), elem_id="gallery-when", **narrow)
         opened = gr.HTML(elem_id="gallery-opened")
         pictures = gr.HTML(elem_id="gallery-pictures")
         with gr.Accordion(site("gallery.read"), open=False):
@@ -37,35 +50,33 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
             )
         said = gr.Textbox(elem_id=SAID, visible="hidden", show_label=False)
     parameters = gr.State({})
-    fields = [controls[name] for name in NAMES]
+    filled = [controls[name] for name in (*NAMES, "mode", "source")]
 
-    def search(words: str, person: str, sampler: str, request: gr.Request) -> Html:
-        found = site.service.gallery.search(
-            words or "", person=person or None, sampler=sampler or None, owner=owner_of(request), limit=SHOWN
-        )
-        is_narrowed = bool(words or person or sampler)
-        return pictures_of(site, found, is_narrowed=is_narrowed)
+    def search(request: gr.Request, *asked: str) -> Html:
+        return _found(site, asked, owner_of(request))
 
-    def arrive(words: str, person: str, sampler: str, request: gr.Request) -> list[object]:
+    def arrive(request: gr.Request, *asked: str) -> list[object]:
         choices = site.service.gallery.choices(owner=owner_of(request))
-        lists = [gr.update(choices=["", *choices[kind]]) for kind in ("people", "samplers")]
-        return [*lists, search(words, person, sampler, request)]
+        lists = [gr.update(choices=[*anything, *choices[kind]]) for kind in ("people", "models", "samplers")]
+        return [*lists, search(request, *asked)]
 
-    def hear(said: str, parameters: dict[str, str], request: gr.Request) -> list[object]:
+    def hear(said: str, parameters: dict[str, str], request: gr.Request, *asked: str) -> list[object]:
         _, verb, *rest = [*said.split(" "), ""]
-        still = [gr.skip()] * (3 + len(fields))
+        still = [gr.skip()] * (1 + len(filled))
         try:
             if verb == "open":
                 picture = site.service.gallery.get(int(rest[0]), owner=owner_of(request))
-                return [opened_of(site, picture), picture.parameters, *still[2:], gr.skip()]
+                return [opened_of(site, picture), picture.parameters, *still, gr.skip()]
             if verb == "remove":
                 site.service.gallery.remove(int(rest[0]), owner=owner_of(request))
-                return ["", {}, *still[2:], search("", "", "", request)]
-            if verb == "send":
-                return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *_filled(parameters), gr.skip()]
+                return ["", {}, *still, _found(site, asked, owner_of(request))]
+            if verb in SENDING:
+                mode, source = SENDING[verb], f"picture:{rest[0]}" if SENDING[verb] != WORDS else gr.skip()
+                values = _filled(parameters)
+                return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, gr.skip()]
         except RetratoError as error:
-            return [problem("gallery-opened", str(error)), {}, *still[2:], gr.skip()]
-        return ["", {}, *still[2:], gr.skip()]
+            return [problem("gallery-opened", str(error)), {}, *still, gr.skip()]
+        return ["", {}, *still, gr.skip()]
 
     def read(file: str | None) -> list[object]:
         if not file:
@@ -80,12 +91,27 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
         return [tag("div", *_facts(site, found), class_="opened"), found]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
-    asked = [words, person, sampler]
+    asked = [words, person, model, sampler, when]
     for control in asked:
         control.change(search, asked, [pictures], **private)
-    tab.select(arrive, asked, [person, sampler, pictures], **private)
-    said.input(hear, [said, parameters], [opened, parameters, tabs, *fields, pictures], **private)
+    tab.select(arrive, asked, [person, model, sampler, pictures], **private)
+    said.input(hear, [said, parameters, *asked], [opened, parameters, tabs, *filled, pictures], **private)
     dropped.change(read, [dropped], [opened, parameters], **private)
+
+
+def _found(site: Site, asked: Sequence[str], owner: str) -> Html:
+    """Gives the pictures that fit what the fields above them say."""
+    words, person, model, sampler, when = (each or "" for each in asked)
+    found = site.service.gallery.search(
+        words,
+        person=person or None,
+        model=model or None,
+        sampler=sampler or None,
+        since=_days_ago(int(when)) if when else None,
+        owner=owner,
+        limit=SHOWN,
+    )
+    return pictures_of(site, found, is_narrowed=any((words, person, model, sampler, when)))
 
 
 def pictures_of(site: Site, pictures: list[Picture], *, is_narrowed: bool) -> Html:
@@ -111,7 +137,13 @@ def opened_of(site: Site, picture: Picture) -> Html:
         data_sure=site("gallery.sure"),
     )
     save = tag("a", site("gallery.save"), href=address, download=Path(picture.file).name, class_="small")
-    return tag("div", large, *_facts(site, picture.parameters, save, away), class_="opened")
+    sending = [button(site(f"gallery.{mode}"), SAID, f"{mode} {picture.id}") for mode in (PICTURE, REPAINT)]
+    return tag("div", large, *_facts(site, picture.parameters, *sending, save, away), class_="opened")
+
+
+def _days_ago(days: int) -> float:
+    """Gives when the day began that is the first of the last `days`."""
+    return datetime.combine(date.today() - timedelta(days=days - 1), datetime.min.time()).timestamp()
 
 
 def _small(picture: Picture) -> Html:

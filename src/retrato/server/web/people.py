@@ -16,7 +16,7 @@ SAID = "people-said"
 
 def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
     """Adds the tab; `controls` are those of the tab where one draws."""
-    with gr.Tab(site("tab.people"), id="people") as tab:
+    with tabs, gr.Tab(site("tab.people"), id="people") as tab:
         cards = gr.HTML(elem_id="people-cards")
         with gr.Row(elem_classes="two-sides"):
             with gr.Column(min_width=300), gr.Accordion(site("people.blend"), open=False):

@@ -1,19 +1,20 @@
 """The tab where photos are dropped: a set of them, a verdict on each with a small copy, and advice."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from retrato.errors import RetratoError
-from retrato.photos import PhotoReport, check_photos
-from retrato.server.web.site import Site, empty, owner_of, problem, row
+from retrato.photos import Looked, PhotoReport
+from retrato.server.web.site import Site, bar, empty, owner_of, problem, row
 from retrato.training.report.markup import Html, joined, tag
 
 
 def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
     """Adds the tab; `sets` is the list of sets in the tab where people are learned, which follows."""
-    with gr.Tab(site("tab.photos"), id="photos"), gr.Row(elem_classes="two-sides"):
+    with tabs, gr.Tab(site("tab.photos"), id="photos") as tab, gr.Row(elem_classes="two-sides"):
         with gr.Column(scale=4, min_width=300):
             name = gr.Dropdown(
                 [],
@@ -32,46 +33,54 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
             trouble = gr.HTML(elem_id="photos-trouble")
             onward = gr.Button(site("photos.train"), variant="primary", interactive=False, elem_id="photos-train")
         with gr.Column(scale=8, min_width=320):
-            sheet = gr.HTML(elem_id="photos-sheet")
-    private: Any = {"api_visibility": "private", "show_progress": "minimal"}
+            nothing = empty(site("photos.empty"), site("photos.empty.next"))
+            sheet = gr.HTML(nothing, elem_id="photos-sheet")
+    private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     shown = [sheet, onward, sets, trouble]
 
-    def add(name: str | None, files: list[str] | None, request: gr.Request) -> list[object]:
+    def add(name: str | None, files: list[str] | None, request: gr.Request) -> Iterator[list[object]]:
         owner, refused = owner_of(request), []
         if not (name or "").strip():
-            return [gr.skip(), gr.skip(), gr.skip(), problem("photos-set", site("photos.unnamed")), gr.skip(), None]
+            yield [gr.skip(), gr.skip(), gr.skip(), problem("photos-set", site("photos.unnamed")), gr.skip(), None]
+            return
         for file in files or []:
             try:
                 site.service.add_photo(str(name).strip(), Path(file).name, Path(file).read_bytes(), owner=owner)
             except RetratoError as error:
                 refused.append(tag("li", str(error)))
         trouble = tag("ul", *refused, class_="problem", role="alert") if refused else ""
-        names = site.service.photo_sets(owner=owner)
-        return [*look(name, request)[:3], trouble, gr.update(choices=names), None]
+        names = gr.update(choices=site.service.photo_sets(owner=owner))
+        for shown in look(name, request):
+            yield [*shown[:3], trouble, names, None]
 
-    def look(name: str | None, request: gr.Request) -> list[object]:
+    def look(name: str | None, request: gr.Request) -> Iterator[list[object]]:
         owner = owner_of(request)
         names = site.service.photo_sets(owner=owner)
         chosen = str(name or "").strip()
         if chosen not in names:
-            return [empty(site("photos.empty"), site("photos.empty.next")), gr.update(interactive=False), gr.skip(), ""]
+            yield [nothing, gr.update(interactive=False), gr.skip(), ""]
+            return
         try:
-            size = site.service.studio.components.defaults.size
-            report = check_photos(site.service.photo_set(chosen, owner=owner), size=size)
+            for found in site.service.look_at_photos(chosen, owner=owner):
+                if isinstance(found, Looked):
+                    said = bar(found.done / found.total, site("photos.looking", done=found.done, total=found.total))
+                    yield [said, gr.update(interactive=False), gr.skip(), ""]
+                    continue
+                usable = gr.update(interactive=found.verdict != "refused")
+                yield [report_of(site, chosen, found), usable, gr.update(choices=names, value=chosen), ""]
         except RetratoError as error:
-            return [problem("photos-set", str(error)), gr.update(interactive=False), gr.skip(), ""]
-        usable = gr.update(interactive=report.verdict != "refused")
-        return [report_of(site, chosen, report), usable, gr.update(choices=names, value=chosen), ""]
+            yield [problem("photos-set", str(error)), gr.update(interactive=False), gr.skip(), ""]
 
     def arrive(request: gr.Request) -> list[object]:
         names = site.service.photo_sets(owner=owner_of(request))
         first = names[0] if names else None
-        return [gr.update(choices=names, value=first), gr.update(choices=names, value=first), *look(first, request)[:2]]
+        return [gr.update(choices=names, value=first), gr.update(choices=names, value=first)]
 
     dropped.upload(add, [name, dropped], [*shown, name, dropped], **private)
-    name.change(look, [name], shown, **private)
+    name.input(look, [name], shown, **private)
+    tab.select(look, [name], shown, **private)
     onward.click(lambda: gr.Tabs(selected="train"), None, [tabs], **private)
-    page.load(arrive, None, [name, sets, sheet, onward], **private)
+    page.load(arrive, None, [name, sets], **private)
 
 
 def report_of(site: Site, name: str, report: PhotoReport) -> Html:

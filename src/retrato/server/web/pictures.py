@@ -26,6 +26,12 @@ def routes(service: Service) -> APIRouter:
         folder = service.photo_set(name, owner=request.state.user)
         return _small(next((path for path in list_photos(folder) if path.name == file), None))
 
+    @router.get("/uploads/{name}")
+    def upload(name: str, request: Request) -> Response:
+        """Gives a picture that somebody dropped to begin a drawing with; its name is its content's hash."""
+        file = service.picture_file(f"upload:{name}", owner=request.state.user)
+        return Response(file.read_bytes(), media_type="image/png")
+
     @router.get("/candidates/{job}/{event}/{number}")
     def candidate(
         job: str,

@@ -15,9 +15,9 @@ SHOWN = 60  # jobs at once
 VERBS = ("move", "pause", "resume", "cancel", "remove")
 
 
-def queue_tab(site: Site) -> None:
+def queue_tab(site: Site, tabs: Any) -> None:
     """Adds the tab."""
-    with gr.Tab(site("tab.queue"), id="queue") as tab:
+    with tabs, gr.Tab(site("tab.queue"), id="queue") as tab:
         jobs = gr.HTML(elem_id="queue-jobs")
         said = gr.Textbox(elem_id=SAID, visible="hidden", show_label=False)
     timer = gr.Timer(2, active=False)

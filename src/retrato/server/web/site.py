@@ -1,5 +1,6 @@
 """What every tab of the page works with: the server's service, the language, and whose request it is."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,8 +55,8 @@ def owner_of(request: Any) -> str:
 
 
 def problem(field: str, sentence: str) -> Html:
-    """Gives the sentence of an error; the page shows it by the control with the id `field`."""
-    return tag("p", sentence, class_="problem", role="alert", data_by=field)
+    """Gives the sentence of an error; the page shows it by the control with the id `field`, anew each time."""
+    return tag("p", sentence, class_="problem", role="alert", data_by=field, data_turn=secrets.token_hex(4))
 
 
 def empty(title: str, what_next: str) -> Html:

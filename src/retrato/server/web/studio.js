@@ -88,6 +88,12 @@
     }
   }, true);
 
+  // Whoever starts something wants to see it.
+  document.addEventListener("click", (event) => {
+    const start = event.target.closest?.("#draw-start, #train-start");
+    if (start) document.querySelector(`#${start.id.replace("start", "stage")}`)?.scrollIntoView({ block: "nearest" });
+  });
+
   // Buttons in our own markup say something to a hidden field of the page; the number makes each saying a new one.
   let sayings = 0;
   document.addEventListener("click", (event) => {
@@ -96,6 +102,11 @@
       if (button.dataset.sure && !confirm(button.dataset.sure)) return;
       const field = document.querySelector(`#${button.dataset.channel} :is(textarea, input)`);
       if (field) set(field, `${++sayings} ${button.dataset.said}`);
+      return;
+    }
+    const direct = event.target.closest?.("button[data-field]");
+    if (direct) {
+      set(document.querySelector(`#${direct.dataset.field} :is(textarea, input)`), direct.dataset.value);
       return;
     }
     const link = event.target.closest?.("a[data-large]");
@@ -109,8 +120,60 @@
     dialog.showModal();
   });
 
+  // The easel: what is painted becomes a mask, white where the picture is to change, at most 1024 pixels a side.
+  let stroke = null;
+  const point = (canvas, event) => {
+    const box = canvas.getBoundingClientRect();
+    return [(event.clientX - box.left) * canvas.width / box.width, (event.clientY - box.top) * canvas.height / box.height];
+  };
+  const paint = (event) => {
+    const { canvas, brush, last, width } = stroke, next = point(canvas, event);
+    brush.lineWidth = width; brush.beginPath(); brush.moveTo(...last); brush.lineTo(...next); brush.stroke();
+    stroke.last = next;
+  };
+  const tell = (canvas) => {
+    const mask = document.createElement("canvas"), ink = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const isPainted = ink.data.some((value, at) => at % 4 === 3 && value > 0);
+    for (let at = 0; at < ink.data.length; at += 4) {
+      ink.data[at] = ink.data[at + 1] = ink.data[at + 2] = ink.data[at + 3]; ink.data[at + 3] = 255;
+    }
+    mask.width = canvas.width; mask.height = canvas.height;
+    mask.getContext("2d").putImageData(ink, 0, 0);
+    set(document.querySelector(`#${canvas.dataset.field} :is(textarea, input)`), isPainted ? mask.toDataURL() : "");
+  };
+  document.addEventListener("pointerdown", (event) => {
+    const canvas = event.target.closest?.(".easel canvas");
+    if (!canvas) return;
+    event.preventDefault();
+    const easel = canvas.closest(".easel"), picture = easel.querySelector("img");
+    if (!canvas.dataset.ready) {
+      const scale = Math.min(1, 1024 / Math.max(picture.naturalWidth, picture.naturalHeight));
+      canvas.width = Math.round(picture.naturalWidth * scale); canvas.height = Math.round(picture.naturalHeight * scale);
+      canvas.dataset.ready = "yes";
+    }
+    const brush = canvas.getContext("2d");
+    brush.strokeStyle = "#fff"; brush.lineCap = brush.lineJoin = "round";
+    const erases = easel.querySelector("[data-easel=erase]").getAttribute("aria-pressed") === "true";
+    brush.globalCompositeOperation = erases ? "destination-out" : "source-over";
+    const width = easel.querySelector(".brush").value / 100 * Math.max(canvas.width, canvas.height);
+    stroke = { canvas, brush, width, last: point(canvas, event) };
+    canvas.setPointerCapture(event.pointerId); paint(event);
+  });
+  document.addEventListener("pointermove", (event) => { if (stroke) paint(event); });
+  for (const end of ["pointerup", "pointercancel"]) {
+    document.addEventListener(end, () => { if (stroke) tell(stroke.canvas); stroke = null; });
+  }
+  document.addEventListener("click", (event) => {
+    const tool = event.target.closest?.("[data-easel]"), canvas = tool?.closest(".easel").querySelector("canvas");
+    if (!tool) return;
+    if (tool.dataset.easel === "erase") tool.setAttribute("aria-pressed", String(tool.getAttribute("aria-pressed") !== "true"));
+    else { canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height); tell(canvas); }
+  });
+
   // An error stands by the field that it is about.
   const place = () => {
+    const opened = document.querySelector(".opened:not(.is-seen)");
+    if (opened?.getClientRects().length) { opened.classList.add("is-seen"); opened.scrollIntoView({ block: "nearest" }); }
     document.querySelectorAll(".problem-there").forEach((each) => {
       if (!document.getElementById(each.dataset.from)?.isConnected) each.remove();
     });
@@ -122,7 +185,8 @@
       copy.className = "problem problem-there"; copy.setAttribute("role", "alert");
       copy.textContent = said.textContent; copy.dataset.from = said.id;
       field.append(copy); said.classList.add("is-shown-there");
-      field.querySelector("textarea, input")?.focus();
+      field.querySelector("textarea, input")?.focus({ preventScroll: true });
+      field.scrollIntoView({ block: "nearest" });
     });
   };
   new MutationObserver(place).observe(document.documentElement, { childList: true, subtree: true });

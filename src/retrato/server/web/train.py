@@ -1,5 +1,6 @@
 """The tab where a person is learned, and watched being learned. What it shows comes from the job, not from the page."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -24,10 +25,10 @@ NAMES = (*FIRST, *ADVANCED)
 OPEN = ("queued", "running", "paused")
 
 
-def train_tab(site: Site, page: Any, sets: Any, names: Any) -> None:
+def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
     """Adds the tab; `sets` is its list of sets of photos, `names` the suggestions of the tab where one draws."""
     controls = {}
-    with gr.Tab(site("tab.train"), id="train"), gr.Row(elem_classes="two-sides"):
+    with tabs, gr.Tab(site("tab.train"), id="train"), gr.Row(elem_classes="two-sides"):
         with gr.Column(scale=4, min_width=300):
             sets.render()
             for name in FIRST:
@@ -42,24 +43,27 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any) -> None:
                 pause = gr.Button(site("train.pause"), visible=False, elem_id="train-pause")
                 stop = gr.Button(site("train.stop"), visible=False, elem_id="train-stop")
                 resume = gr.Button(site("train.resume"), visible=False, elem_id="train-resume")
-            stage = gr.HTML(elem_id="train-stage")
+            stage = gr.HTML(run_of(site, None, Watched()), elem_id="train-stage")
     watched = gr.State(Watched())
     timer = gr.Timer(1, active=False)
     shown = [watched, stage, pause, stop, resume, timer, trouble]
     queue = site.service.queue
 
-    def submit(photos: str | None, request: gr.Request, *values: Any) -> list[object]:
+    def submit(photos: str | None, request: gr.Request, *values: Any) -> Iterator[list[object]]:
         owner = owner_of(request)
         if not photos:
-            return [*[gr.skip()] * 6, problem("train-photos", site("train.no photos"))]
+            yield [*[gr.skip()] * 6, problem("train-photos", site("train.no photos"))]
+            return
         try:
             settings = settings_of(TrainSettings, NAMES, values)
             folder = site.service.photo_set(photos, owner=owner)
+            yield [gr.skip(), bar(0, site("train.prepares")), *[gr.skip()] * 4, ""]  # the first time, the model is read
             site.service.studio.check_training(folder, settings)
             job = order_training(queue, folder, settings, owner=owner, model=site.service.model)
         except RetratoError as error:
-            return [*[gr.skip()] * 6, problem_of(error, "train", "name")]
-        return _shown(site, job, Watched(job.id))
+            yield [*arrive(request)[:-1], problem_of(error, "train", "name")]
+            return
+        yield _shown(site, job, Watched(job.id))
 
     def watch(watched: Watched, request: gr.Request) -> list[object]:
         return _shown(site, _find(site, watched.job, owner_of(request)), watched)
