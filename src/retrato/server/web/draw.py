@@ -29,7 +29,7 @@ NAMES = (*FIRST, *SIZES, *LIST, *ADVANCED)
 HIRES = ("hires", "hires_scale", "hires_steps", "hires_upscaler")  # only where one begins with words
 HANDS = ("mode", "source", "mask")
 # Where an error is shown whose field is called otherwise on the page.
-PLACES = {"init_image": "picture", "the": "picture"}
+PLACES = {"init_image": "easel", "mask": "easel", "the": "easel"}
 
 
 def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:

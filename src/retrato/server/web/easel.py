@@ -56,7 +56,7 @@ def easel(site: Site) -> Mapping[str, Any]:
                 site.service.picture_file(source, owner=owner_of(request))
                 picture = canvas_of(site, source, is_painted=is_painted)
             except RetratoError as error:
-                picture, source = problem("draw-picture", str(error)), ""
+                picture, source = problem("draw-easel", str(error)), ""
         return [
             gr.update(visible=mode != WORDS),
             gr.update(visible=not source),

@@ -88,14 +88,14 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
         if not said:
             return [problem("gallery-drop", site("gallery.says nothing")), {}]
         found = parse_infotext(said)
-        return [tag("div", *_facts(site, found), class_="opened"), found]
+        return [tag("div", *_facts(site, found, said), class_="opened"), found]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     asked = [words, person, model, sampler, when]
     for control in asked:
         control.change(search, asked, [pictures], **private)
     tab.select(arrive, asked, [person, model, sampler, pictures], **private)
-    said.input(hear, [said, parameters, *asked], [opened, parameters, tabs, *filled, pictures], **private)
+    said.change(hear, [said, parameters, *asked], [opened, parameters, tabs, *filled, pictures], **private)
     dropped.change(read, [dropped], [opened, parameters], **private)
 
 
@@ -138,7 +138,7 @@ def opened_of(site: Site, picture: Picture) -> Html:
     )
     save = tag("a", site("gallery.save"), href=address, download=Path(picture.file).name, class_="small")
     sending = [button(site(f"gallery.{mode}"), SAID, f"{mode} {picture.id}") for mode in (PICTURE, REPAINT)]
-    return tag("div", large, *_facts(site, picture.parameters, *sending, save, away), class_="opened")
+    return tag("div", large, *_facts(site, picture.parameters, picture.infotext, *sending, save, away), class_="opened")
 
 
 def _days_ago(days: int) -> float:
@@ -152,8 +152,14 @@ def _small(picture: Picture) -> Html:
     return tag("figure", opening, tag("figcaption", picture.prompt[:80]))
 
 
-def _facts(site: Site, parameters: Mapping[str, str], *more: Html) -> list[Html]:
-    said = [joined([tag("dt", name), tag("dd", value)]) for name, value in parameters.items() if value]
+def _facts(site: Site, parameters: Mapping[str, str], infotext: str, *more: Html) -> list[Html]:
+    """Gives what a picture says, the prompts first; what the reader of its text adds by itself is left out."""
+    first = {name: parameters.get(name, "") for name in ("Prompt", "Negative prompt")}
+    rest = {name: value for name, value in parameters.items() if f"{name}: " in infotext and name not in first}
+    if "Size-1" in parameters and "Size-2" in parameters:
+        rest["Size"] = f"{parameters['Size-1']}x{parameters['Size-2']}"
+    told = {**first, **rest}
+    said = [joined([tag("dt", name), tag("dd", value)]) for name, value in told.items() if value]
     actions = [button(site("gallery.send"), SAID, "send"), *more, button(site("gallery.close"), SAID, "close")]
     return [tag("div", tag("div", *actions, class_="row"), tag("p", " "), tag("dl", *said, class_="facts"))]
 

@@ -70,7 +70,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     tab.select(arrive, None, shown, **private)
-    said.input(hear, [said], [*shown, tabs, controls["prompt"]], **private)
+    said.change(hear, [said], [*shown, tabs, controls["prompt"]], **private)
     mix.click(do_blend, [parts, weights, mixed], shown, **private)
     rename.click(do_rename, [old, new], shown, **private)
 
@@ -89,8 +89,9 @@ def _card(site: Site, embedding: Embedding, owner: str) -> Html:
     name = embedding.name
     pictures = site.service.gallery.search(person=name, owner=owner, limit=1)
     face = tag("div", name[:1].upper(), class_="face", aria_hidden="true")
-    if pictures:
-        face = tag("img", src=f"/api/v1/pictures/{pictures[0].id}/thumbnail", alt=name, class_="face")
+    address = f"/api/v1/pictures/{pictures[0].id}/thumbnail" if pictures else _learned(site, name, owner)
+    if address:
+        face = tag("img", src=address, alt=name, class_="face")
     facts = site("people.facts", vectors=embedding.vectors_per_token, model=embedding.base_model or "?")
     files = [
         tag("a", kind, href=f"/web/people/{kind}/{name}", title=each.description, download="")
@@ -108,6 +109,20 @@ def _card(site: Site, embedding: Embedding, owner: str) -> Html:
     actions = tag("div", button(site("people.draw"), SAID, f"draw {name}"), forget, class_="row")
     export = tag("p", f"{site('people.export')} ", joined(files, " · "), class_="quiet")
     return tag("article", face, tag("h3", name), tag("p", facts, class_="quiet"), actions, export, class_="card")
+
+
+def _learned(site: Site, name: str, owner: str) -> str | None:
+    """Gives the address of what the checkpoint that was kept drew, None where no job of the queue knows one."""
+    for job in site.service.queue.jobs(owner=owner, states=("done",)):
+        picked = site.service.queue.latest(job.id, ("picked",)) if job.settings.get("name") == name else None
+        if picked is None:
+            continue
+        wanted = picked.data["candidate"]["step"], picked.data["candidate"]["is_average"]
+        for event in site.service.queue.events(job.id, kinds=("scored",)):
+            found = event.data["candidate"]
+            if (found["step"], found["is_average"]) == wanted and found["pictures"]:
+                return f"/web/candidates/{job.id}/{event.number}/0"
+    return None
 
 
 def _library(site: Site) -> EmbeddingLibrary:

@@ -39,7 +39,7 @@ def queue_tab(site: Site, tabs: Any) -> None:
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     tab.select(show, None, [jobs, timer], **private)
     timer.tick(show, None, [jobs, timer], **private)
-    said.input(hear, [said], [jobs, timer], **private)
+    said.change(hear, [said], [jobs, timer], **private)
 
 
 def jobs_of(site: Site, jobs: list[Job]) -> Html:

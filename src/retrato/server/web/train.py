@@ -169,7 +169,7 @@ def _checkpoint(site: Site, job: Job, found: Checkpoint, seen: Watched) -> Html:
     ]
     address = f"/web/candidates/{job.id}/{found.event}/0"
     image = tag("img", src=address, alt=name, loading="lazy") if found.pictures else ""
-    is_picked = found.step == seen.picked and bool(found.scores)
+    is_picked = (found.step, found.is_average) == (seen.picked, seen.picked_is_average)
     return tag("figure", image, tag("figcaption", tag("strong", name), *scores), class_="picked" if is_picked else None)
 
 

@@ -44,6 +44,7 @@ class Watched:
     previews: tuple[tuple[int, int], ...] = ()  # (step, event)
     checkpoints: tuple[Checkpoint, ...] = ()
     picked: int | None = None
+    picked_is_average: bool = False
     reason: str = ""
     stop_reason: str = ""
     kept: int | None = None
@@ -93,7 +94,11 @@ def _fold_one(seen: Watched, event: JobEvent) -> Watched:
         case "picked":
             checkpoints = _scored(seen.checkpoints, data["candidate"], 0)
             return replace(
-                seen, checkpoints=checkpoints, picked=int(data["candidate"]["step"]), reason=str(data["reason"])
+                seen,
+                checkpoints=checkpoints,
+                picked=int(data["candidate"]["step"]),
+                picked_is_average=bool(data["candidate"]["is_average"]),
+                reason=str(data["reason"]),
             )
         case "finished":
             return replace(seen, stop_reason=str(data["stop_reason"]), step=int(data["steps_run"]))
