@@ -71,6 +71,7 @@ def studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempP
     import torch
 
     from retrato.embeddings import Embedding, write_embedding
+    from retrato.gallery import Gallery
     from tests.browser.hostile import fill
 
     home = tmp_path_factory.mktemp("studio")
@@ -78,6 +79,9 @@ def studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempP
     (home / "embeddings").mkdir()
     for name in ("anabel", "anatol", "bert"):
         write_embedding(Embedding(name, (torch.zeros(1, 32),)), home / "embeddings" / f"{name}.safetensors")
+    gallery = Gallery(home)
+    gallery.scan()
+    gallery.close()
     return make_studio(home)
 
 

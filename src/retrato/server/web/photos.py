@@ -100,13 +100,16 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
     def enter(name: str | None, request: gr.Request) -> Iterator[list[object]]:
         names = site.service.photo_sets(owner=owner_of(request))
         chosen = name or (names[0] if names else None)
+        # Said once, and nothing where there is nothing to say: somebody may be writing a name meanwhile.
+        said = gr.update(choices=names) if name or not names else gr.update(choices=names, value=chosen)
         for seen in look(chosen, request):
-            yield [*seen, gr.update(choices=names, value=chosen)]
+            yield [*seen, said]
+            said = gr.skip()
 
     def arrive(request: gr.Request) -> list[object]:
         names = site.service.photo_sets(owner=owner_of(request))
-        first = names[0] if names else None
-        return [gr.update(choices=names, value=first), gr.update(choices=names, value=first)]
+        # Where there is nothing to choose nothing is said: somebody may be writing a name already.
+        return [gr.update(choices=names), gr.update(choices=names, value=names[0]) if names else gr.skip()]
 
     dropped.upload(add, [name, dropped], [*shown, name, dropped], **private)
     name.input(look, [name], shown, **private)
