@@ -13,6 +13,7 @@ from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, Settin
 from retrato.hypernetworks import Hypernetwork
 from retrato.jobs import Job, order_preparation, order_training
 from retrato.prompts.templates import TEMPLATES
+from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi import failure
 from retrato.server.api.sdapi_fields import Field as Asked
 from retrato.server.api.sdapi_models import AnyObject, Preprocess, TrainEmbedding, TrainHypernetwork
@@ -101,7 +102,7 @@ class NewHypernetwork(Body_):
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints that learn."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
 
     @router.post("/create/embedding")
     def create_embedding(body: Annotated[NewEmbedding, Body()]) -> AnyObject:
