@@ -45,6 +45,7 @@ from retrato.training.checkpoint import load_checkpoint
 from retrato.training.learnable import Artefact, find_artefact, is_same, read_artefact
 from retrato.training.people import people_in
 from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
+from retrato.training.processes import Processes, answered_together, help_training
 from retrato.training.report import write_report
 from retrato.training.run_folder import RunFolder, has_run, kind_of, seen_photos
 from retrato.training.tracking import require_tracker, tracking
@@ -159,7 +160,13 @@ class Studio:
         return self.home / "outputs" / date.today().isoformat()
 
     def train(
-        self, photos: Path | str, settings: LearnSettings, *, out: Path | str | None = None, resume: bool = False
+        self,
+        photos: Path | str,
+        settings: LearnSettings,
+        *,
+        out: Path | str | None = None,
+        resume: bool = False,
+        processes: Processes | None = None,
     ) -> Generator[Refused | TrainingEvent, None, None]:
         """Learns the person in the folder `photos`, picks the checkpoint and installs it in the library.
 
@@ -168,8 +175,15 @@ class Studio:
         or an ordinary word, PhotoError, SettingsError, PromptError and ModelError. First comes a Refused for each photo
         left out, then training's own events; `Finished.file` is the file in the library. The run lies in `out`, by
         default under `textual_inversion`; `resume` goes on with an interrupted one. Closing the generator stops it.
+        The first of several `processes` trains with as many times the batch; the others call `help_training`.
         """
-        return answered(self._begin(photos, settings, out, resume))
+        if processes is None:
+            return answered(self._begin(photos, settings, out, resume))
+        return answered_together(self._begin(photos, processes.settings(settings), out, resume), processes)
+
+    def help_training(self, processes: Processes) -> None:
+        """Computes this process's share of what the first of `processes` trains on the same model, until that ends."""
+        help_training(self.components, processes)
 
     def train_many(
         self, folders: Path | str, settings: TrainSettings, *, resume: bool = False, at_once: int = 32
