@@ -45,7 +45,6 @@ from retrato.training.checkpoint import load_checkpoint
 from retrato.training.learnable import Artefact, find_artefact, is_same, read_artefact
 from retrato.training.people import people_in
 from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
-from retrato.training.processes import Processes, answered_together, help_training
 from retrato.training.report import write_report
 from retrato.training.run_folder import RunFolder, has_run, kind_of, seen_photos
 from retrato.training.tracking import require_tracker, tracking
@@ -160,13 +159,7 @@ class Studio:
         return self.home / "outputs" / date.today().isoformat()
 
     def train(
-        self,
-        photos: Path | str,
-        settings: LearnSettings,
-        *,
-        out: Path | str | None = None,
-        resume: bool = False,
-        processes: Processes | None = None,
+        self, photos: Path | str, settings: LearnSettings, *, out: Path | str | None = None, resume: bool = False
     ) -> Generator[Refused | TrainingEvent, None, None]:
         """Learns the person in the folder `photos`, picks the checkpoint and installs it in the library.
 
@@ -175,15 +168,8 @@ class Studio:
         or an ordinary word, PhotoError, SettingsError, PromptError and ModelError. First comes a Refused for each photo
         left out, then training's own events; `Finished.file` is the file in the library. The run lies in `out`, by
         default under `textual_inversion`; `resume` goes on with an interrupted one. Closing the generator stops it.
-        The first of several `processes` trains with as many times the batch; the others call `help_training`.
         """
-        if processes is None:
-            return answered(self._begin(photos, settings, out, resume))
-        return answered_together(self._begin(photos, processes.settings(settings), out, resume), processes)
-
-    def help_training(self, processes: Processes) -> None:
-        """Computes this process's share of what the first of `processes` trains on the same model, until that ends."""
-        help_training(self.components, processes)
+        return answered(self.begin(photos, settings, out, resume))
 
     def train_many(
         self, folders: Path | str, settings: TrainSettings, *, resume: bool = False, at_once: int = 32
@@ -339,14 +325,14 @@ class Studio:
                 continue
             root = self.home / "textual_inversion"
             try:
-                lessons[name] = self._begin(folder, settings, None, resume and has_run(root, name))
+                lessons[name] = self.begin(folder, settings, None, resume and has_run(root, name))
             except RetratoError as error:
                 failed: Of[Refused | TrainingEvent] = Of(name, Failed(str(error)))
                 yield failed
         together: Generator[Of[Refused | TrainingEvent], None, None] = crowd(self.components, lessons, at_once=at_once)
         yield from together
 
-    def _begin(
+    def begin(
         self, photos: Path | str, settings: LearnSettings, out: Path | str | None, resume: bool
     ) -> Lesson[Refused | TrainingEvent]:
         """Gives the lesson that `train` answers; raises what it says."""

@@ -15,7 +15,7 @@ from retrato.photos import Refused
 from retrato.settings import LearnSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training import Finished, Picked, Prepared, Stepped, TrainingEvent
-from retrato.training.processes import joined_processes
+from retrato.training.processes import Processes, answered_together, help_training, joined_processes
 
 Out = Annotated[
     Path | None, typer.Option("--out", help="folder of the run; by default a new one under the home folder")
@@ -66,9 +66,17 @@ def learn(
             device = processes.device(device)
         studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
         if processes is not None and processes.rank:
-            studio.help_training(processes)
+            help_training(studio.components, processes)
             raise typer.Exit
-        return _watched(lambda: studio.train(photos, settings, out=out, resume=resume, processes=processes), screen)
+        return _watched(lambda: _begun(studio, photos, settings, out, resume, processes), screen)
+
+
+def _begun(
+    studio: Studio, photos: Path, settings: LearnSettings, out: Path | None, resume: bool, processes: Processes | None
+) -> Generator[Refused | TrainingEvent, None, None]:
+    if processes is None:
+        return studio.train(photos, settings, out=out, resume=resume)
+    return answered_together(studio.begin(photos, processes.settings(settings), out, resume), processes)
 
 
 def _watched(
