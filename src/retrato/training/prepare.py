@@ -21,7 +21,7 @@ from retrato.training.evaluate import evaluation_batch
 from retrato.training.latent_cache import cache_latents, loss_masks
 from retrato.training.learnable import Artefact, Learnable, Subject, learnable_of, read_artefact, subject_of
 from retrato.training.optimizer import Parameters
-from retrato.training.recipes import HYPERNETWORK_RECIPES, RECIPES, Plan, resolve
+from retrato.training.recipes import HYPERNETWORK_RECIPES, RECIPES, Plan, Recipe, resolve
 from retrato.training.run_folder import RunFolder
 from retrato.training.split import Split, split_photos
 from retrato.training.step import Batch, Diffusion, Material, read_diffusion
@@ -103,11 +103,15 @@ def check_inputs(components: Components, photos: Path | str | Sequence[Photo], s
     if isinstance(photos, Path | str):
         photos, _ = read_photos(Path(photos))
     require_trainable(photos)
-    recipes = HYPERNETWORK_RECIPES if isinstance(settings, HypernetworkSettings) else RECIPES
-    plan = resolve(settings, recipes[settings.recipe], len(photos))
+    plan = resolve(settings, recipe_of(settings), len(photos))
     split = split_photos(photos, plan.held_out, plan.seed)
     size = training_size(components, settings)
     return Inputs(tuple(photos), plan, split, learnable_of(components, settings, plan), size)
+
+
+def recipe_of(settings: LearnSettings) -> Recipe:
+    """Gives the recipe that `settings` name for what they learn."""
+    return (HYPERNETWORK_RECIPES if isinstance(settings, HypernetworkSettings) else RECIPES)[settings.recipe]
 
 
 def training_size(components: Components, settings: LearnSettings) -> tuple[int, int]:

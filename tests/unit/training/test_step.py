@@ -13,9 +13,11 @@ from retrato.training.latent_cache import LatentCache
 from retrato.training.learnable import Learnable, learnable_of
 from retrato.training.recipes import RECIPES, Plan, resolve
 from retrato.training.step import (
+    WHOLE,
     Batch,
     Diffusion,
     Material,
+    Share,
     draw_batch,
     draw_photos,
     draw_timesteps,
@@ -172,6 +174,22 @@ def test_working_in_parts_changes_nothing_but_rounding(tiny_components: Componen
     loss, (parts,) = learn(tiny_components, batch, vectors, plan(batch_size=1))
     assert loss == pytest.approx(whole_loss, rel=1e-5)
     assert float((parts - whole).norm() / whole.norm()) < 1e-5
+
+
+@pytest.mark.parametrize(("count", "at_once"), [(2, None), (2, 1), (4, 2)])
+def test_shares_add_up_to_the_whole(tiny_components: Components, count: int, at_once: int | None) -> None:
+    """Also with texts of different length, which are padded alike, and with more processes than examples."""
+    diffusion, batch, vectors = example(tiny_components)
+    batch = dataclasses.replace(batch, texts=(batch.texts[0], "ana-t1, " + "red hat, " * 40, batch.texts[2]))
+    what, rule = embedding(tiny_components), plan(batch_size=3, weighting="half_min_snr")
+
+    def part(share: Share, at_once: int | None = None) -> tuple[float, tuple[torch.Tensor, ...]]:
+        return gradients(tiny_components, diffusion, batch, what, vectors, rule, False, 0, share, at_once)
+
+    whole_loss, (whole,) = part(WHOLE)
+    shares = [part(Share(first, count), at_once) for first in range(count)]
+    assert sum(loss for loss, _ in shares) == pytest.approx(whole_loss, rel=1e-5)
+    assert float((sum(each for _, (each,) in shares) - whole).norm() / whole.norm()) < 1e-5
 
 
 def test_the_weighting_weighs_each_example(tiny_components: Components) -> None:
