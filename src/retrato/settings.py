@@ -270,6 +270,9 @@ class EvaluateSettings(Settings):
     """How people are learned and judged to see how well that works. The protocol stands in `docs/evaluate.md`."""
 
     recipes: str = option("retrato", "recipes to compare, the first against the others, such as `retrato,a1111`")
+    script: str | None = option(
+        None, "diffusers' textual_inversion.py, to be run on the same photos as one more contender"
+    )
     samples: int | None = option(
         None, "most photo passes of each training, whatever the batch; by default each recipe's own", ge=1
     )
@@ -291,6 +294,11 @@ class EvaluateSettings(Settings):
     def recipe_names(self) -> tuple[RecipeName, ...]:
         """Gives the recipes one by one."""
         return tuple(cast("RecipeName", name.strip()) for name in self.recipes.split(","))
+
+    @property
+    def contenders(self) -> tuple[str, ...]:
+        """Gives the recipes and, where its script is named, `diffusers`."""
+        return (*self.recipe_names, *(("diffusers",) if self.script else ()))
 
     @model_validator(mode="after")
     def _recipes_exist(self) -> Self:

@@ -25,7 +25,7 @@ from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.captions import class_phrase
 from retrato.training.optimizer import Parameters
 from retrato.training.randomness import generator
-from retrato.training.recipes import Plan
+from retrato.training.recipes import HYPERNETWORK_RECIPES, RECIPES, Plan, resolve
 
 Artefact = Embedding | Hypernetwork
 
@@ -78,6 +78,13 @@ def learnable_of(components: Components, settings: LearnSettings, plan: Plan) ->
         return _hypernetwork(components, settings, plan)
     assert isinstance(settings, TrainSettings)
     return _embedding(components, settings, plan)
+
+
+def untrained(components: Components, settings: LearnSettings) -> Artefact:
+    """Gives what a run with `settings` starts from, at step 0, as A1111's "create" does."""
+    recipes = HYPERNETWORK_RECIPES if isinstance(settings, HypernetworkSettings) else RECIPES
+    learnable = learnable_of(components, settings, resolve(settings, recipes[settings.recipe], photo_count=1))
+    return learnable.artefact(learnable.start, 0, {"initializer_text": settings.initializer_text})
 
 
 def subject_of(artefact: Artefact, class_word: str) -> Subject:

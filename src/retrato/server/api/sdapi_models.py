@@ -16,8 +16,11 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
 
-class Txt2Img(Request):
-    """A1111's fields for txt2img; those that are not listed are described in docs/server.md."""
+Name = Annotated[str, Field(max_length=300)]
+
+
+class Asking(Request):
+    """A1111's fields for drawing. What retrato cannot do is refused by name, unless the value asks for nothing."""
 
     prompt: Text = ""
     negative_prompt: Text = ""
@@ -25,8 +28,10 @@ class Txt2Img(Request):
     seed: int = -1
     subseed: int = -1
     subseed_strength: float = 0
+    seed_resize_from_h: int = -1
+    seed_resize_from_w: int = -1
     sampler_name: str | None = Field(None, max_length=100)
-    sampler_index: str | None = Field("Euler", max_length=100)
+    sampler_index: str | None = Field("Euler", max_length=100, description="sampler_name, where that is not said")
     scheduler: str | None = Field(None, max_length=100)
     batch_size: int = Field(1, ge=1, le=8)
     n_iter: int = Field(1, ge=1, le=100)
@@ -36,24 +41,67 @@ class Txt2Img(Request):
     height: int = Field(512, ge=64, le=2048)
     restore_faces: bool | None = None
     tiling: bool | None = None
-    enable_hr: bool = False
+    eta: float | None = None
+    s_min_uncond: float | None = None
+    s_churn: float | None = None
+    s_tmax: float | None = None
+    s_tmin: float | None = None
+    s_noise: float | None = None
     denoising_strength: float | None = Field(None, ge=0, le=1)
     override_settings: AnyObject | None = None
     override_settings_restore_afterwards: bool = True
+    refiner_checkpoint: Name | None = None
+    refiner_switch_at: float | None = None
+    disable_extra_networks: bool = False
+    comments: AnyObject | None = None
     script_name: str | None = Field(None, max_length=200)
     script_args: list[Any] | None = None
     alwayson_scripts: AnyObject | None = None
     send_images: bool = True
     save_images: bool = False
+    do_not_save_samples: bool = False
+    do_not_save_grid: bool = False
     force_task_id: str | None = Field(None, max_length=200)
+    infotext: Text | None = Field(None, description="a picture's text; it fills in the fields that are not sent")
 
 
-class Img2Img(Txt2Img):
+class Txt2Img(Asking):
+    """A1111's fields for txt2img."""
+
+    enable_hr: bool = False
+    firstphase_width: int = 0
+    firstphase_height: int = 0
+    firstpass_image: Any = None
+    hr_scale: float = 2.0
+    hr_upscaler: Name | None = None
+    hr_second_pass_steps: int = 0
+    hr_resize_x: int = 0
+    hr_resize_y: int = 0
+    hr_checkpoint_name: Name | None = None
+    hr_sampler_name: Name | None = None
+    hr_scheduler: Name | None = None
+    hr_prompt: Text = ""
+    hr_negative_prompt: Text = ""
+
+
+class Img2Img(Asking):
     """A1111's fields for img2img."""
 
     init_images: list[Picture] | None = Field(None, max_length=16)
-    mask: Picture | None = None
     include_init_images: bool = False
+    resize_mode: int = 0
+    image_cfg_scale: float | None = None
+    mask: Picture | None = None
+    latent_mask: Any = None
+    mask_blur: int | None = None
+    mask_blur_x: int = 4
+    mask_blur_y: int = 4
+    mask_round: bool = True
+    inpainting_fill: int = 0
+    inpaint_full_res: bool = True
+    inpaint_full_res_padding: int = 0
+    inpainting_mask_invert: int = 0
+    initial_noise_multiplier: float | None = None
 
 
 class Drawing(BaseModel):
