@@ -13,6 +13,7 @@ from retrato.errors import JobError, PhotoError, QueueError, RetratoError, Setti
 from retrato.generation import parse_infotext
 from retrato.jobs import Job, JobQueue, order_drawing
 from retrato.sampling.samplers import find_sampler
+from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, OVERRIDES, TXT2IMG, Field, fill, from_infotext, joined_sizes
 from retrato.server.api.sdapi_models import AnyObject, Asking, Drawing, Img2Img, Progress, Txt2Img
 from retrato.server.pictures import store_upload, to_base64
@@ -33,7 +34,7 @@ PLAIN: Mapping[str, Any] = {"wildcards": "off"}
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints that draw."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
     queue = service.queue
 
     @router.post("/txt2img")

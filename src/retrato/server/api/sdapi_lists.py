@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body
 from retrato.embeddings import Embedding, read_embedding
 from retrato.errors import EmbeddingError, SettingsError
 from retrato.sampling.samplers import SAMPLERS, SCHEDULES
+from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi_fields import OVERRIDES
 from retrato.server.api.sdapi_models import AnyObject
 from retrato.server.service import Model, Service
@@ -38,7 +39,7 @@ FIXED: Mapping[str, Any] = {
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints that list and set."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
 
     @router.get("/options")
     def get_options() -> AnyObject:

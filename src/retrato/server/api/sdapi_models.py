@@ -104,6 +104,74 @@ class Img2Img(Asking):
     initial_noise_multiplier: float | None = None
 
 
+class Training(Request):
+    """A1111's fields for training. All may be left out but the name and `data_root`; the recipe is `a1111`."""
+
+    id_task: Name | None = None
+    learn_rate: str | float | None = Field(None, description="a rate, or a schedule such as 0.005:100, 0.001")
+    batch_size: int | None = None
+    gradient_step: int | None = None
+    data_root: Name = Field("", description="a set of photos, see /api/v1/photos")
+    log_directory: Name | None = Field(None, description="not looked at: runs lie in the home folder")
+    training_width: int | None = None
+    training_height: int | None = None
+    varsize: bool | None = None
+    steps: int | None = None
+    clip_grad_mode: Name | None = Field(None, description="disabled, value or norm")
+    clip_grad_value: str | float | None = Field(None, description="a number, or a schedule")
+    shuffle_tags: bool | None = None
+    tag_drop_out: float | None = None
+    latent_sampling_method: Name | None = Field(None, description="once, deterministic or random")
+    use_weight: bool | None = None
+    create_image_every: int | None = None
+    template_filename: Name | None = Field(None, description="a built-in template, such as subject_filewords.txt")
+    preview_from_txt2img: bool | None = Field(None, description="whether preview_prompt counts")
+    preview_prompt: Text | None = None
+    preview_negative_prompt: Text | None = None
+    preview_steps: int | None = None
+    preview_sampler_name: Name | None = None
+    preview_sampler_index: Any = None
+    preview_cfg_scale: float | None = None
+    preview_seed: int | None = None
+    preview_width: int | None = None
+    preview_height: int | None = None
+
+
+class TrainEmbedding(Training):
+    """A1111's fields for training an embedding that was created before; the recipe is `a1111`."""
+
+    embedding_name: Name = ""
+    save_embedding_every: int | None = None
+    save_image_with_stored_embedding: bool | None = None
+
+
+class TrainHypernetwork(Training):
+    """A1111's fields for training a hypernetwork that was created before; the recipe is `a1111`."""
+
+    hypernetwork_name: Name = ""
+    save_hypernetwork_every: int | None = None
+
+
+class Preprocess(Request):
+    """A1111 1.6's fields for making training pictures; those of its focal crop and multicrop only as they are there."""
+
+    id_task: Name | None = None
+    process_src: Name = Field("", description="a set of photos, see /api/v1/photos")
+    process_dst: Name = Field("", description="the set to make")
+    process_width: int = 512
+    process_height: int = 512
+    preprocess_txt_action: Name = Field("ignore", description="ignore, copy, prepend or append")
+    process_keep_original_size: bool = False
+    process_flip: bool = False
+    process_split: bool = False
+    process_caption: bool = False
+    process_caption_deepbooru: bool = False
+    split_threshold: float = 0.5
+    overlap_ratio: float = 0.2
+    process_focal_crop: bool = False
+    process_multicrop: bool | None = None
+
+
 class Drawing(BaseModel):
     """What txt2img and img2img answer; `info` is JSON in a text."""
 

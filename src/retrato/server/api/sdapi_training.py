@@ -13,9 +13,10 @@ from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, Settin
 from retrato.hypernetworks import Hypernetwork
 from retrato.jobs import Job, order_preparation, order_training
 from retrato.prompts.templates import TEMPLATES
+from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi import failure
 from retrato.server.api.sdapi_fields import Field as Asked
-from retrato.server.api.sdapi_models import AnyObject
+from retrato.server.api.sdapi_models import AnyObject, Preprocess, TrainEmbedding, TrainHypernetwork
 from retrato.server.api.sdapi_models import Request as Body_
 from retrato.server.service import Service
 from retrato.server.waiting import finished
@@ -101,7 +102,7 @@ class NewHypernetwork(Body_):
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints that learn."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
 
     @router.post("/create/embedding")
     def create_embedding(body: Annotated[NewEmbedding, Body()]) -> AnyObject:
@@ -120,21 +121,21 @@ def routes(service: Service) -> APIRouter:
         return {"info": f"create hypernetwork filename: {_create(service, _structured(body), body.overwrite_old)}"}
 
     @router.post("/train/embedding")
-    async def train_embedding(body: Annotated[AnyObject, Body()], request: Request) -> AnyObject:
+    async def train_embedding(body: Annotated[TrainEmbedding, Body()], request: Request) -> AnyObject:
         """Learns a person from a folder of photos below the home folder or `--photos`, and answers when it is done."""
-        return await _train(service, body, request.state.user, TrainSettings)
+        return await _train(service, body.model_dump(exclude_unset=True), request.state.user, TrainSettings)
 
     @router.post("/train/hypernetwork")
-    async def train_hypernetwork(body: Annotated[AnyObject, Body()], request: Request) -> AnyObject:
+    async def train_hypernetwork(body: Annotated[TrainHypernetwork, Body()], request: Request) -> AnyObject:
         """Learns a person as a hypernetwork that was created before, and answers when it is done."""
-        return await _train(service, body, request.state.user, HypernetworkSettings)
+        return await _train(service, body.model_dump(exclude_unset=True), request.state.user, HypernetworkSettings)
 
     @router.post("/preprocess")
-    async def preprocess(body: Annotated[AnyObject, Body()], request: Request) -> AnyObject:
+    async def preprocess(body: Annotated[Preprocess, Body()], request: Request) -> AnyObject:
         """Makes training pictures of a folder of photos, as A1111 did up to 1.6."""
-        user = request.state.user
-        settings = _preparation(body)
-        photos, out = _folder(service, body, "process_src", user), _new_folder(service, body, "process_dst", user)
+        user, said = request.state.user, body.model_dump(exclude_unset=True)
+        settings = _preparation(said)
+        photos, out = _folder(service, said, "process_src", user), _new_folder(service, said, "process_dst", user)
         if photos == out:
             raise PhotoError("process_src and process_dst are the same: name another set of photos to make")
         job = await _done(service, order_preparation(service.queue, photos, out, settings, owner=user))
