@@ -18,7 +18,7 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     With `owner`, pictures and jobs of others stay. Raises EmbeddingError for what is no name, QueueError while a job
     about them runs, and UnknownError where there is nothing about them.
     """
-    check_name(name)
+    check_name(name, is_found=True)
     jobs = [job for job in queue.jobs(owner=owner, limit=-1) if mentioned(str(job.settings), [name])]
     photos = {Path(job.options["photos"]) for job in jobs if job.kind == "train" and job.options.get("photos")}
     removed = [f"job {job.id}" for job in jobs]
