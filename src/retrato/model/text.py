@@ -99,15 +99,17 @@ def encode(
     *,
     clip_skip: int = 1,
     emphasis: str = "Original",
+    least: int = 1,
 ) -> Conditioning:
     """Gives the conditioning of `prompts`, each a list of chunks, with T = chunks of the longest * (chunk length + 2).
 
-    Shorter prompts get empty chunks. `vectors[name]` holds one [V, D] per text encoder; gradients flow to them.
-    Weights are applied to the encoder's output by the rule that `emphasis` names; "Original" restores the mean of each
-    chunk of each prompt by itself, so a batch equals its prompts encoded singly. `clip_skip` n takes the n-th last
-    layer, then the final layer norm. XL takes the last but one layer of both encoders, without norm, whatever n is.
+    Shorter prompts get empty chunks, all of them where the longest has fewer than `least`. `vectors[name]` holds one
+    [V, D] per text encoder; gradients flow to them. Weights are applied to the encoder's output by the rule that
+    `emphasis` names; "Original" restores the mean of each chunk of each prompt by itself, so a batch equals its prompts
+    encoded singly. `clip_skip` n takes the n-th last layer, then the final layer norm. XL takes the last but one layer
+    of both encoders, without norm, whatever n is.
     """
-    count = max(len(chunks) for chunks in prompts)
+    count = max(least, *(len(chunks) for chunks in prompts))
     rows = [chunk for chunks in prompts for chunk in [*chunks, *[EMPTY_CHUNK] * (count - len(chunks))]]
     weights = _weights(components, rows)
     states, pooled = [], None

@@ -6,6 +6,7 @@ Knows nothing of HTTP.
 import re
 import shutil
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from retrato.forget import forget
 from retrato.gallery import Gallery
 from retrato.generation import resolve_settings
 from retrato.jobs import JobQueue
+from retrato.model.catalogue import describe_model, list_models
+from retrato.model.load import EMBEDDED
+from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.photos.decode import decode
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
@@ -41,6 +45,7 @@ class Service:
         self.gallery = Gallery(studio.home)
         self._first = str(studio.model)
         self._options = {"send_seed": True}
+        self._reports: dict[Path, tuple[object, PhotoReport]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -60,10 +65,17 @@ class Service:
 
     def models(self) -> list[Model]:
         """Gives what can be chosen: `mini`, what the server was started with, and what lies in `<home>/models`."""
-        folder = self.home / "models"
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
-        names = dict.fromkeys(["mini", self._first, *(str(path) for path in found if not path.name.startswith("."))])
-        return [model for name in names if (model := _model(name)) is not None]
+        facts = [each for each in list_models(self.home / "models") if each.problem is None]
+        found = [_model(each.path) for each in facts]
+        known = {model.source for model in found}
+        if self._first not in known:
+            found.insert(1, Model(Path(self._first).name, self._first, Path(self._first)))
+        return found
+
+    @property
+    def photo_size(self) -> int:
+        """Gives the side of the model's pictures in pixels, without loading it; raises ModelError."""
+        return describe_model(self.studio.model).size
 
     def find_model(self, name: str) -> Model:
         """Gives the model of that name, source or A1111 title; raises ModelError with those that there are."""
@@ -136,6 +148,24 @@ class Service:
             write_atomic(target.with_suffix(".txt"), caption.strip() + "\n")
         return target
 
+    def look_at_photos(self, name: str, *, owner: str) -> Iterator[Looked | PhotoReport]:
+        """Gives what `retrato.photos.checking` does of a set; the report at once where no file changed since the last.
+
+        Raises PhotoError and UnknownError.
+        """
+        folder, size = self.photo_set(name, owner=owner), self.photo_size
+        state = (size, tuple((path.name, path.stat().st_mtime_ns) for path in list_photos(folder)))
+        with self._lock:
+            known = self._reports.get(folder)
+        if known is not None and known[0] == state:
+            yield known[1]
+            return
+        for found in checking(folder, size=size):
+            if isinstance(found, PhotoReport):
+                with self._lock:
+                    self._reports[folder] = (state, found)
+            yield found
+
     def photo_roots(self, owner: str) -> list[Path]:
         """Gives the folders whose sub-folders are sets of photos that `owner` may use; the first is `owner`'s own."""
         own = self.home / "photos" / check_name(owner)
@@ -182,12 +212,6 @@ class Service:
         return Studio.open(source, home=self.home, device=self.studio.device, dtype=self.studio.dtype)
 
 
-def _model(source: str) -> Model | None:
-    """Gives the model at `source`, None where nothing there can be opened."""
-    from retrato.model.load import model_path
-
-    try:
-        file = model_path(source)
-    except ModelError:
-        return None
-    return Model("retrato-mini" if source == "mini" else Path(source).name, source, file)
+def _model(path: Path) -> Model:
+    """Gives the model at `path` as it is chosen; the embedded one is called as its pictures call it."""
+    return Model("retrato-mini", "mini", path) if path == EMBEDDED else Model(path.name, str(path), path)
