@@ -1,12 +1,16 @@
 """Loads a server: clients that poll, drawings that queue up, one restart by kill -9. A table, then one line of JSON.
 
-python benchmarks/server_load.py                    50 clients, 200 drawings of 64x64 in one step on retrato-mini
-python benchmarks/server_load.py --soak 2000        and so many drawings more, for the memory
+python -m benchmarks.server_load                    50 clients, 200 drawings of 64x64 in one step on retrato-mini
+python -m benchmarks.server_load --soak 2000        and so many drawings more, for the memory
+python -m benchmarks.server_load --clients 10 --drawings 30     a first impression
 
-Says whether anything was lost or done twice, how long polls took, and the server's memory and open files on the way.
+Says whether anything was lost or done twice, how long answers took, and the server's memory and open files on the way.
+Ends with 1 where a job was lost, done twice or out of its order, where a client got a wrong answer, or where memory
+grew by more than 5 % between the second fifth of a server's drawings and its last one.
 """
 
 import argparse
+import http.client
 import json
 import os
 import statistics
@@ -15,12 +19,58 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.main_job import circumstances
+
 ORDER = {"kind": "draw", "settings": {"prompt": "a portrait", "steps": 1, "width": 64, "height": 64, "seed": 1}}
+MOST_GROWTH = 0.05
+
+
+@dataclass(slots=True)
+class Clients:
+    """Clients that ask for progress twice a second, as A1111's do, also while there is no server."""
+
+    count: int
+    url: str = ""
+    took: list[float] = field(default_factory=list)
+    unanswered: int = 0
+    wrong: list[str] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Begins, one after the other within the first half second."""
+        for number in range(self.count):
+            thread = threading.Thread(target=self._poll, args=(0.5 * number / self.count,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Ends all of them."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _poll(self, first: float) -> None:
+        self._stop.wait(first)
+        while not self._stop.wait(0.5):
+            started = time.perf_counter()
+            try:
+                answer = call(f"{self.url}sdapi/v1/progress")
+                if not 0 <= answer["progress"] <= 1:
+                    self.wrong.append(f"progress {answer['progress']}")
+            except urllib.error.HTTPError as error:
+                self.wrong.append(f"status {error.code}")
+                continue
+            except (OSError, http.client.HTTPException):  # nobody is at the port (any more)
+                self.unanswered += 1
+                continue
+            self.took.append(time.perf_counter() - started)
 
 
 def main() -> None:
@@ -35,54 +85,61 @@ def main() -> None:
         figures = run(Path(home), options.model, options.clients, options.drawings + options.soak)
     for name, value in figures.items():
         print(f"{name:28} {value}")
-    print(json.dumps(figures))
+    print(json.dumps({**circumstances(), **figures}))
+    raise SystemExit(0 if figures["passed"] else 1)
 
 
-def run(home: Path, model: str, clients: int, drawings: int) -> dict[str, Any]:
-    """Gives the figures."""
-    server, url = start(home, model)
-    started = time.perf_counter()
-    jobs = [call(f"{url}api/v1/jobs", ORDER)["id"] for _ in range(drawings)]
-    ordered = time.perf_counter() - started
-    polls: list[float] = []
-    stop = threading.Event()
-    watchers = [threading.Thread(target=poll, args=(lambda: url, stop, polls), daemon=True) for _ in range(clients)]
-    for watcher in watchers:
-        watcher.start()
-    listen(f"{url}api/v1/jobs/{jobs[drawings // 5]}/events")
-    early = memory(server.pid)
-    listen(f"{url}api/v1/jobs/{jobs[drawings // 2]}/events")
-    before_kill = memory(server.pid)
+def run(home: Path, model: str, count: int, drawings: int) -> dict[str, Any]:
+    """Gives the figures. The first server is killed in the middle, the second one does the rest."""
+    half, clients = drawings // 2, Clients(count)
+    server, clients.url = start(home, model)
+    begun = time.perf_counter()
+    first_page = timed(clients.url)
+    jobs = [call(f"{clients.url}api/v1/jobs", ORDER)["id"] for _ in range(drawings)]
+    ordered = time.perf_counter() - begun
+    clients.start()
+    measured = [watch(server, clients.url, jobs[place]) for place in (half // 5, 2 * half // 5, half)]
+    page = timed(clients.url)
     server.kill()
     server.wait()
-    server, url = start(home, model)
-    listen(f"{url}api/v1/jobs/{jobs[drawings // 2 + drawings // 5]}/events")
-    restarted = memory(server.pid)
-    listen(f"{url}api/v1/jobs/{jobs[-1]}/events")
-    late = memory(server.pid)
-    stop.set()
-    for watcher in watchers:
-        watcher.join()
-    seconds = time.perf_counter() - started
-    found = [call(f"{url}api/v1/jobs/{job}") for job in jobs]
-    histories = [call(f"{url}api/v1/jobs/{job}/history") for job in jobs]
+    server, clients.url = start(home, model)
+    measured += [watch(server, clients.url, jobs[half + place]) for place in (half // 5, 2 * half // 5)]
+    measured.append(watch(server, clients.url, jobs[-1]))
+    clients.stop()
+    seconds = time.perf_counter() - begun
+    found = [call(f"{clients.url}api/v1/jobs/{job}") for job in jobs]
+    histories = [call(f"{clients.url}api/v1/jobs/{job}/history") for job in jobs]
     server.terminate()
     server.wait()
-    ended = [job["ended"] for job in found]
-    return {
-        "clients": clients,
-        "drawings": drawings,
-        "done": sum(job["state"] == "done" for job in found),
+    pictures = [event["data"]["file"] for history in histories for event in history if event["kind"] == "drawn"]
+    memory = [each[0] for each in measured]
+    growths = [memory[2] / memory[1] - 1, memory[5] / memory[4] - 1]
+    facts = {
+        "lost": drawings - sum(job["state"] == "done" for job in found),
         "done_twice": sum(sum(event["kind"] == "done" for event in history) > 1 for history in histories),
-        "pictures": sum(event["kind"] == "drawn" for history in histories for event in history),
-        "order_kept": ended == sorted(ended),
+        "pictures": len({file for file in pictures if (home / file).is_file()}),
+        "drawn_twice": len(pictures) - len(jobs),
+        "order_kept": [job["ended"] for job in found] == sorted(job["ended"] for job in found),
+        "wrong_answers": len(clients.wrong),
+        "memory_growth": [round(growth, 4) for growth in growths],
+    }
+    return {
+        "clients": count,
+        "drawings": drawings,
+        **facts,
+        "passed": facts["lost"] == facts["done_twice"] == facts["drawn_twice"] == facts["wrong_answers"] == 0
+        and facts["order_kept"]
+        and facts["pictures"] == drawings
+        and max(growths) <= MOST_GROWTH,
         "order_seconds": round(ordered, 2),
         "seconds": round(seconds, 1),
-        "polls": len(polls),
-        "poll_median_ms": round(1000 * statistics.median(polls), 1),
-        "poll_99th_ms": round(1000 * statistics.quantiles(polls, n=100)[98], 1),
-        "memory_mb": [early[0], before_kill[0], restarted[0], late[0]],
-        "open_files": [early[1], before_kill[1], restarted[1], late[1]],
+        "polls": len(clients.took),
+        "polls_while_down": clients.unanswered,
+        "poll_median_ms": round(1000 * statistics.median(clients.took), 1),
+        "poll_99th_ms": round(1000 * statistics.quantiles(clients.took, n=100)[98], 1),
+        "page_ms": [round(1000 * first_page), round(1000 * page)],
+        "memory_mb": memory,
+        "open_files": [each[1] for each in measured],
     }
 
 
@@ -95,22 +152,20 @@ def start(home: Path, model: str) -> tuple[subprocess.Popen[str], str]:
     return server, json.loads(server.stdout.readline())["url"]
 
 
-def poll(url: Callable[[], str], stop: threading.Event, took: list[float]) -> None:
-    """Asks for progress twice a second, as A1111's clients do, also while there is no server."""
-    while not stop.wait(0.5):
-        started = time.perf_counter()
-        try:
-            call(f"{url()}sdapi/v1/progress")
-        except OSError:
-            continue
-        took.append(time.perf_counter() - started)
-
-
-def listen(url: str) -> None:
-    """Returns when the job is over."""
-    with urllib.request.urlopen(url, timeout=3600) as stream:
+def watch(server: subprocess.Popen[str], url: str, job: str) -> tuple[int, int]:
+    """Waits until the job is over, and gives the server's memory in MB and how many files it has open."""
+    with urllib.request.urlopen(f"{url}api/v1/jobs/{job}/events", timeout=3600) as stream:
         for _ in stream:
             pass
+    return memory(server.pid)
+
+
+def timed(url: str) -> float:
+    """Gives how many seconds the answer took."""
+    started = time.perf_counter()
+    with urllib.request.urlopen(url, timeout=120) as answer:
+        answer.read()
+    return time.perf_counter() - started
 
 
 def call(url: str, body: Any = None) -> Any:

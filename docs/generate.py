@@ -1,10 +1,13 @@
-"""Writes the pages that follow from the code: docs/settings.md from the settings, docs/cli.md from the commands.
+"""Writes the pages that follow from the code: docs/settings.md from the settings, docs/cli.md from the commands, and
+docs/rest.md from the server's OpenAPI document.
 
 python docs/generate.py            `make docs`; a test fails when a page is stale
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import NoneType
@@ -40,6 +43,21 @@ Exit codes: 0 done, 1 failed while working, 2 the input is wrong (one line says 
 to do), 130 interrupted, with the work saved. With `--json`, stdout carries one JSON object and everything for people
 goes to stderr. `RETRATO_HOME` names the folder where embeddings, runs and pictures are kept."""
 
+REST_INTRODUCTION = """\
+What the [server](server.md) can be asked, from its own OpenAPI document (`/openapi.json`; `/docs` shows it in a
+browser). Bodies and answers are JSON unless something else is said. What is wrong is answered with 4xx, what failed
+with 500, as `application/problem+json` with one sentence in `detail`. Where others may come in (`--listen`), name and
+password go along as HTTP Basic, or the printed token as `Authorization: Bearer`. A dash as default means that the
+field must be given."""
+
+# The parts of the page, by the tags of the endpoints.
+REST_PARTS = {
+    "jobs": ("Jobs", "Whatever takes time is a job: settings in, an id out, events until it is over."),
+    "pictures": ("Pictures", "What was drawn, and pictures to draw over."),
+    "people": ("People, photos and models", "Who can be drawn, what can be learned from, and on what."),
+    "sdapi": ("A1111's API", "The endpoints of A1111 1.10; what differs stands in [the server](server.md#a1111s-api)."),
+}
+
 
 def settings_page() -> str:
     """Gives docs/settings.md: a table for each kind of settings, and one of the recipes."""
@@ -71,6 +89,103 @@ def cli_page() -> str:
         table = _table(("option", "takes", "default", "meaning"), rows)
         parts += [f"## retrato {entry.name}", entry.help, f"```\n{usage}\n```", table]
     return "\n\n".join(parts) + "\n"
+
+
+def rest_page() -> str:
+    """Gives docs/rest.md: every endpoint with its parameters, and every body and answer with its fields."""
+    document = _openapi()
+    schemas: Mapping[str, Any] = document["components"]["schemas"]
+    by_tag: dict[str, list[str]] = {tag: [] for tag in REST_PARTS}
+    for path, methods in document["paths"].items():
+        for method, said in methods.items():
+            by_tag[said["tags"][0]].append(_endpoint(method.upper(), path, said))
+    parts = ["# REST", NOTE, REST_INTRODUCTION]
+    for tag, endpoints in by_tag.items():
+        title, introduction = REST_PARTS[tag]
+        parts += [f"## {title}", introduction, *endpoints]
+    parts += ["## Bodies and answers", "In the order of the alphabet; settings have [their own page](settings.md)."]
+    for name, schema in sorted(schemas.items()):
+        if _has_own_heading(name):
+            parts += [f"### {name}", _cell(schema.get("description")), _fields_table(schema)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _openapi() -> Mapping[str, Any]:
+    """Gives the server's document; a server is made for it, in a folder that is thrown away, and never started."""
+    from retrato.server import create_app
+    from retrato.studio import Studio
+
+    with tempfile.TemporaryDirectory(prefix="retrato-docs-") as home:
+        app = create_app(Studio.open("mini", home=home), ServerSettings())
+        app.state.service.close()
+        document: Mapping[str, Any] = app.openapi()
+        return document
+
+
+def _endpoint(method: str, path: str, said: Mapping[str, Any]) -> str:
+    rows = []
+    for each in said.get("parameters", []):
+        default = "-" if each.get("required") else json.dumps(each["schema"].get("default"))
+        meaning = each.get("description") or each["schema"].get("description", "")
+        rows.append((f"`{each['name']}`", each["in"], _kind(each["schema"]), default, _cell(meaning)))
+    body = said.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    answers = [
+        f"{status} {kind}" for status, answer in said["responses"].items() if status < "4" for kind in _answer(answer)
+    ]
+    lines = [f"### {method} {path}", said.get("description") or said.get("summary", "")]
+    if rows:
+        lines.append(_table(("parameter", "in", "values", "default", "meaning"), rows))
+    if body:
+        lines.append(f"Body: {_kind(body)}.")
+    return "\n\n".join([*lines, f"Answer: {'; '.join(answers)}."])
+
+
+def _answer(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Gives what an answer holds."""
+    for kind, content in answer.get("content", {"": {}}).items():
+        schema = content.get("schema", {})
+        if kind == "application/json":
+            yield _kind(schema) if schema else "null"
+        else:
+            yield f"`{kind}`" if kind else "and nothing else"
+
+
+def _fields_table(schema: Mapping[str, Any]) -> str:
+    """Gives the table of an object's fields, empty where it has none."""
+    required = schema.get("required", ())
+    rows = []
+    for name, field in schema.get("properties", {}).items():
+        default = "-" if name in required else f"`{json.dumps(field.get('default'), ensure_ascii=False)}`"
+        rows.append((f"`{name}`", _kind(field), default, _cell(field.get("description"))))
+    return _table(("field", "values", "default", "meaning"), rows) if rows else ""
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """Gives what a schema takes in words, with its bounds and links."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        place = "" if _has_own_heading(name) else "settings.md"
+        return f"[{name}]({place}#{name.lower()})"
+    if choices := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(dict.fromkeys(_kind(choice) for choice in choices))
+    if "enum" in schema or "const" in schema:
+        return " ".join(f"`{choice}`" for choice in schema.get("enum", [schema.get("const")]))
+    words = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}
+    words |= {"null": "null", "object": "object", "array": "list"}
+    said = [words.get(str(schema.get("type")), "anything")]
+    said += [f"of {_kind(schema['items'])}"] if schema.get("items") else []
+    bounds = {"minimum": "from {}", "exclusiveMinimum": "above {}", "maximum": "to {}", "exclusiveMaximum": "below {}"}
+    bounds |= {"maxLength": "of at most {} characters", "maxItems": "(at most {})", "pattern": "like `{}`"}
+    limits = {key: _number(schema[key]) for key in bounds if schema.get(key, 2**63) not in (2**63, 2**63 - 1)}
+    return " ".join([*said, *(bounds[key].format(limit) for key, limit in limits.items())]).replace("|", "\\|")
+
+
+def _number(limit: Any) -> Any:
+    return f"{limit:g}" if isinstance(limit, float) else limit
+
+
+def _has_own_heading(schema: str) -> bool:
+    return not schema.endswith("Settings")
 
 
 def _settings_table(kind: type[Settings], command: str) -> str:
@@ -190,7 +305,7 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page}
+PAGES = {"settings.md": settings_page, "cli.md": cli_page, "rest.md": rest_page}
 
 
 def main() -> None:

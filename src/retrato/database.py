@@ -29,3 +29,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         yield
+
+
+def compact(connection: sqlite3.Connection) -> None:
+    """Writes the file anew without what was deleted, and empties the log, so that no byte of it can be read there."""
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

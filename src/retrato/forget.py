@@ -10,6 +10,7 @@ from retrato.embeddings import EmbeddingLibrary, check_name
 from retrato.errors import UnknownError
 from retrato.gallery import Gallery, mentioned
 from retrato.jobs import Job, JobQueue
+from retrato.plain import texts
 
 
 def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: str | None = None) -> list[str]:
@@ -18,9 +19,11 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     With `owner`, pictures and jobs of others stay. Raises EmbeddingError for what is no name, QueueError while a job
     about them runs, and UnknownError where there is nothing about them.
     """
-    check_name(name)
-    jobs = [job for job in queue.jobs(owner=owner, limit=-1) if mentioned(str(job.settings), [name])]
-    photos = {Path(job.options["photos"]) for job in jobs if job.kind == "train" and job.options.get("photos")}
+    check_name(name, is_found=True)
+    known = queue.jobs(owner=owner, limit=-1)
+    jobs = [job for job in known if _is_about(queue, job, name)]
+    sets = _photo_sets(home, name, jobs, known)
+    jobs += [job for job in known if job not in jobs and _sets_of(job) & sets]
     removed = [f"job {job.id}" for job in jobs]
     for job in jobs:  # first: one that runs refuses, and nothing is gone yet
         queue.remove(job.id, owner=owner)
@@ -28,15 +31,33 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     pictures = [each for each in gallery.of_person(name) if owner in (None, each.owner)]
     removed += [_relative(home, gallery.remove(each.id)) for each in pictures]
     files = [*_embedding_files(home, name), *_uploads(home, jobs)]
-    for path in [*files, *_run_folders(home, name), *_photo_sets(home, name, photos)]:
+    for path in [*files, *_run_folders(home, name), *sorted(sets)]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         removed.append(_relative(home, path))
     for job in jobs:
         shutil.rmtree(home / "jobs" / job.id, ignore_errors=True)
     if not removed:
         raise UnknownError(f"there is nothing about {name!r} in {home}: `retrato embeddings list` shows who there is")
-    queue.compact()
+    gallery.compact()
     return removed
+
+
+# Events with words in them; the others are figures, and many.
+_SPOKEN = ("drawn", "captioned", "prepared", "refused", "kept")
+
+
+def _is_about(queue: JobQueue, job: Job, name: str) -> bool:
+    """Says whether a job was asked for, told or answered with the person's name."""
+    told = [event.data for event in queue.events(job.id, kinds=_SPOKEN, limit=-1)]
+    said = [job.settings, job.options, job.result, job.error, told]
+    return any(mentioned(text, [name]) for text in texts(said))
+
+
+def _sets_of(job: Job) -> set[Path]:
+    """Gives the folders of photos that a job works on, and the one that it makes."""
+    named = [job.options.get("photos"), job.options.get("out")]
+    named += [str(Path(file).parent) for file in job.options.get("files", ())]
+    return {Path(folder).resolve() for folder in named if folder}
 
 
 def _embedding_files(home: Path, name: str) -> list[Path]:
@@ -61,11 +82,18 @@ def _run_folders(home: Path, name: str) -> list[Path]:
     return [path for path in found if path.name == name or path.name.removeprefix(f"{name}-").isdecimal()]
 
 
-def _photo_sets(home: Path, name: str, photos: set[Path]) -> list[Path]:
-    """Gives the sets of photos inside the home folder that the person was learned from, or that have their name."""
+def _photo_sets(home: Path, name: str, about: list[Job], jobs: list[Job]) -> set[Path]:
+    """Gives the sets of photos inside the home folder that have the person's name, or that the person was learned from.
+
+    So are those that such a set was prepared from, and those that were prepared from it.
+    """
     root = (home / "photos").resolve()
-    used = {path.resolve() for path in photos if path.resolve().is_relative_to(root) and path.is_dir()}
-    return sorted(used | {path.resolve() for path in root.glob(f"*/{_literal(name)}") if path.is_dir()})
+    sets = {path.resolve() for path in root.glob(f"*/{_literal(name)}")}
+    sets |= {folder for job in about if job.kind == "train" for folder in _sets_of(job)}
+    made = [_sets_of(job) for job in jobs if job.kind == "prepare"]
+    while more := {folder for pair in made if pair & sets for folder in pair} - sets:
+        sets |= more
+    return {path for path in sets if path.is_relative_to(root) and path != root and path.is_dir()}
 
 
 def _literal(name: str) -> str:

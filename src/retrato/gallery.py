@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from retrato.database import open_database, transaction
+from retrato.database import compact, open_database, transaction
 from retrato.errors import PhotoError, UnknownError
 from retrato.generation import parse_infotext, read_infotext
 
@@ -245,6 +245,16 @@ class Gallery:
             if name.casefold() in map(str.casefold, each.people)
             or mentioned(f"{each.prompt}\n{each.negative_prompt}", [name])
         ]
+
+    def compact(self) -> None:
+        """Makes the index of words anew and the whole database smaller: of what was removed, no byte is left.
+
+        The index marks words as deleted by writing them once more, so it has to be made from the pictures there are.
+        """
+        with self._lock:
+            with transaction(self._database):
+                self._database.execute("INSERT INTO picture_words (picture_words) VALUES ('rebuild')")
+            compact(self._database)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
@@ -24,3 +24,16 @@ def plain(value: object, *, root: Path | None = None) -> object:
     if isinstance(value, Path):
         return value.relative_to(root).as_posix() if root and value.is_relative_to(root) else str(value)
     raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def texts(value: object) -> Iterator[str]:
+    """Gives all texts in plain data, the keys of objects too, as they are read and not as JSON writes them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield str(key)
+            yield from texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from texts(each)

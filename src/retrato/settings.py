@@ -100,6 +100,9 @@ class LearnSettings(Settings):
     )
     width: int | None = option(None, "width of the training pictures in pixels; the model's own", ge=64, le=2048)
     height: int | None = option(None, "height of the training pictures in pixels; the model's own", ge=64, le=2048)
+    buckets: bool = option(
+        False, "learn from each photo's own shape, the nearest of a grid with as many pixels, instead of squares"
+    )
     use_mask: bool = option(
         True, "weigh the loss by a photo's mask (name.mask.png beside it, or its opacity): the rest teaches nothing"
     )
@@ -122,6 +125,14 @@ class LearnSettings(Settings):
     )
     overwrite: bool = option(False, "replace an embedding of the same name")
     seed: int = option(0, "seed of everything random", ge=0, le=2**63 - 1)
+
+    @model_validator(mode="after")
+    def _have_one_shape(self) -> Self:
+        if self.buckets and (self.width or self.height):
+            raise ValueError(
+                "buckets were given together with width or height: either each photo's shape or one for all"
+            )
+        return self
 
 
 class TrainSettings(LearnSettings):
@@ -259,6 +270,9 @@ class EvaluateSettings(Settings):
     """How people are learned and judged to see how well that works. The protocol stands in `docs/evaluate.md`."""
 
     recipes: str = option("retrato", "recipes to compare, the first against the others, such as `retrato,a1111`")
+    script: str | None = option(
+        None, "diffusers' textual_inversion.py, to be run on the same photos as one more contender"
+    )
     samples: int | None = option(
         None, "most photo passes of each training, whatever the batch; by default each recipe's own", ge=1
     )
@@ -280,6 +294,11 @@ class EvaluateSettings(Settings):
     def recipe_names(self) -> tuple[RecipeName, ...]:
         """Gives the recipes one by one."""
         return tuple(cast("RecipeName", name.strip()) for name in self.recipes.split(","))
+
+    @property
+    def contenders(self) -> tuple[str, ...]:
+        """Gives the recipes and, where its script is named, `diffusers`."""
+        return (*self.recipe_names, *(("diffusers",) if self.script else ()))
 
     @model_validator(mode="after")
     def _recipes_exist(self) -> Self:

@@ -169,7 +169,7 @@ class Studio:
         left out, then training's own events; `Finished.file` is the file in the library. The run lies in `out`, by
         default under `textual_inversion`; `resume` goes on with an interrupted one. Closing the generator stops it.
         """
-        return answered(self._begin(photos, settings, out, resume))
+        return answered(self.begin(photos, settings, out, resume))
 
     def train_many(
         self, folders: Path | str, settings: TrainSettings, *, resume: bool = False, at_once: int = 32
@@ -313,7 +313,7 @@ class Studio:
             _announce(self.library, self.components)
         own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
         if more:
-            raise SettingsError("a sheet has one prompt: leave out --matrix and --wildcards all, or make an axis of it")
+            raise SettingsError("a sheet has one prompt: leave out --wildcards all, or make an axis of it")
         return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks)
 
     def _train_many(
@@ -325,14 +325,14 @@ class Studio:
                 continue
             root = self.home / "textual_inversion"
             try:
-                lessons[name] = self._begin(folder, settings, None, resume and has_run(root, name))
+                lessons[name] = self.begin(folder, settings, None, resume and has_run(root, name))
             except RetratoError as error:
                 failed: Of[Refused | TrainingEvent] = Of(name, Failed(str(error)))
                 yield failed
         together: Generator[Of[Refused | TrainingEvent], None, None] = crowd(self.components, lessons, at_once=at_once)
         yield from together
 
-    def _begin(
+    def begin(
         self, photos: Path | str, settings: LearnSettings, out: Path | str | None, resume: bool
     ) -> Lesson[Refused | TrainingEvent]:
         """Gives the lesson that `train` answers; raises what it says."""

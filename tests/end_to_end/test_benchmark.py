@@ -1,6 +1,8 @@
 """The benchmarks run, and say what they measured; how long it took is nobody's business here."""
 
+import fnmatch
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -76,21 +78,45 @@ def test_the_hostile_record_counts_inputs_and_losses(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/test_some.py").write_text(
         "from hypothesis import given, settings, strategies as st\n"
+        "import pytest\n"
         "def test_refuses_a_bomb(): pass\n"
         "def test_refuses_another(): assert False\n"
+        "def test_refuses_what_is_not_here(): pytest.skip('not here')\n"
         "def test_is_pretty(): assert False\n"
+        "@pytest.fixture\ndef broken():\n    yield\n    assert False\n"
+        "def test_refuses_and_breaks(broken): pass\n"
         "@given(st.integers())\n@settings(max_examples=20, derandomize=True, database=None)\n"
         "def test_chance_bytes(number): pass\n"
     )
     code = (
-        "import json, sys; from benchmarks.hostile import run; record = run(sys.argv[1:]);"
-        "print(json.dumps([record.tests, record.tried, record.survived, record.lost]))"
+        "import json, sys; from benchmarks.hostile import Row, run;"
+        "rows = [Row('files', ('*::test_refuses*', '*::test_chance*')), Row('nothing', ('*::test_none*',))];"
+        "record = run(sys.argv[1:], rows=rows);"
+        "print(json.dumps([record.tests, record.tried, record.survived, record.lost, record.skipped, record.open]))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, cwd=SCRIPT.parents[1]
     )
-    tests, tried, survived, lost = json.loads(ran.stdout.splitlines()[-1])
-    assert tests == {"files": 3}
-    assert tried == {"files": 22}
+    tests, tried, survived, lost, skipped, untested = json.loads(ran.stdout.splitlines()[-1])
+    assert tests == {"files": 4}
+    assert tried == {"files": 23}
     assert survived == {"files": 21}
-    assert [node.split("::")[1] for node in lost] == ["test_refuses_another"]
+    assert [node.split("::")[1] for node in lost] == ["test_refuses_another", "test_refuses_and_breaks"]
+    assert [node.split("::")[1] for node in skipped] == ["test_refuses_what_is_not_here"]
+    assert untested == ["nothing"]
+
+
+def test_every_test_that_the_hostile_record_names_is_there() -> None:
+    """Those of the browser may not be there: their folder may be missing."""
+    from benchmarks.hostile import FOLDERS, ROWS
+
+    root = SCRIPT.parents[1]
+    names = set()
+    for file in (path for folder in FOLDERS for path in (root / folder).rglob("test_*.py")):
+        place = file.relative_to(root).as_posix().partition("/")[2]
+        names |= {
+            f"{place}::{name}" for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text("utf-8"), re.M)
+        }
+    missing = [test for row in ROWS for test in row.tests if not fnmatch.filter(names, test)]
+    assert [test for test in missing if not test.startswith(("browser/", "unit/server/web/"))] == []
+    assert all(any(fnmatch.filter(names, test) for test in row.tests) for row in ROWS)

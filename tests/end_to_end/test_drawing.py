@@ -1,5 +1,6 @@
 """Drawing from pictures, with masks, in two passes and on sheets, from the command line."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def start(tmp_path: Path) -> Path:
     mask.crop((0, 0, 32, 64)).save(tmp_path / "narrow.png")
     Image.new("L", (64, 64)).save(tmp_path / "black.png")
     (tmp_path / "text.png").write_text("no picture")
+    os.mkfifo(tmp_path / "pipe.png")
     return tmp_path
 
 
@@ -63,6 +65,17 @@ def test_a_sheet_and_its_cells(retrato: Run, start: Path, tiny_folder: Path) -> 
     assert files_below(start / "out") == {Path(ran.json["file"]), *(Path(cell["file"]) for cell in ran.json["cells"])}
 
 
+def test_a_matrix_on_one_sheet(retrato: Run, start: Path, tiny_folder: Path) -> None:
+    drawing = ("--steps", 2, "--seed", 3, "--sampler", "Euler", "--model", tiny_folder, "--json", "--out")
+    ran = retrato("grid", "a man|red|hat", "--matrix", "prompt", *drawing, start / "sheet")
+    assert ran.code == 0
+    places = [{"with": red, "and with": hat} for hat in ("nothing", "hat") for red in ("nothing", "red")]
+    assert [cell["values"] for cell in ran.json["cells"]] == places
+    singly = retrato("generate", "a man|red|hat", "--matrix", "prompt", *drawing, start / "out")
+    for cell, image in zip(ran.json["cells"], singly.json["images"], strict=True):
+        assert Path(cell["file"]).read_bytes() == Path(image["file"]).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -82,6 +95,17 @@ def test_a_sheet_and_its_cells(retrato: Run, start: Path, tiny_folder: Path) -> 
         (("--sampler", "DPM++ SDE", "--eta", "0.5"), "takes none"),
         (("--hires", "--hires-upscaler", "ESRGAN_4x"), "needs weights"),
         (("--seed-resize-from", "big"), "seed_resize_from is 'big'"),
+        (("--hires", "--hires-resize", "60x60"), "second pass is 60"),
+        (("--hires", "--hires-sampler", "Eul"), "did you mean Euler"),
+        (("--sampler", "DPM++ 2N Karras"), "DPM++ 2M"),
+        (("--schedule", "Karas"), "did you mean Karras"),
+        (("--hypernetwork", "ana"), "no hypernetwork 'ana'"),
+        (("--style", "Oil"), "no style called 'Oil'"),
+        (("--negative", "(a:1000)"), "a word weighs 1000"),
+        (("--negative", "__colour__"), "no word list colour.txt"),
+        (("--init-image", "/dev/zero"), "/dev/zero is no regular file"),
+        (("--init-image", "pipe.png"), "pipe.png is no regular file"),
+        (("--init-image", "."), "cannot be read"),
     ],
 )
 def test_wrong_input_is_one_sentence(
@@ -107,6 +131,8 @@ def test_wrong_input_is_one_sentence(
         (("--x", "Sampler=Euler,Eular"), "did you mean Euler"),
         (("--x", "Seed=1-30", "--y", "Steps=1-30"), "900 pictures"),
         ((), "--x"),
+        (("--matrix", "prompt"), "no part to leave out"),
+        (("--matrix", "prompt", "--y", "Seed=1"), "leave out --x and --y"),
     ],
 )
 def test_a_wrong_axis_is_one_sentence(

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,41 @@ def test_img2img_through_a1111s_client(server: Running) -> None:
     assert drawn.image.size == (64, 64)
     masked = api.img2img(images=[draw_photo(1)], mask_image=Image.new("L", (64, 64), 255), width=64, height=64)
     assert masked.image.size == (64, 64)
+
+
+def test_who_drops_out_and_comes_back_misses_nothing(server: Running) -> None:
+    """Two tabs at one job; one loses its connection and goes on after the last event it had. Then it is cancelled."""
+    url = f"http://127.0.0.1:{server.port}/api/v1/jobs"
+    body = {"kind": "draw", "settings": {"prompt": "a cat", "steps": 150, "width": 64, "height": 64, "count": 100}}
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        job = f"{url}/{json.loads(answer.read())['id']}"
+    with _stream(job) as other:
+        with _stream(job) as first:
+            had = [next(first) for _ in range(4)]
+        with _stream(job, after=had[-1]["number"]) as again:
+            had += [next(again) for _ in range(3)]
+            with urllib.request.urlopen(f"{job}/preview", timeout=60) as answer:
+                assert answer.read().startswith(b"\x89PNG")
+            with urllib.request.urlopen(urllib.request.Request(job, method="DELETE"), timeout=60) as answer:
+                wished = time.monotonic()
+            had += list(again)
+        assert time.monotonic() - wished < 30  # and not as long as it takes to draw a hundred pictures
+        assert had == list(other)
+    with urllib.request.urlopen(f"{job}/history", timeout=60) as answer:
+        assert json.loads(answer.read()) == had
+    assert [event["kind"] for event in had[:2]] == ["queued", "running"]
+    assert had[-1]["kind"] == "cancelled"
+    with urllib.request.urlopen(f"{url}?state=running", timeout=60) as answer:
+        assert json.loads(answer.read()) == []
+
+
+@contextmanager
+def _stream(job: str, after: int = 0) -> Iterator[Iterator[dict[str, Any]]]:
+    """Gives the events of a job as they come in, after number `after`."""
+    request = urllib.request.Request(f"{job}/events", headers={"Last-Event-ID": str(after)})
+    with urllib.request.urlopen(request, timeout=120) as stream:
+        yield (json.loads(line.removeprefix(b"data: ")) for line in stream if line.startswith(b"data: "))
 
 
 @pytest.mark.slow

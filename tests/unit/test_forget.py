@@ -11,8 +11,8 @@ from retrato.embeddings import Embedding, write_embedding
 from retrato.errors import QueueError, UnknownError
 from retrato.forget import forget
 from retrato.gallery import Gallery
-from retrato.jobs import JobQueue, order_drawing, order_training
-from retrato.settings import GenerateSettings, TrainSettings
+from retrato.jobs import JobQueue, order_captions, order_drawing, order_preparation, order_training
+from retrato.settings import GenerateSettings, PhotoSettings, TrainSettings
 
 NAME = "zoe-t7"
 
@@ -60,6 +60,39 @@ def test_nothing_of_her_is_left_and_everything_of_others(home: Path) -> None:
     assert names == {f"{NAME}9"}  # somebody else
     assert (home / "embeddings" / "rui.safetensors").exists()
     assert (home / "photos" / "local" / "rui" / "rui.png").exists()
+
+
+def test_no_byte_is_left_while_a_server_has_the_database_open(home: Path) -> None:
+    """The name's parts are words of the index, and deleted words are written once more: none may stay."""
+    queue, gallery = JobQueue(home), Gallery(home)
+    name, sets = "zoequill-t7", home / "photos" / "local"
+    for folder in ("zoequillphotos", "zoe-64"):
+        (sets / folder).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(sets / folder / "1.png")
+    for number in range(30):
+        notes = PngInfo()
+        notes.add_text("parameters", f"{number}\n{name}, zoequillish\nSteps: 1, Sampler: Euler, CFG scale: 7, Seed: 1")
+        file = home / "outputs" / f"{number}.png"
+        Image.new("RGB", (8, 8)).save(file, pnginfo=notes)
+        gallery.add(file, people=[name])
+    order_preparation(queue, sets / "zoequillphotos", sets / "zoe-64", PhotoSettings())
+    training = order_training(queue, sets / "zoe-64", TrainSettings(name=name))
+    order_captions(queue, [sets / "zoequillphotos" / "1.png"])
+    drawing = order_drawing(queue, GenerateSettings(prompt=f"first line\n{name}"))
+    styled = order_drawing(queue, GenerateSettings(prompt="nobody", styles=("her",)))
+    queue.record(styled.id, "drawn", {"infotext": f"nobody, {name}"})
+    queue.cancel(training.id)
+    queue.remove(drawing.id)  # its bytes lie in a free page
+    forget(home, name, queue=queue, gallery=gallery)
+    assert not any((sets / folder).exists() for folder in ("zoequillphotos", "zoe-64"))
+    assert queue.jobs() == []
+    assert len(gallery.search("rui")) == 1
+    for path in home.rglob("*"):
+        assert "zoequill" not in path.name
+        if path.is_file():
+            assert b"zoequill" not in path.read_bytes().lower(), path
+    queue.close()
+    gallery.close()
 
 
 def test_photos_outside_the_home_folder_are_originals_and_stay(home: Path, tmp_path: Path) -> None:

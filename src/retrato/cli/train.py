@@ -1,6 +1,6 @@
 """`retrato train`: learns a person. Knows the screen; how people are learned is the studio's business."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,8 @@ from retrato.cli.screen import Screen
 from retrato.photos import Refused
 from retrato.settings import LearnSettings, TrainSettings
 from retrato.studio import Studio
-from retrato.training import Finished, Picked, Prepared, Stepped
+from retrato.training import Finished, Picked, Prepared, Stepped, TrainingEvent
+from retrato.training.processes import Processes, answered_together, help_training, joined_processes
 
 Out = Annotated[
     Path | None, typer.Option("--out", help="folder of the run; by default a new one under the home folder")
@@ -56,12 +57,35 @@ def learn(
     family: str = "auto",
     vae: Path | None = None,
 ) -> Mapping[str, object]:
-    """Learns the person while `screen` shows how it goes; gives what came out, for programs. Raises Interrupted."""
+    """Learns the person while `screen` shows how it goes; gives what came out, for programs. Raises Interrupted.
+
+    Of several processes that torchrun started only the first does all this; the others help it and then exit.
+    """
+    with joined_processes() as processes:
+        if processes is not None:
+            device = processes.device(device)
+        studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
+        if processes is not None and processes.rank:
+            help_training(studio.components, processes)
+            raise typer.Exit
+        return _watched(lambda: _begun(studio, photos, settings, out, resume, processes), screen)
+
+
+def _begun(
+    studio: Studio, photos: Path, settings: LearnSettings, out: Path | None, resume: bool, processes: Processes | None
+) -> Generator[Refused | TrainingEvent, None, None]:
+    if processes is None:
+        return studio.train(photos, settings, out=out, resume=resume)
+    return answered_together(studio.begin(photos, processes.settings(settings), out, resume), processes)
+
+
+def _watched(
+    start: Callable[[], Generator[Refused | TrainingEvent, None, None]], screen: Screen
+) -> Mapping[str, object]:
     refused: list[Refused] = []
     step, run_folder, reason, finished = 0, None, "", None
     try:
-        studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
-        with closing(watch(studio.train(photos, settings, out=out, resume=resume), screen.notes)) as events:
+        with closing(watch(start(), screen.notes)) as events:
             for event in events:
                 match event:
                     case Refused():

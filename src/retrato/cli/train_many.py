@@ -4,7 +4,7 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from retrato.cli.options import Device, Dtype, Json, Model, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.screen import Screen
+from retrato.cluster import Place, train_on_cluster
 from retrato.errors import TrainingError
 from retrato.photos import Refused
 from retrato.settings import TrainSettings
@@ -31,6 +32,14 @@ def train_many(
     at_once: Annotated[
         int, typer.Option("--at-once", min=1, max=1024, help="most examples that go through the model together")
     ] = 32,
+    engine: Annotated[
+        Literal["batch", "ray"],
+        typer.Option("--engine", help="all in one batch on one device, or spread over a Ray cluster (extra `cluster`)"),
+    ] = "batch",
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, max=10_000, help="with ray: people at a time; by default one for each GPU"),
+    ] = None,
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -42,7 +51,12 @@ def train_many(
     failed: dict[str, str] = {}
     try:
         studio = Studio.open(model, device=device, dtype=dtype)
-        with closing(_watched(studio.train_many(folders, settings, resume=resume, at_once=at_once), screen)) as events:
+        if engine == "ray":
+            place = Place(str(studio.model), studio.home.resolve(), device, dtype)
+            learning = train_on_cluster(place, folders, settings, workers=workers, resume=resume)
+        else:
+            learning = studio.train_many(folders, settings, resume=resume, at_once=at_once)
+        with closing(_watched(learning, screen)) as events:
             for each in events:
                 match each.event:
                     case Finished():

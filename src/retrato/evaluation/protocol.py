@@ -8,11 +8,13 @@ import statistics as plain_statistics
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from retrato.embeddings import Embedding, read_embedding
 from retrato.errors import ModelError, SettingsError
 from retrato.evaluation.judging import Court, Verdict
 from retrato.evaluation.measured import Compared, Measured, Point, Started
+from retrato.evaluation.peer import PEER, check_peer, learn_with_peer
 from retrato.evaluation.people import Person, find_people
 from retrato.evaluation.prompts import drawing_plan, read_prompts
 from retrato.evaluation.report import write_evaluation
@@ -33,11 +35,16 @@ FIRST_SEED = 2_000_003  # of the pictures: none that a recipe picks by
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Learned:
-    """A finished training: its end, how many photos a step passes, and the seconds at each step."""
+    """A finished training: its file, its cost, and the checkpoints on the way with the seconds at each."""
 
-    finished: Finished
-    samples_per_step: int
-    seconds_at: dict[int, float]
+    file: Path
+    steps: int
+    samples: int
+    picked_samples: int
+    seconds: float
+    candidates: tuple[Candidate, ...] = ()
+    samples_per_step: int = 1
+    seconds_at: dict[int, float] = dataclasses.field(default_factory=dict)
 
 
 def evaluate(
@@ -56,6 +63,8 @@ def evaluate(
     scorer = judge or studio.scorer
     if scorer is None:
         raise ModelError(f"{studio.model} brings no scorer: name a model folder that does with --judge")
+    if settings.script:
+        check_peer(Path(settings.script), studio.model, studio.components)
     people = find_people(Path(folder), settings.held_out, settings.seed, studio.components.defaults.size)
     if len({person.name for person in people}) < len(people):
         raise SettingsError(f"two people in {folder} have one name: rename a folder")
@@ -73,14 +82,18 @@ def evaluate(
         (person, recipe, settings.seed + number)
         for person in people
         for number in range(settings.trainings)
-        for recipe in settings.recipe_names
+        for recipe in settings.contenders
     ]
     measured, resampled = [], []
     for number, (person, recipe, seed) in enumerate(todo, 1):
         yield Started(number, len(todo), person.name, recipe, seed)
         place = out / person.name / f"{recipe}-{seed}"
-        learned = yield from _learn(studio, person, _training(settings, person, recipe, seed), place / "run")
-        verdict = court.judge(read_embedding(learned.finished.file), person, NAME)
+        if recipe == PEER:
+            learned = _learn_with_peer(studio, person, settings, seed, place / "run")
+        else:
+            training = _training(settings, person, cast("RecipeName", recipe), seed)
+            learned = yield from _learn(studio, person, training, place / "run")
+        verdict = court.judge(read_embedding(learned.file), person, NAME)
         resampled.append(resampled_scores(verdict.cells, verdict.yardstick, settings.seed))
         measured.append(_measured(court, person, recipe, seed, learned, verdict, settings, place))
         intervals = {name: interval(resampled[-1][:, at]) for at, name in enumerate(measured[-1].scores)}
@@ -99,6 +112,22 @@ def evaluate(
     )
     write_evaluation(compared)
     yield compared
+
+
+def _learn_with_peer(studio: Studio, person: Person, settings: EvaluateSettings, seed: int, folder: Path) -> _Learned:
+    assert settings.script is not None, "it is among the contenders"
+    found = learn_with_peer(
+        Path(settings.script),
+        studio.model,
+        studio.components,
+        person,
+        word=settings.initializer_text,
+        vectors=settings.vectors_per_token,
+        samples=settings.samples,
+        seed=seed,
+        folder=folder,
+    )
+    return _Learned(found.file, found.steps, found.samples, found.samples, found.seconds)
 
 
 def _training(settings: EvaluateSettings, person: Person, recipe: RecipeName, seed: int) -> TrainSettings:
@@ -136,7 +165,16 @@ def _learn(
                 finished = event
         yield event
     assert finished is not None, "a training that raises nothing ends with Finished"
-    return _Learned(finished, per_step, seconds_at)
+    return _Learned(
+        file=finished.file,
+        steps=finished.steps_run,
+        samples=finished.samples,
+        picked_samples=finished.picked_step * per_step,
+        seconds=finished.times["train"],
+        candidates=finished.candidates,
+        samples_per_step=per_step,
+        seconds_at=seconds_at,
+    )
 
 
 def _measured(
@@ -149,8 +187,7 @@ def _measured(
     settings: EvaluateSettings,
     place: Path,
 ) -> Measured:
-    finished = learned.finished
-    embedding = read_embedding(finished.file)
+    embedding = read_embedding(learned.file)
     learning, regret = ((), None) if settings.quick else _learning_curve(court, person, learned)
     weights = () if settings.quick else _weight_curve(court, person, embedding)
     pictures = [
@@ -166,17 +203,17 @@ def _measured(
         diversity=verdict.diversity,
         closest=verdict.closest,
         rank1=verdict.rank1,
-        steps=finished.steps_run,
-        samples=finished.samples,
-        picked_samples=finished.picked_step * learned.samples_per_step,
-        seconds=finished.times["train"],
+        steps=learned.steps,
+        samples=learned.samples,
+        picked_samples=learned.picked_samples,
+        seconds=learned.seconds,
         learning=learning,
         weights=weights,
         area=area_under([(point.scores["prompt_fidelity"], point.scores["identity"]) for point in weights])
         if weights
         else None,
         regret=regret,
-        embedding=finished.file,
+        embedding=learned.file,
         pictures=tuple(pictures),
     )
 
@@ -184,13 +221,13 @@ def _measured(
 def _learning_curve(court: Court, person: Person, learned: _Learned) -> tuple[tuple[Point, ...], float | None]:
     """Gives the scores of every checkpoint, and how much better than the picked one the best of all candidates is."""
     points, harmonic = [], {}
-    for candidate in learned.finished.candidates:
+    for candidate in learned.candidates:
         scores = court.quick_scores(read_embedding(candidate.file), person, NAME, CURVE_CELLS)
         harmonic[_key(candidate)] = scores["harmonic"]
         if not candidate.is_average:
             samples = candidate.step * learned.samples_per_step
             points.append(Point(samples, learned.seconds_at.get(candidate.step, 0.0), scores))
-    picked = court.quick_scores(read_embedding(learned.finished.file), person, NAME, CURVE_CELLS)["harmonic"]
+    picked = court.quick_scores(read_embedding(learned.file), person, NAME, CURVE_CELLS)["harmonic"]
     return tuple(points), max(harmonic.values()) - picked if harmonic else None
 
 

@@ -26,7 +26,7 @@ def compare(
     seconds: float,
 ) -> Compared:
     """Gives everything in one; `resampled` holds the scores [draws, 3] of each of `measured`."""
-    names = settings.recipe_names
+    names = settings.contenders
     reference = "a1111" if "a1111" in names else names[0]
     draws: dict[str, Tensor] = {recipe: _draws(recipe, measured, resampled, settings.seed) for recipe in names}
     target = _targets(reference, measured)
@@ -96,7 +96,7 @@ def _summary(
     means = _means(recipe, measured)
     found = [to_quality(one, target.get((one.person, one.seed)), settings.quality) for one in own]
     reached = [each for each in found if each is not None]
-    apart = draws[recipe] - draws[settings.recipe_names[0]]
+    apart = draws[recipe] - draws[settings.contenders[0]]
     return Summary(
         recipe=recipe,
         trainings=len(own),

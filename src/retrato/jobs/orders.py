@@ -9,17 +9,24 @@ from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettin
 
 
 def order_drawing(
-    queue: JobQueue, settings: GenerateSettings, *, owner: str = LOCAL, model: str | None = None, keep: bool = True
+    queue: JobQueue,
+    settings: GenerateSettings,
+    *,
+    owner: str = LOCAL,
+    model: str | None = None,
+    keep: bool = True,
+    task: str | None = None,
 ) -> Job:
     """Queues pictures. A seed of -1 is drawn now, so that a job that goes on later draws what it would have drawn.
 
     Without `keep` the pictures go to a folder of the job's own, for whoever sent it to take, and not to the gallery.
+    `task` is what the sender calls it.
     """
     if settings.seed == -1:
         settings = settings.changed(seed=secrets.randbelow(2**32 - settings.count))
     if getattr(settings, "variation_strength", 0) and getattr(settings, "variation_seed", 0) == -1:
         settings = settings.changed(variation_seed=secrets.randbelow(2**32 - settings.count))
-    options = {"model": model, "keep": keep}
+    options = {"model": model, "keep": keep, **({"task": task} if task else {})}
     return queue.submit("draw", settings.model_dump(mode="json"), owner=owner, options=options)
 
 

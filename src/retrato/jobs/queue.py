@@ -23,6 +23,7 @@ Wish = Literal["cancel", "pause", "skip"]
 
 LOCAL = "local"  # who asks where nobody has to say who they are
 LONGEST_QUEUE = 1000
+LONGEST_HISTORY = 1000
 OPEN: tuple[State, ...] = ("queued", "running", "paused")
 
 
@@ -83,16 +84,21 @@ CREATE INDEX IF NOT EXISTS events_by_job ON events (job, number);
 class JobQueue:
     """The jobs of one home folder. All methods may be called from any thread.
 
-    `owner` is whose jobs a method sees: another owner's are as unknown as none. None sees all.
+    `owner` is whose jobs a method sees: another owner's are as unknown as none. None sees all. At most `longest` jobs
+    wait; of those that are over, the latest `history` of each owner are remembered.
     """
 
-    def __init__(self, home: Path, *, longest: int = LONGEST_QUEUE) -> None:
+    def __init__(self, home: Path, *, longest: int = LONGEST_QUEUE, history: int = LONGEST_HISTORY) -> None:
         self.home = home
         self.longest = longest
+        self.history = history
         self._lock = threading.RLock()
         self._database = open_database(home, SCHEMA)
         self._listeners: dict[object, Callable[[], None]] = {}
         self._previews: dict[str, bytes] = {}
+        self._begun: dict[
+            str, tuple[float, float]
+        ] = {}  # of running jobs: when by the clock of `monotonic`, and how far
 
     def close(self) -> None:
         """Closes the file."""
@@ -231,12 +237,6 @@ class JobQueue:
                 raise QueueError(f"job {job} is running: cancel it first")
             database.execute("DELETE FROM jobs WHERE id = ?", (job,))
 
-    def compact(self) -> None:
-        """Overwrites on the disk what was removed, so that nothing of it can be read there."""
-        with self._lock:
-            self._database.execute("VACUUM")
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
     # --- what the worker does -------------------------------------------------------------------------------------
 
     def recover(self, device: str) -> list[Job]:
@@ -267,6 +267,7 @@ class JobQueue:
             if row is None:
                 return None
             self._record(row["id"], "running", {"resumes": bool(row["resumes"])})
+            self._begun[row["id"]] = (time.monotonic(), row["progress"])
         return _job(row)
 
     def record(self, job: str, kind: str, data: Mapping[str, Any], *, progress: float | None = None) -> JobEvent:
@@ -295,6 +296,17 @@ class JobQueue:
         with self._lock:
             return self._previews.get(job)
 
+    def seconds_left(self, job: Job) -> float | None:
+        """Gives how long a running job will take if it goes on as since it began here; None where that is not known.
+
+        Goes by a clock that nobody sets.
+        """
+        with self._lock:
+            begun, progress = self._begun.get(job.id, (0.0, 1.0))
+        if job.state != "running" or job.progress <= progress:
+            return None
+        return (time.monotonic() - begun) * (1 - job.progress) / (job.progress - progress)
+
     def grant(self, job: str) -> None:
         """Takes a wish off that was fulfilled."""
         with self._changing() as database:
@@ -311,7 +323,10 @@ class JobQueue:
                 " progress = CASE ? WHEN 'done' THEN 1 ELSE progress END WHERE id = ?",
                 (state, ended, None if result is None else json.dumps(result), error, state != "done", state, job),
             )
-            return self._record(job, state, {"error": error} if error else dict(result or {}))
+            self._begun.pop(job, None)
+            event = self._record(job, state, {"error": error} if error else dict(result or {}))
+            self._drop_oldest(job)
+            return event
 
     # --- listening ------------------------------------------------------------------------------------------------
 
@@ -339,7 +354,16 @@ class JobQueue:
                 ended = time.time() if state == "cancelled" else None
                 database.execute("UPDATE jobs SET state = ?, ended = ? WHERE id = ?", (state, ended, job))
                 self._record(job, state, {})
+                self._drop_oldest(job)
         return self.get(job)
+
+    def _drop_oldest(self, job: str) -> None:
+        """Forgets what an owner's jobs before the latest ones said; `job` is one of theirs. What they made stays."""
+        self._database.execute(
+            "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE owner = (SELECT owner FROM jobs WHERE id = ?)"
+            " AND ended IS NOT NULL ORDER BY ended DESC LIMIT -1 OFFSET ?)",
+            (job, self.history),
+        )
 
     def _expect(self, job: str, state: State, owner: str | None) -> None:
         found = self.get(job, owner=owner)

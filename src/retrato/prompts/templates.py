@@ -65,6 +65,9 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "style_filewords": tuple(f"{line}, [filewords]" for line in _STYLE),
     "subject": _SUBJECT,
     "subject_filewords": tuple(f"{line}, [filewords]" for line in _SUBJECT),
+    # These two do not say [name]: for hypernetworks, which have none.
+    "hypernetwork": tuple(line.replace("[name]", "a [filewords]") for line in _SUBJECT),
+    "none": ("picture",),
 }
 
 
@@ -75,12 +78,25 @@ def read_templates(path_or_name: str | Path, *, needs_name: bool = True) -> list
     Raises PromptError if there is neither, if the file is not UTF-8 text of at most 1 MiB, if it has no line, or if a
     line has no `[name]` where it `needs_name`: a step on that line could teach an embedding nothing.
     """
-    if str(path_or_name) in TEMPLATES:
-        return list(TEMPLATES[str(path_or_name)])
     path = Path(path_or_name)
+    lines = _built_in(path_or_name) or _lines(path)
+    for number, line in lines:
+        if needs_name and "[name]" not in line:
+            raise PromptError(f"line {number} of {path} has no [name]: put [name] where the embedding belongs")
+    return [line for _, line in lines]
+
+
+def _built_in(path_or_name: str | Path) -> list[tuple[int, str]]:
+    """Gives the numbered lines of a built-in list, empty where `path_or_name` means none."""
+    name, path = str(path_or_name), Path(path_or_name)
+    if name not in TEMPLATES and path.suffix == ".txt" and path.stem in TEMPLATES and not path.exists():
+        name = path.stem
+    return list(enumerate(TEMPLATES.get(name, ()), start=1))
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Gives the numbered lines of a file without the blank ones; raises PromptError where there are none."""
     try:
-        if not path.exists() and path.suffix == ".txt" and path.stem in TEMPLATES:
-            return list(TEMPLATES[path.stem])
         text = _text(path)
     except FileNotFoundError:
         names = ", ".join(TEMPLATES)
@@ -92,10 +108,7 @@ def read_templates(path_or_name: str | Path, *, needs_name: bool = True) -> list
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if not lines:
         raise PromptError(f"{path} is empty: write one prompt a line, such as: a photo of [name]")
-    for number, line in lines:
-        if needs_name and "[name]" not in line:
-            raise PromptError(f"line {number} of {path} has no [name]: put [name] where the embedding belongs")
-    return [line for _, line in lines]
+    return lines
 
 
 def _text(path: Path) -> str:

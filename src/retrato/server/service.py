@@ -20,7 +20,8 @@ from retrato.forget import forget
 from retrato.gallery import Gallery
 from retrato.generation import resolve_settings
 from retrato.jobs import JobQueue
-from retrato.model.catalogue import describe_model
+from retrato.model.catalogue import describe_model, list_models
+from retrato.model.load import EMBEDDED
 from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.photos.decode import decode
 from retrato.settings import GenerateSettings, ServerSettings
@@ -70,10 +71,12 @@ class Service:
 
     def models(self) -> list[Model]:
         """Gives what can be chosen: `mini`, what the server was started with, and what lies in `<home>/models`."""
-        folder = self.home / "models"
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
-        names = dict.fromkeys(["mini", self._first, *(str(path) for path in found if not path.name.startswith("."))])
-        return [model for name in names if (model := _model(name)) is not None]
+        facts = [each for each in list_models(self.home / "models") if each.problem is None]
+        found = [_model(each.path) for each in facts]
+        known = {model.source for model in found}
+        if self._first not in known:
+            found.insert(1, Model(Path(self._first).name, self._first, Path(self._first)))
+        return found
 
     @property
     def photo_size(self) -> int:
@@ -280,12 +283,6 @@ def cut_of(photo: Path) -> Path:
     return photo.with_name(f".{photo.stem}.cut.json")
 
 
-def _model(source: str) -> Model | None:
-    """Gives the model at `source`, None where nothing there can be opened."""
-    from retrato.model.load import model_path
-
-    try:
-        file = model_path(source)
-    except ModelError:
-        return None
-    return Model("retrato-mini" if source == "mini" else Path(source).name, source, file)
+def _model(path: Path) -> Model:
+    """Gives the model at `path` as it is chosen; the embedded one is called as its pictures call it."""
+    return Model("retrato-mini", "mini", path) if path == EMBEDDED else Model(path.name, str(path), path)

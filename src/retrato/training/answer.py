@@ -5,8 +5,7 @@ lesson can be answered alone (here) or together with others (see `crowd`). Knows
 """
 
 import contextlib
-import dataclasses
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +15,7 @@ from retrato.errors import TrainingError
 from retrato.training.checkpoint import last_good
 from retrato.training.optimizer import Parameters, State
 from retrato.training.prepare import Run
-from retrato.training.step import Batch, draw_batch, gradients
+from retrato.training.step import WHOLE, Batch, Share, draw_batch, draw_material, gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,8 @@ class Wanted:
 
     def batch(self) -> Batch:
         """Gives the examples of the step."""
-        return draw_batch(self.run.material, self.run.plan, self.run.diffusion.timesteps, self.state.step)
+        material = draw_material(self.run.materials, self.run.plan.seed, self.state.step)
+        return draw_batch(material, self.run.plan, self.run.diffusion.timesteps, self.state.step)
 
 
 Answer = tuple[float, Parameters]
@@ -38,8 +38,10 @@ Event = TypeVar("Event")
 Lesson = Generator[Event | Wanted, Answer | None, None]
 
 
-def answered(lesson: Lesson[Event]) -> Generator[Event, None, None]:
-    """Gives the events of a lesson, whose gradients are computed as they are asked for."""
+def answered(
+    lesson: Lesson[Event], answer_to: Callable[[Wanted], Answer] | None = None
+) -> Generator[Event, None, None]:
+    """Gives the events of a lesson, whose gradients are computed as they are asked for, by default by `answer_of`."""
     with contextlib.closing(lesson):
         answer: Answer | None = None
         while True:
@@ -48,19 +50,20 @@ def answered(lesson: Lesson[Event]) -> Generator[Event, None, None]:
             except StopIteration:
                 return
             if isinstance(said, Wanted):
-                answer = answer_of(said)
+                answer = (answer_to or answer_of)(said)
             else:
                 answer = None
                 yield said
 
 
-def answer_of(wanted: Wanted) -> Answer:
-    """Gives the gradient that is wanted; where memory is too small for a part of the batch, in smaller parts.
+def answer_of(wanted: Wanted, share: Share = WHOLE) -> Answer:
+    """Gives the gradient that is wanted, or the `share` of it that this process is to compute.
 
-    Raises TrainingError where it is too small for a single example.
+    Where memory is too small for a part of the batch, it is computed in smaller parts. Raises TrainingError where it is
+    too small for a single example.
     """
     run, plan = wanted.run, wanted.run.plan
-    batch, at_once = wanted.batch(), plan.batch_size
+    batch, at_once = wanted.batch(), -(-plan.batch_size // share.count)
     while True:
         try:
             return gradients(
@@ -69,9 +72,11 @@ def answer_of(wanted: Wanted) -> Answer:
                 batch,
                 run.learnable,
                 wanted.state.parameters,
-                dataclasses.replace(plan, batch_size=at_once),
+                plan,
                 wanted.autocast,
                 wanted.state.step,
+                share,
+                at_once,
             )
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

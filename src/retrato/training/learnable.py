@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -24,10 +25,16 @@ from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.captions import class_phrase
 from retrato.training.optimizer import Parameters
 from retrato.training.randomness import generator
-from retrato.training.recipes import Plan
+from retrato.training.recipes import HYPERNETWORK_RECIPES, RECIPES, Plan, resolve
 
-Encode = Callable[[Sequence[str]], Conditioning]
 Artefact = Embedding | Hypernetwork
+
+
+class Encode(Protocol):
+    """How texts become a conditioning while what is learned is in the model."""
+
+    def __call__(self, texts: Sequence[str], beside: Sequence[str] = ()) -> Conditioning:
+        """Gives the conditioning of `texts`, padded as if they were encoded together with `beside`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,13 @@ def learnable_of(components: Components, settings: LearnSettings, plan: Plan) ->
         return _hypernetwork(components, settings, plan)
     assert isinstance(settings, TrainSettings)
     return _embedding(components, settings, plan)
+
+
+def untrained(components: Components, settings: LearnSettings) -> Artefact:
+    """Gives what a run with `settings` starts from, at step 0, as A1111's "create" does."""
+    recipes = HYPERNETWORK_RECIPES if isinstance(settings, HypernetworkSettings) else RECIPES
+    learnable = learnable_of(components, settings, resolve(settings, recipes[settings.recipe], photo_count=1))
+    return learnable.artefact(learnable.start, 0, {"initializer_text": settings.initializer_text})
 
 
 def subject_of(artefact: Artefact, class_word: str) -> Subject:
@@ -139,10 +153,7 @@ def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> L
 
     @contextlib.contextmanager
     def entered(vectors: Parameters, step: int | None) -> Iterator[Encode]:
-        taken = {name: len(vectors[0])}
-        yield lambda texts: encode(
-            components, [token_chunks(components, text, taken) for text in texts], {name: vectors}
-        )
+        yield _encoder(components, {name: vectors})
 
     def artefact(vectors: Parameters, step: int, facts: Mapping[str, str]) -> Embedding:
         return Embedding(name, vectors, step, components.name, components.hash, facts)
@@ -157,6 +168,16 @@ def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> L
     )
 
 
+def _encoder(components: Components, vectors: Mapping[str, Parameters]) -> Encode:
+    taken = {name: len(own[0]) for name, own in vectors.items()}
+
+    def encode_texts(texts: Sequence[str], beside: Sequence[str] = ()) -> Conditioning:
+        chunks = {text: token_chunks(components, text, taken) for text in dict.fromkeys((*texts, *beside))}
+        return encode(components, [chunks[text] for text in texts], vectors, least=max(map(len, chunks.values())))
+
+    return encode_texts
+
+
 def _hypernetwork(components: Components, settings: HypernetworkSettings, plan: Plan) -> Learnable:
     structure = Structure(
         parse_numbers(settings.layer_structure, "the layer structure"),
@@ -168,9 +189,7 @@ def _hypernetwork(components: Components, settings: HypernetworkSettings, plan: 
     sizes = _sizes(components, settings.sizes)
     start = initial_parameters(structure, sizes, settings.weight_init, generator(plan.seed, "start"))
 
-    @torch.no_grad()
-    def plain_encode(texts: Sequence[str]) -> Conditioning:
-        return encode(components, [token_chunks(components, text, {}) for text in texts], {})
+    plain_encode = torch.no_grad()(_encoder(components, {}))
 
     @contextlib.contextmanager
     def entered(parameters: Parameters, step: int | None) -> Iterator[Encode]:

@@ -4,7 +4,7 @@ Everything random comes from (seed, step). Knows nothing of schedules, files and
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -101,6 +101,21 @@ class Batch:
             yield self.part(slice(start, start + size))
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which examples of every batch are this process's: each `count`-th one, from number `first` on."""
+
+    first: int = 0
+    count: int = 1
+
+    def of(self, batch: Batch) -> Batch:
+        """Gives these examples, which may be none."""
+        return batch.part(slice(self.first, None, self.count))
+
+
+WHOLE = Share()
+
+
 def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Batch:
     """Gives the examples of `step`, drawn from (plan.seed, step) alone.
 
@@ -126,6 +141,14 @@ def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Bat
         texts=tuple(texts),
         masks=None if material.masks is None else material.masks[photos],
     )
+
+
+def draw_material(materials: Sequence[Material], seed: int, step: int) -> Material:
+    """Gives what the step draws from: each of `materials` as often as it holds photos, on average."""
+    if len(materials) == 1:
+        return materials[0]
+    photos = torch.tensor([float(len(each.captions)) for each in materials])
+    return materials[int(torch.multinomial(photos, 1, generator=generator(seed, "shape", step)))]
 
 
 def draw_photos(photo_count: int, count: int, seed: int, step: int) -> Tensor:
@@ -175,20 +198,26 @@ def gradients(
     plan: Plan,
     autocast: bool,
     step: int,
+    share: Share = WHOLE,
+    at_once: int | None = None,
 ) -> tuple[float, Parameters]:
     """Gives the batch's mean loss, not weighted, and the gradient of the weighted one to `parameters`, on the CPU.
 
-    Works through the batch in parts of `plan.batch_size`, which changes the result by rounding only. `step` is what
-    drop-out, where there is any, is drawn for.
+    Texts are padded to the longest of each `plan.batch_size` examples. Of these, `at_once` go through the model at a
+    time (None: all), which changes the result by rounding only. Where only a `share` is computed, the sum of all shares
+    is the result. `step` is what drop-out, where there is any, is drawn for.
     """
     leaves = [each.detach().to(components.device).requires_grad_(True) for each in parameters]
     scale = loss_scale(components)
     sums = [torch.zeros_like(each) for each in leaves]
     total = 0.0
     with learnable.entered(tuple(leaves), step) as encode:
-        for part in batch.split(plan.batch_size):
-            each_loss = losses(components, diffusion, part, encode(part.texts), autocast)
-            weights = diffusion.weights(part.timesteps, plan.weighting).to(components.device)
+        padded_alike = ((share.of(part), part.texts) for part in batch.split(plan.batch_size))
+        for few, texts in (
+            (few, texts) for own, texts in padded_alike for few in own.split(at_once or plan.batch_size)
+        ):
+            each_loss = losses(components, diffusion, few, encode(few.texts, texts), autocast)
+            weights = diffusion.weights(few.timesteps, plan.weighting).to(components.device)
             weighted = (each_loss * weights).sum() / len(batch.texts)
             parts = torch.autograd.grad(weighted * scale, leaves)
             sums = [kept + new / scale for kept, new in zip(sums, parts, strict=True)]

@@ -3,27 +3,22 @@
 import itertools
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from retrato.embeddings import read_embedding
 from retrato.jobs import Job, JobEvent, JobQueue, order_training, work
 from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.studio import Studio
 
+from .conftest import draw_photos
+
 SETTINGS = TrainSettings(name="ana-t1", steps=6, batch_size=2, save_every=2, evaluate_every=2, preview_every=3)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(5):
-        patches = np.random.default_rng(number).integers(0, 255, (4, 4, 3), dtype=np.uint8)
-        Image.fromarray(patches).resize((64, 64), Image.Resampling.NEAREST).save(folder / f"{number}.png")
-    return folder
+    return draw_photos(tmp_path / "photos", 5)
 
 
 def claimed(queue: JobQueue) -> Job:

@@ -156,3 +156,42 @@ def test_running_jobs_are_not_removed(queue: JobQueue) -> None:
     queue.remove(job.id)
     assert queue.jobs() == []
     assert queue.events(job.id) == []
+
+
+def test_of_what_is_over_each_owners_latest_is_remembered(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path, history=2)
+    anas, (ruis,) = add(queue, 5, owner="ana"), add(queue, owner="rui")
+    queue.cancel(ruis.id)
+    for _ in range(2):
+        running = queue.claim("cpu")
+        assert running is not None
+        queue.finish(running.id, "done")
+    queue.cancel(anas[2].id)
+    assert ids(queue.jobs(owner="ana")) == ids([anas[3], anas[4], anas[2], anas[1]])
+    assert queue.events(anas[0].id) == []
+    assert ids(queue.jobs(owner="rui")) == [ruis.id]
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 0.0, 3600.0])
+def test_a_clock_that_is_set_changes_nothing_about_the_time_left(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    clocks = {"time": 1e9, "monotonic": 50.0}
+    for name in clocks:
+        monkeypatch.setattr(f"time.{name}", lambda name=name: clocks[name])
+    (job,) = add(queue)
+    assert queue.seconds_left(job) is None
+    queue.claim("cpu")
+    assert queue.seconds_left(queue.get(job.id)) is None
+    for tenth in range(1, 10):
+        clocks["monotonic"] += 10
+        clocks["time"] += 10 + (jump if tenth == 2 else 0)
+        queue.record(job.id, "sampled", {}, progress=tenth / 10)
+        assert queue.seconds_left(queue.get(job.id)) == pytest.approx(100 - 10 * tenth)
+    queue.finish(job.id, "queued")
+    clocks["monotonic"] += 5000  # it waits, and goes on from where it was
+    queue.claim("cpu")
+    assert queue.seconds_left(queue.get(job.id)) is None
+    clocks["monotonic"] += 5
+    queue.record(job.id, "sampled", {}, progress=0.95)
+    assert queue.seconds_left(queue.get(job.id)) == pytest.approx(5)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from retrato.errors import QueueError
 from retrato.jobs import Job, JobEvent, JobQueue, order_drawing, work, worker_lock
+from retrato.jobs.said import Pace
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
@@ -79,6 +80,21 @@ def test_wishes_are_granted_after_the_step(studio: Studio, queue: JobQueue, wish
     assert event.kind == state
     assert queue.get(job.id).state == state
     assert len(queue.events(job.id, kinds=("drawn",))) == 1
+
+
+@pytest.mark.parametrize("wish", ["cancel", "pause"])
+def test_no_further_step_is_made_once_somebody_wants_it_to_end(
+    studio: Studio, queue: JobQueue, wish: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "is_due", lambda self: True)  # steps are told, and wishes looked at, four times a second
+    job = order_drawing(queue, DRAWING.changed(steps=20, count=1))
+    steps = []
+    for event in work(studio, queue, claimed(queue)):
+        if event.kind == "sampled":
+            steps.append(event.data["step"])
+            if steps[-1] == 3:
+                getattr(queue, wish)(job.id)
+    assert steps == [1, 2, 3]
 
 
 def test_skipping_leaves_out_the_picture_it_is_at(studio: Studio, queue: JobQueue) -> None:

@@ -5,14 +5,25 @@ import pytest
 from retrato.errors import PromptError
 from retrato.prompts.templates import LARGEST_FILE, TEMPLATES, fill_template, read_templates
 
+NAMELESS = ("hypernetwork", "none")
 
-@pytest.mark.parametrize("name", sorted(TEMPLATES))
+
+@pytest.mark.parametrize("name", sorted(set(TEMPLATES) - set(NAMELESS)))
 def test_built_in_lists_hold_distinct_prompts(name: str) -> None:
     lines = read_templates(name)
     assert len(set(lines)) == len(lines) > 0
     assert all(line.count("[name]") == 1 for line in lines)
     assert all(("[filewords]" in line) == name.endswith("filewords") for line in lines)
     assert read_templates(f"{name}.txt") == lines
+
+
+@pytest.mark.parametrize("name", NAMELESS)
+def test_lists_for_hypernetworks_teach_an_embedding_nothing(name: str) -> None:
+    lines = read_templates(f"{name}.txt", needs_name=False)
+    assert len(set(lines)) == len(lines) > 0
+    assert not any("[name]" in line for line in lines)
+    with pytest.raises(PromptError, match=r"line 1 of .* has no \[name\]"):
+        read_templates(name)
 
 
 def test_a_file_is_read_without_its_blank_lines(tmp_path: Path) -> None:

@@ -179,6 +179,26 @@ def test_guessing_is_slow() -> None:
     assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
+def test_guessing_a_links_token_and_a_bearers_is_slow_too() -> None:
+    for guess in (lambda c: c.get("/?token=guess"), lambda c: c.get("/", headers={"authorization": "Bearer guess"})):
+        client = door({"retrato": "the-token"})
+        assert [guess(client).status_code for _ in range(12)] == [401] * 10 + [429] * 2
+
+
+def test_passwords_are_compared_in_constant_time_known_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[int, int]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return one == other
+
+    monkeypatch.setattr("retrato.server.doors.hmac.compare_digest", compare)
+    accounts = Accounts({"ana": "secret"})
+    for user, password in (("ana", "secret"), ("ana", "s"), ("nobody", "secret"), ("", ""), ("ana", "x" * 100_000)):
+        accounts.check(user, password)
+    assert compared == [(32, 32)] * 5
+
+
 def test_forgetting_the_password_is_no_guess() -> None:
     client = door({"ana": "secret"})
     for _ in range(15):

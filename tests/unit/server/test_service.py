@@ -3,21 +3,27 @@
 import base64
 import io
 import json
+import pickle
+import re
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from retrato.errors import EmbeddingError, ModelError, PhotoError, UnknownError
+from retrato.errors import EmbeddingError, ModelError, PhotoError, SettingsError, UnknownError
 from retrato.jobs import order_drawing
 from retrato.photos import list_photos
 from retrato.server import create_app
 from retrato.server.doors import Accounts
 from retrato.server.service import Service
+from retrato.server.web.retouching import retouch
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
 
@@ -190,6 +196,95 @@ def test_a_path_in_settings_is_refused(shared: TestClient) -> None:
         assert ask(shared, "ana", "POST", "/api/v1/jobs", order).status_code == 404
 
 
+PICTURES = (
+    ("/sdapi/v1/png-info", "image"),
+    ("/sdapi/v1/extra-single-image", "image"),
+    ("/sdapi/v1/interrogate", "image"),
+    ("/api/v1/pictures/read", "image"),
+    ("/api/v1/pictures/upload", "image"),
+    ("/api/v1/photos/evil", "image"),
+)
+
+
+class Evil:
+    """What a pickle can do to whoever reads it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(self.file), "w")
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes that says it has 400 megapixels."""
+    buffer = io.BytesIO()
+    Image.new("1", (8, 8)).save(buffer, "PNG")
+    head, end = b"IHDR" + struct.pack(">II", 20_000, 20_000) + buffer.getvalue()[24:29], buffer.getvalue()[33:]
+    return buffer.getvalue()[:12] + head + struct.pack(">I", zlib.crc32(head)) + end
+
+
+def sent_as_picture(shared: TestClient, content: bytes) -> Iterator[tuple[str, Any]]:
+    """Gives the answer of each endpoint that takes pictures."""
+    text = base64.b64encode(content).decode()
+    for path, field in PICTURES:
+        body = {field: text} | ({"file": "a.png"} if "photos" in path else {})
+        yield path, ask(shared, "ana", "POST", path, body)
+    for body in (
+        {"init_images": [text]},
+        {"init_images": [base64.b64encode(photo()).decode()], "mask": text},
+    ):
+        yield "img2img", ask(shared, "ana", "POST", "/sdapi/v1/img2img", body | {"width": 64, "height": 64, "steps": 1})
+    batch = {"imageList": [{"data": text, "name": "a"}]}
+    yield "batch", ask(shared, "ana", "POST", "/sdapi/v1/extra-batch-images", batch)
+
+
+def test_no_pickle_is_read_that_came_as_a_picture(shared: TestClient, tmp_path: Path) -> None:
+    for protocol in (0, 2, 5):
+        for path, answer in sent_as_picture(shared, pickle.dumps(Evil(tmp_path / "pwned"), protocol)):
+            assert answer.status_code == 422, path
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bomb_is_not_unpacked(shared: TestClient) -> None:
+    for path, answer in sent_as_picture(shared, bomb()):
+        assert answer.status_code == 422 or "read" in path or "png-info" in path, path
+        assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("name", [*HOSTILE[:-2], "%2e%2e%2f%2e%2e%2fetc", "..%5c..%5cetc", "a%00b"])
+def test_every_endpoint_refuses_names_that_lead_elsewhere(shared: TestClient, name: str) -> None:
+    """All paths with a name or id in them, from the document itself, and all bodies that name a folder."""
+    service = shared.app.state.service  # type: ignore[attr-defined]
+    around = sorted(path.name for path in service.home.parent.iterdir())
+    document = ask(shared, "ana", "GET", "/openapi.json").json()
+    asked = 0
+    for path, methods in document["paths"].items():
+        if "{" not in path:
+            continue
+        for method in methods:
+            hostile = re.sub(r"{\w+}", lambda _: quote(name, safe="%"), path)
+            body = {"file": "a.png", "image": base64.b64encode(photo()).decode()} if method == "post" else None
+            answer = ask(shared, "ana", method.upper(), hostile, body)
+            assert answer.status_code in (404, 405, 422), (method, hostile, answer.status_code)
+            asked += 1
+    assert asked > 15
+    settings = {"name": "ana-t1"}
+    for body in (
+        {"kind": "train", "photos": name, "settings": settings},
+        {"kind": "train-hypernetwork", "photos": name, "settings": settings},
+        {"kind": "prepare", "photos": name, "out": "x"},
+        {"kind": "caption", "photos": name},
+        {"kind": "draw", "model": name or "/", "settings": SETTINGS},
+        {"kind": "draw", "settings": SETTINGS | {"init_image": name or "/"}},
+        {"kind": "draw", "settings": SETTINGS | {"init_image": f"upload:{name}"}},
+    ):
+        assert ask(shared, "ana", "POST", "/api/v1/jobs", body).status_code in (404, 422), body
+    prepare = {"process_src": name, "process_dst": name}
+    assert ask(shared, "ana", "POST", "/sdapi/v1/preprocess", prepare).status_code in (404, 422)
+    assert sorted(path.name for path in service.home.parent.iterdir()) == around
+
+
 def test_what_nobody_foresaw_shows_nothing(shared: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     service = shared.app.state.service  # type: ignore[attr-defined]
 
@@ -269,3 +364,13 @@ def test_photos_are_looked_at_once(service: Service) -> None:
     assert list(service.look_at_photos("looks", owner="local")) == first[1:]
     service.add_photo("looks", "two.png", buffer.getvalue(), owner="local")
     assert len(list(service.look_at_photos("looks", owner="local"))) == 3
+
+
+@pytest.mark.parametrize("cut", [["NaN", "0", "0.5"], ["0", "0"], ["a", "b", "c"], "x"])
+def test_a_cut_that_has_no_place_is_refused_and_the_photo_stays(service: Service, cut: object) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(buffer, "PNG")
+    file = service.add_photo("places", "one.png", buffer.getvalue(), owner="local")
+    with pytest.raises(SettingsError, match="no place"):
+        retouch(service, "places", {"verb": "save", "file": "one.png", "cut": cut}, owner="local")
+    assert [path.name for path in file.parent.iterdir()] == ["one.png"]

@@ -13,10 +13,13 @@ from retrato.training.latent_cache import LatentCache
 from retrato.training.learnable import Learnable, learnable_of
 from retrato.training.recipes import RECIPES, Plan, resolve
 from retrato.training.step import (
+    WHOLE,
     Batch,
     Diffusion,
     Material,
+    Share,
     draw_batch,
+    draw_material,
     draw_photos,
     draw_timesteps,
     gradients,
@@ -150,6 +153,14 @@ def reference_gradient(
     return torch.autograd.grad(loss, rows)[0]
 
 
+def test_each_shape_of_photos_has_its_turns_by_the_number_of_its_photos(material: Material) -> None:
+    few, many = (dataclasses.replace(material, captions=("",) * count) for count in (2, 6))
+    drawn = [draw_material((few, many), 7, step) for step in range(400)]
+    assert sum(each is few for each in drawn) == pytest.approx(100, abs=30)
+    assert draw_material((few, many), 7, 5) is drawn[5]
+    assert draw_material((few,), 7, 5) is few
+
+
 def test_the_gradient_is_that_of_rows_in_the_token_table(tiny_components: Components) -> None:
     diffusion, batch, vectors = example(tiny_components)
     expected = reference_gradient(tiny_components, diffusion, batch, vectors[0])
@@ -172,6 +183,22 @@ def test_working_in_parts_changes_nothing_but_rounding(tiny_components: Componen
     loss, (parts,) = learn(tiny_components, batch, vectors, plan(batch_size=1))
     assert loss == pytest.approx(whole_loss, rel=1e-5)
     assert float((parts - whole).norm() / whole.norm()) < 1e-5
+
+
+@pytest.mark.parametrize(("count", "at_once"), [(2, None), (2, 1), (4, 2)])
+def test_shares_add_up_to_the_whole(tiny_components: Components, count: int, at_once: int | None) -> None:
+    """Also with texts of different length, which are padded alike, and with more processes than examples."""
+    diffusion, batch, vectors = example(tiny_components)
+    batch = dataclasses.replace(batch, texts=(batch.texts[0], "ana-t1, " + "red hat, " * 40, batch.texts[2]))
+    what, rule = embedding(tiny_components), plan(batch_size=3, weighting="half_min_snr")
+
+    def part(share: Share, at_once: int | None = None) -> tuple[float, tuple[torch.Tensor, ...]]:
+        return gradients(tiny_components, diffusion, batch, what, vectors, rule, False, 0, share, at_once)
+
+    whole_loss, (whole,) = part(WHOLE)
+    shares = [part(Share(first, count), at_once) for first in range(count)]
+    assert sum(loss for loss, _ in shares) == pytest.approx(whole_loss, rel=1e-5)
+    assert float((sum(each for _, (each,) in shares) - whole).norm() / whole.norm()) < 1e-5
 
 
 def test_the_weighting_weighs_each_example(tiny_components: Components) -> None:

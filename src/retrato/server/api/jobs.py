@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from retrato.errors import SettingsError, UnknownError
-from retrato.jobs import Job, JobEvent, order_captions, order_drawing, order_preparation, order_training
+from retrato.jobs import Job, JobEvent, JobQueue, order_captions, order_drawing, order_preparation, order_training
 from retrato.photos import list_photos
 from retrato.prompts.templates import TEMPLATES
 from retrato.server.problems import Problem
@@ -98,6 +98,7 @@ class JobSeen(BaseModel):
     created: float
     started: float | None
     ended: float | None
+    seconds_left: float | None = Field(description="while it runs, if it goes on as so far")
     result: dict[str, Any] | None
     error: str | None
 
@@ -118,7 +119,7 @@ class Move(BaseModel):
     before: JobId | None = None
 
 
-def seen(job: Job) -> JobSeen:
+def seen(queue: JobQueue, job: Job) -> JobSeen:
     """Gives what the owner may know of a job."""
     photos = job.options.get("photos")
     return JobSeen(
@@ -132,6 +133,7 @@ def seen(job: Job) -> JobSeen:
         created=job.created,
         started=job.started,
         ended=job.ended,
+        seconds_left=queue.seconds_left(job),
         result=dict(job.result) if job.result is not None else None,
         error=job.error,
     )
@@ -147,7 +149,7 @@ def routes(service: Service) -> APIRouter:
         """Puts a job into the queue; what can be refused is refused now."""
         job = _submit(service, order, request.state.user)
         response.headers["location"] = f"/api/v1/jobs/{job.id}"
-        return seen(job)
+        return seen(queue, job)
 
     @router.get("")
     def list_jobs(
@@ -159,32 +161,32 @@ def routes(service: Service) -> APIRouter:
     ) -> list[JobSeen]:
         """Lists your jobs: what runs, what waits in its order, then what is over, the latest first."""
         found = queue.jobs(owner=request.state.user, states=tuple(state) if state else None, limit=limit)
-        return [seen(job) for job in found]
+        return [seen(queue, job) for job in found]
 
     @router.get("/{job}")
     def get_job(job: JobId, request: Request) -> JobSeen:
         """Says how a job is and what came out of it."""
-        return seen(queue.get(job, owner=request.state.user))
+        return seen(queue, queue.get(job, owner=request.state.user))
 
     @router.delete("/{job}")
     def cancel(job: JobId, request: Request) -> JobSeen:
         """Cancels a job; pictures that are done and what was learned so far are kept."""
-        return seen(queue.cancel(job, owner=request.state.user))
+        return seen(queue, queue.cancel(job, owner=request.state.user))
 
     @router.post("/{job}/pause")
     def pause(job: JobId, request: Request) -> JobSeen:
         """Stops a job so that it can go on later."""
-        return seen(queue.pause(job, owner=request.state.user))
+        return seen(queue, queue.pause(job, owner=request.state.user))
 
     @router.post("/{job}/resume")
     def resume(job: JobId, request: Request) -> JobSeen:
         """Lets a paused, cancelled or failed job go on where it stopped."""
-        return seen(queue.resume(job, owner=request.state.user))
+        return seen(queue, queue.resume(job, owner=request.state.user))
 
     @router.post("/{job}/move")
     def move(job: JobId, request: Request, to: Annotated[Move | None, Body()] = None) -> JobSeen:
         """Moves a waiting job within your part of the queue."""
-        return seen(queue.move(job, before=to.before if to else None, owner=request.state.user))
+        return seen(queue, queue.move(job, before=to.before if to else None, owner=request.state.user))
 
     @router.get("/{job}/history")
     def history(

@@ -13,8 +13,9 @@ from retrato.errors import JobError, PhotoError, QueueError, RetratoError, Setti
 from retrato.generation import parse_infotext
 from retrato.jobs import Job, JobQueue, order_drawing
 from retrato.sampling.samplers import find_sampler
-from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, OVERRIDES, TXT2IMG, Field, fill, joined_sizes
-from retrato.server.api.sdapi_models import AnyObject, Drawing, Img2Img, Progress, Txt2Img
+from retrato.server.api.jobs import PROBLEMS
+from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, OVERRIDES, TXT2IMG, Field, fill, from_infotext, joined_sizes
+from retrato.server.api.sdapi_models import AnyObject, Asking, Drawing, Img2Img, Progress, Txt2Img
 from retrato.server.pictures import store_upload, to_base64
 from retrato.server.service import Service
 from retrato.server.waiting import finished
@@ -25,7 +26,6 @@ ANSWERING = (
     *("sampler_name", "sampler_index", "batch_size", "n_iter", "send_images", "save_images", "include_init_images"),
     *("override_settings", "override_settings_restore_afterwards", "do_not_save_samples", "do_not_save_grid"),
     *("script_name", "script_args", "alwayson_scripts", "force_task_id", "init_images", "mask", "infotext", "comments"),
-    *("disable_extra_networks", "latent_mask", "force_task_id"),
 )
 
 # A1111 reads `{a|b}` and `__word__` as they stand.
@@ -34,26 +34,22 @@ PLAIN: Mapping[str, Any] = {"wildcards": "off"}
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints that draw."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
     queue = service.queue
 
     @router.post("/txt2img")
     async def txt2img(body: Annotated[Txt2Img, Body()], request: Request) -> Drawing:
         """Draws what a prompt says."""
-        values = body.model_dump(exclude_unset=True)
-        settings = _settings(values, (*BOTH, *TXT2IMG))
-        return await _draw(service, values, settings, request.state.user)
+        values = _values(body)
+        return await _draw(service, values, _settings(values, (*BOTH, *TXT2IMG)), request.state.user)
 
     @router.post("/img2img")
     async def img2img(body: Annotated[Img2Img, Body()], request: Request) -> Drawing:
         """Draws over a picture, or with a mask over a part of it."""
-        values = body.model_dump(exclude_unset=True)
+        values = _values(body)
         pictures = values.get("init_images") or []
         if not pictures:
             raise PhotoError("init_images is empty: send the picture to draw over in base64")
-        missing = {"init_image", "denoising_strength"} - GenerateSettings.model_fields.keys()
-        if missing:
-            raise SettingsError("retrato cannot draw over a picture (yet): use txt2img")
         if len(pictures) > 1:
             raise SettingsError(f"init_images holds {len(pictures)} pictures: send them one by one")
         settings = _settings(values, (*BOTH, *IMG2IMG))
@@ -82,6 +78,13 @@ def routes(service: Service) -> APIRouter:
             queue.skip(job.id, owner=request.state.user)
 
     return router
+
+
+def _values(body: Asking) -> dict[str, Any]:
+    """Gives what a request says, and what the picture's text that came with it says of what it leaves open."""
+    values = body.model_dump(exclude_unset=True)
+    said = from_infotext(body.infotext) if body.infotext else {}
+    return {**{name: value for name, value in said.items() if name in type(body).model_fields}, **values}
 
 
 def _settings(values: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:
@@ -135,7 +138,7 @@ async def _draw(service: Service, values: Mapping[str, Any], settings: Mapping[s
     keep = bool(values.get("save_images", False))
     asked = GenerateSettings(**settings)
     await run_in_threadpool(service.check_drawing, asked, model)
-    job = order_drawing(service.queue, asked, owner=user, model=model, keep=keep)
+    job = order_drawing(service.queue, asked, owner=user, model=model, keep=keep, task=values.get("force_task_id"))
     try:
         job = await finished(service.queue, job.id)
         if job.state == "failed":
@@ -214,7 +217,7 @@ def _progress(queue: JobQueue, user: str, skip_current_image: bool) -> Progress:
     picture = queue.preview(job.id) if running and not skip_current_image else None
     return Progress.running(
         progress=max(job.progress, 0.01),
-        eta=_eta(job),
+        eta=queue.seconds_left(job) or 0.0,
         job=f"{job.kind} {job.id}",
         numbers=(number, count),
         steps=(0 if is_training else data.get("step", 0), 0 if is_training else data.get("steps", 0)),
@@ -223,20 +226,12 @@ def _progress(queue: JobQueue, user: str, skip_current_image: bool) -> Progress:
         said=f"step {number} of {count}" if is_training else None,
         is_interrupted=queue.wish(job.id) == "cancel",
         is_skipped=queue.wish(job.id) == "skip",
-        task=job.id,
+        task=str(job.options.get("task") or job.id),
     )
 
 
 def _count(job: Job) -> int:
     return int(job.settings.get("count", 1))
-
-
-def _eta(job: Job) -> float:
-    """Gives the seconds that are left if it goes on as so far, 0 where that cannot be told."""
-    if job.started is None or job.progress <= 0:
-        return 0.0
-    elapsed = max(0.0, time.time() - job.started)
-    return elapsed * (1 - job.progress) / job.progress
 
 
 def _timestamp(at: float) -> str:

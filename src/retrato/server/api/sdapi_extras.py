@@ -12,6 +12,7 @@ from pydantic import Field
 from retrato.errors import PhotoError, SettingsError
 from retrato.generation import parse_infotext
 from retrato.jobs import order_captions
+from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi import failure
 from retrato.server.api.sdapi_models import AnyObject, Picture
 from retrato.server.api.sdapi_models import Request as Body_
@@ -75,7 +76,7 @@ class Interrogate(Body_):
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints about pictures that come with the request."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
 
     @router.post("/extra-single-image")
     def extra_single_image(body: Annotated[ExtraSingle, Body()]) -> AnyObject:

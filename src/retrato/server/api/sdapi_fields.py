@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrato.errors import SettingsError
+from retrato.generation.infotext import written_fields
 from retrato.settings import GenerateSettings
 
 
@@ -67,12 +68,14 @@ BOTH = (
     Field("s_tmin", None, "s_tmin", (0,)),
     Field("s_noise", None, "s_noise", (1.0,)),
     Field("s_min_uncond", None, "s_min_uncond", (0,)),
+    Field("disable_extra_networks", False, None, (False,)),
     Field("refiner_checkpoint", None, None, ("", "None")),
     Field("refiner_switch_at", None, None, (0,), only_with="refiner_checkpoint"),
-    Field("firstphase_width", 0, None, (0,)),
-    Field("firstphase_height", 0, None, (0,)),
 )
 TXT2IMG = (
+    Field("firstphase_width", 0, None, (0,)),
+    Field("firstphase_height", 0, None, (0,)),
+    Field("firstpass_image", None),
     Field("enable_hr", False, "hires", (False,)),
     Field("denoising_strength", None, "denoising_strength", only_with="enable_hr"),
     Field("hr_scale", 2.0, "hires_scale", only_with="enable_hr"),
@@ -103,6 +106,7 @@ def _area(full_resolution: Any) -> str:
 
 
 IMG2IMG = (
+    Field("latent_mask", None),
     Field("denoising_strength", 0.75, "denoising_strength"),
     Field("image_cfg_scale", None, None, (0, 1.5)),
     Field("resize_mode", 0, "resize_mode", (0,), _numbered(RESIZE_MODES)),
@@ -131,6 +135,51 @@ OVERRIDES = (
     Field("randn_source", "CPU", None, ("CPU",)),
     Field("sd_hypernetwork", "None", "hypernetwork", ("None", "")),
 )
+# What a picture's text says, by the names of the request's fields, as its strings are read there.
+INFOTEXT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "Prompt": ("prompt", str),
+    "Negative prompt": ("negative_prompt", str),
+    "Steps": ("steps", int),
+    "Sampler": ("sampler_name", str),
+    "Schedule type": ("scheduler", str),
+    "CFG scale": ("cfg_scale", float),
+    "Seed": ("seed", int),
+    "Size-1": ("width", int),
+    "Size-2": ("height", int),
+    "Variation seed": ("subseed", int),
+    "Variation seed strength": ("subseed_strength", float),
+    "Seed resize from-1": ("seed_resize_from_w", int),
+    "Seed resize from-2": ("seed_resize_from_h", int),
+    "Denoising strength": ("denoising_strength", float),
+    "Eta": ("eta", float),
+    "Hires upscale": ("hr_scale", float),
+    "Hires upscaler": ("hr_upscaler", str),
+    "Hires steps": ("hr_second_pass_steps", int),
+    "Hires resize-1": ("hr_resize_x", int),
+    "Hires resize-2": ("hr_resize_y", int),
+    "Hires sampler": ("hr_sampler_name", str),
+    "Hires prompt": ("hr_prompt", str),
+    "Hires negative prompt": ("hr_negative_prompt", str),
+}
+
+
+def from_infotext(text: str) -> dict[str, Any]:
+    """Gives the request's fields that a picture's text says, clip skip among its override_settings.
+
+    Raises SettingsError for a text whose numbers are none.
+    """
+    fields, said = written_fields(text), {}
+    for name, (field, convert) in INFOTEXT.items():
+        if fields.get(name):
+            try:
+                said[field] = convert(fields[name])
+            except ValueError:
+                raise SettingsError(f"infotext says {name}: {_shown(fields[name])}, which is no number") from None
+    if any(name.startswith("Hires ") for name in fields):
+        said["enable_hr"] = True
+    if fields.get("Clip skip", "1").isdecimal() and fields.get("Clip skip", "1") != "1":
+        said["override_settings"] = {"CLIP_stop_at_last_layers": int(fields["Clip skip"])}
+    return said
 
 
 def fill(values: Mapping[str, Any], fields: tuple[Field, ...], settings: Mapping[str, Any] = {}) -> dict[str, Any]:

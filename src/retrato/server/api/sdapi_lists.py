@@ -3,13 +3,15 @@
 import os
 import resource
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 
-from retrato.embeddings import Embedding
-from retrato.errors import SettingsError
+from retrato.embeddings import Embedding, read_embedding
+from retrato.errors import EmbeddingError, SettingsError
 from retrato.sampling.samplers import SAMPLERS, SCHEDULES
+from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi_fields import OVERRIDES
 from retrato.server.api.sdapi_models import AnyObject
 from retrato.server.service import Model, Service
@@ -37,7 +39,7 @@ FIXED: Mapping[str, Any] = {
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints that list and set."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
 
     @router.get("/options")
     def get_options() -> AnyObject:
@@ -120,22 +122,21 @@ def routes(service: Service) -> APIRouter:
     @router.get("/hypernetworks")
     def hypernetworks() -> Rows:
         """Lists the hypernetworks in the home folder."""
-        folder = service.home / "hypernetworks"
-        found = sorted(path for path in folder.rglob("*") if path.suffix in (".pt", ".safetensors"))
-        return [{"name": path.stem, "path": str(path)} for path in found if not path.name.startswith(".")]
+        library = service.studio.hypernetworks
+        return [{"name": name, "path": str(library.path(name))} for name in library.names]
 
     @router.get("/prompt-styles")
     def prompt_styles() -> Rows:
         """Lists the styles of styles.csv."""
-        return _styles(service)
+        rows = service.studio.styles.read().values()
+        return [{"name": row.name, "prompt": row.prompt, "negative_prompt": row.negative_prompt} for row in rows]
 
     @router.get("/embeddings")
     def embeddings() -> AnyObject:
         """Lists the people that the model can draw, and those made for other models as skipped."""
         people = service.people()
-        skipped = {path.stem: {"reason": reason} for path, reason in people.skipped.items()}
         loaded = {name: _embedding(embedding) for name, embedding in people.embeddings.items()}
-        return {"loaded": loaded, "skipped": skipped}
+        return {"loaded": loaded, "skipped": {path.stem: _skipped(path, why) for path, why in people.skipped.items()}}
 
     @router.post("/refresh-embeddings")
     def refresh_embeddings() -> None:
@@ -230,11 +231,15 @@ def _embedding(embedding: Embedding) -> dict[str, Any]:
     }
 
 
-def _styles(service: Service) -> Rows:
-    """Gives the rows of styles.csv, once the prompts know styles."""
-    styles = getattr(service.studio, "styles", None)
-    rows = styles.read().values() if styles is not None else []
-    return [{"name": row.name, "prompt": row.prompt, "negative_prompt": row.negative_prompt} for row in rows]
+def _skipped(path: Path, reason: str) -> dict[str, Any]:
+    """Gives what A1111 says of an embedding for another model, with the reason; of what is none it has no numbers."""
+    try:
+        if path.is_symlink():
+            raise EmbeddingError(reason)  # it may lead out of the folder
+        return {**_embedding(read_embedding(path)), "reason": reason}
+    except EmbeddingError:
+        facts = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": 0, "vectors": 0}
+        return {**facts, "reason": reason}
 
 
 def _memory() -> dict[str, Any]:

@@ -16,8 +16,11 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
 
-class Txt2Img(Request):
-    """A1111's fields for txt2img; those that are not listed are described in docs/server.md."""
+Name = Annotated[str, Field(max_length=300)]
+
+
+class Asking(Request):
+    """A1111's fields for drawing. What retrato cannot do is refused by name, unless the value asks for nothing."""
 
     prompt: Text = ""
     negative_prompt: Text = ""
@@ -25,8 +28,10 @@ class Txt2Img(Request):
     seed: int = -1
     subseed: int = -1
     subseed_strength: float = 0
+    seed_resize_from_h: int = -1
+    seed_resize_from_w: int = -1
     sampler_name: str | None = Field(None, max_length=100)
-    sampler_index: str | None = Field("Euler", max_length=100)
+    sampler_index: str | None = Field("Euler", max_length=100, description="sampler_name, where that is not said")
     scheduler: str | None = Field(None, max_length=100)
     batch_size: int = Field(1, ge=1, le=8)
     n_iter: int = Field(1, ge=1, le=100)
@@ -36,24 +41,135 @@ class Txt2Img(Request):
     height: int = Field(512, ge=64, le=2048)
     restore_faces: bool | None = None
     tiling: bool | None = None
-    enable_hr: bool = False
+    eta: float | None = None
+    s_min_uncond: float | None = None
+    s_churn: float | None = None
+    s_tmax: float | None = None
+    s_tmin: float | None = None
+    s_noise: float | None = None
     denoising_strength: float | None = Field(None, ge=0, le=1)
     override_settings: AnyObject | None = None
     override_settings_restore_afterwards: bool = True
+    refiner_checkpoint: Name | None = None
+    refiner_switch_at: float | None = None
+    disable_extra_networks: bool = False
+    comments: AnyObject | None = None
     script_name: str | None = Field(None, max_length=200)
     script_args: list[Any] | None = None
     alwayson_scripts: AnyObject | None = None
     send_images: bool = True
     save_images: bool = False
+    do_not_save_samples: bool = False
+    do_not_save_grid: bool = False
     force_task_id: str | None = Field(None, max_length=200)
+    infotext: Text | None = Field(None, description="a picture's text; it fills in the fields that are not sent")
 
 
-class Img2Img(Txt2Img):
+class Txt2Img(Asking):
+    """A1111's fields for txt2img."""
+
+    enable_hr: bool = False
+    firstphase_width: int = 0
+    firstphase_height: int = 0
+    firstpass_image: Any = None
+    hr_scale: float = 2.0
+    hr_upscaler: Name | None = None
+    hr_second_pass_steps: int = 0
+    hr_resize_x: int = 0
+    hr_resize_y: int = 0
+    hr_checkpoint_name: Name | None = None
+    hr_sampler_name: Name | None = None
+    hr_scheduler: Name | None = None
+    hr_prompt: Text = ""
+    hr_negative_prompt: Text = ""
+
+
+class Img2Img(Asking):
     """A1111's fields for img2img."""
 
     init_images: list[Picture] | None = Field(None, max_length=16)
-    mask: Picture | None = None
     include_init_images: bool = False
+    resize_mode: int = 0
+    image_cfg_scale: float | None = None
+    mask: Picture | None = None
+    latent_mask: Any = None
+    mask_blur: int | None = None
+    mask_blur_x: int = 4
+    mask_blur_y: int = 4
+    mask_round: bool = True
+    inpainting_fill: int = 0
+    inpaint_full_res: bool = True
+    inpaint_full_res_padding: int = 0
+    inpainting_mask_invert: int = 0
+    initial_noise_multiplier: float | None = None
+
+
+class Training(Request):
+    """A1111's fields for training. All may be left out but the name and `data_root`; the recipe is `a1111`."""
+
+    id_task: Name | None = None
+    learn_rate: str | float | None = Field(None, description="a rate, or a schedule such as 0.005:100, 0.001")
+    batch_size: int | None = None
+    gradient_step: int | None = None
+    data_root: Name = Field("", description="a set of photos, see /api/v1/photos")
+    log_directory: Name | None = Field(None, description="not looked at: runs lie in the home folder")
+    training_width: int | None = None
+    training_height: int | None = None
+    varsize: bool | None = None
+    steps: int | None = None
+    clip_grad_mode: Name | None = Field(None, description="disabled, value or norm")
+    clip_grad_value: str | float | None = Field(None, description="a number, or a schedule")
+    shuffle_tags: bool | None = None
+    tag_drop_out: float | None = None
+    latent_sampling_method: Name | None = Field(None, description="once, deterministic or random")
+    use_weight: bool | None = None
+    create_image_every: int | None = None
+    template_filename: Name | None = Field(None, description="a built-in template, such as subject_filewords.txt")
+    preview_from_txt2img: bool | None = Field(None, description="whether preview_prompt counts")
+    preview_prompt: Text | None = None
+    preview_negative_prompt: Text | None = None
+    preview_steps: int | None = None
+    preview_sampler_name: Name | None = None
+    preview_sampler_index: Any = None
+    preview_cfg_scale: float | None = None
+    preview_seed: int | None = None
+    preview_width: int | None = None
+    preview_height: int | None = None
+
+
+class TrainEmbedding(Training):
+    """A1111's fields for training an embedding that was created before; the recipe is `a1111`."""
+
+    embedding_name: Name = ""
+    save_embedding_every: int | None = None
+    save_image_with_stored_embedding: bool | None = None
+
+
+class TrainHypernetwork(Training):
+    """A1111's fields for training a hypernetwork that was created before; the recipe is `a1111`."""
+
+    hypernetwork_name: Name = ""
+    save_hypernetwork_every: int | None = None
+
+
+class Preprocess(Request):
+    """A1111 1.6's fields for making training pictures; those of its focal crop and multicrop only as they are there."""
+
+    id_task: Name | None = None
+    process_src: Name = Field("", description="a set of photos, see /api/v1/photos")
+    process_dst: Name = Field("", description="the set to make")
+    process_width: int = 512
+    process_height: int = 512
+    preprocess_txt_action: Name = Field("ignore", description="ignore, copy, prepend or append")
+    process_keep_original_size: bool = False
+    process_flip: bool = False
+    process_split: bool = False
+    process_caption: bool = False
+    process_caption_deepbooru: bool = False
+    split_threshold: float = 0.5
+    overlap_ratio: float = 0.2
+    process_focal_crop: bool = False
+    process_multicrop: bool | None = None
 
 
 class Drawing(BaseModel):

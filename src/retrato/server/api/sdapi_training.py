@@ -1,53 +1,79 @@
 """A1111's create, train and preprocess: its fields in terms of our settings. What it answers, plus honest statuses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from fastapi import APIRouter, Body, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
-from retrato.embeddings import Embedding, check_name
-from retrato.errors import EmbeddingError, PhotoError, SettingsError
+from retrato.embeddings import Embedding
+from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, SettingsError
+from retrato.hypernetworks import Hypernetwork
 from retrato.jobs import Job, order_preparation, order_training
-from retrato.model import initial_vectors
+from retrato.prompts.templates import TEMPLATES
+from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi import failure
 from retrato.server.api.sdapi_fields import Field as Asked
-from retrato.server.api.sdapi_models import AnyObject
+from retrato.server.api.sdapi_models import AnyObject, Preprocess, TrainEmbedding, TrainHypernetwork
 from retrato.server.api.sdapi_models import Request as Body_
 from retrato.server.service import Service
 from retrato.server.waiting import finished
-from retrato.settings import PhotoSettings, TrainSettings
+from retrato.settings import HypernetworkSettings, LearnSettings, PhotoSettings, TrainSettings
+from retrato.training.learnable import untrained
 
 # A1111's training fields, the settings they fill, and the values that ask for nothing.
 TRAINING = (
     Asked("learn_rate", None, "learning_rate", ("",), str),
     Asked("batch_size", None, "batch_size"),
     Asked("gradient_step", None, "gradient_accumulation"),
+    Asked("training_width", None, "width"),
+    Asked("training_height", None, "height"),
     Asked("steps", None, "steps"),
     Asked("shuffle_tags", None, "shuffle_tags"),
     Asked("tag_drop_out", None, "tag_dropout"),
     Asked("latent_sampling_method", None, "latent_sampling", ("",)),
-    Asked("create_image_every", None, "preview_every"),
-    Asked("save_embedding_every", None, "save_every", (0,)),
-    Asked("preview_prompt", None, "preview_prompt", ("",)),
     Asked("use_weight", None, "use_mask"),
-    Asked("varsize", None, "buckets", (False,)),
+    Asked("varsize", None, None, (False,)),
+    Asked("create_image_every", None, "preview_every"),
+    Asked("template_filename", None, "template", ("",), lambda said: _template(str(said))),
 )
-# Fields that say where things are and go, or that our previews and files have no need for.
+TRAINING_EMBEDDING = (
+    *TRAINING,
+    Asked("save_embedding_every", None, "save_every", (0,)),
+    Asked("save_image_with_stored_embedding", None, "preview_cards"),
+)
+TRAINING_HYPERNETWORK = (*TRAINING, Asked("save_hypernetwork_every", None, "save_every", (0,)))
+# Fields that are looked at one by one, and those that say how previews are drawn, which are drawn in one way here.
 TAKEN = (
-    *("id_task", "embedding_name", "data_root", "log_directory", "training_width", "training_height"),
-    *("clip_grad_mode", "clip_grad_value", "template_filename", "save_image_with_stored_embedding"),
-    *(
-        "preview_from_txt2img",
-        "preview_negative_prompt",
-        "preview_steps",
-        "preview_sampler_name",
-        "preview_sampler_index",
-    ),
-    *("preview_cfg_scale", "preview_seed", "preview_width", "preview_height"),
+    *("id_task", "embedding_name", "hypernetwork_name", "data_root", "log_directory", "clip_grad_mode"),
+    *("clip_grad_value", "preview_from_txt2img", "preview_prompt", "preview_negative_prompt", "preview_steps"),
+    *("preview_sampler_name", "preview_sampler_index", "preview_cfg_scale", "preview_seed", "preview_width"),
+    "preview_height",
+)
+
+# A1111 1.6's fields for preprocessing; the weights of its focal crop can only be what they are there.
+PREPARING = (
+    Asked("preprocess_txt_action", "ignore", "existing_caption", ("",)),
+    Asked("process_flip", False, "flip"),
+    Asked("process_split", False, "split"),
+    Asked("process_caption", False, "caption", (False,), lambda on: "blip"),
+    Asked("process_focal_crop", False, "crop", (False,), lambda on: "focal"),
+    Asked("process_keep_original_size", False, None, (False,)),
+    Asked("process_caption_deepbooru", False, None, (False,)),
+    Asked("process_multicrop", False, None, (False,)),
+    Asked("process_focal_crop_debug", False, None, (False,)),
+    Asked("split_threshold", 0.5, None, (0.5,)),
+    Asked("overlap_ratio", 0.2, None, (0.2,)),
+    Asked("process_focal_crop_face_weight", 0.9, None, (0.9,)),
+    Asked("process_focal_crop_entropy_weight", 0.3, None, (0.3, 0.15)),
+    Asked("process_focal_crop_edges_weight", 0.5, None, (0.5,)),
+)
+PREPARING_TAKEN = (
+    *("id_task", "process_src", "process_dst", "process_width", "process_height"),
+    *("process_multicrop_mindim", "process_multicrop_maxdim", "process_multicrop_minarea"),
+    *("process_multicrop_maxarea", "process_multicrop_objective", "process_multicrop_threshold"),
 )
 
 
@@ -60,41 +86,58 @@ class NewEmbedding(Body_):
     init_text: str = Field("*", max_length=500)
 
 
+class NewHypernetwork(Body_):
+    """A1111's fields for a hypernetwork that nobody trained yet; without `enable_sizes` it has all of the model's."""
+
+    name: str = Field(max_length=64)
+    enable_sizes: list[int] | None = Field(None, max_length=16)
+    overwrite_old: bool = False
+    layer_structure: str | list[float] | None = Field(None, max_length=200)
+    activation_func: str | None = Field(None, max_length=40)
+    weight_init: str | None = Field(None, max_length=40)
+    add_layer_norm: bool = False
+    use_dropout: bool = False
+    dropout_structure: str | list[float] | None = Field(None, max_length=200)
+
+
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints that learn."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"])
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
 
     @router.post("/create/embedding")
     def create_embedding(body: Annotated[NewEmbedding, Body()]) -> AnyObject:
         """Puts an embedding into the library that starts from words and was not trained yet."""
-        file = _create(service, body)
-        return {"info": f"create embedding filename: {file}"}
-
-    @router.post("/train/embedding")
-    async def train_embedding(body: Annotated[AnyObject, Body()], request: Request) -> AnyObject:
-        """Learns a person from a folder of photos below the home folder or `--photos`, and answers when it is done."""
-        user = request.state.user
-        settings, photos = await run_in_threadpool(_training, service, body, user)
-        await run_in_threadpool(service.studio.check_training, photos, settings)
-        job = order_training(service.queue, photos, settings, owner=user, model=service.model)
-        job = await _done(service, job)
-        file = (job.result or {}).get("file")
-        return {"info": f"train embedding complete: filename: {file} error: None", "job": job.id}
+        settings = TrainSettings(
+            name=body.name,
+            initializer_text=body.init_text,
+            vectors_per_token=body.num_vectors_per_token,
+            recipe="a1111",
+        )
+        return {"info": f"create embedding filename: {_create(service, settings, body.overwrite_old)}"}
 
     @router.post("/create/hypernetwork")
+    def create_hypernetwork(body: Annotated[NewHypernetwork, Body()]) -> AnyObject:
+        """Puts a hypernetwork into the library that changes almost nothing yet."""
+        return {"info": f"create hypernetwork filename: {_create(service, _structured(body), body.overwrite_old)}"}
+
+    @router.post("/train/embedding")
+    async def train_embedding(body: Annotated[TrainEmbedding, Body()], request: Request) -> AnyObject:
+        """Learns a person from a folder of photos below the home folder or `--photos`, and answers when it is done."""
+        return await _train(service, body.model_dump(exclude_unset=True), request.state.user, TrainSettings)
+
     @router.post("/train/hypernetwork")
-    def hypernetwork(body: Annotated[AnyObject, Body()]) -> AnyObject:
-        """Says where this server learns hypernetworks."""
-        raise SettingsError(
-            "hypernetworks are learned in one go here: POST /api/v1/jobs with the kind train-hypernetwork"
-        )
+    async def train_hypernetwork(body: Annotated[TrainHypernetwork, Body()], request: Request) -> AnyObject:
+        """Learns a person as a hypernetwork that was created before, and answers when it is done."""
+        return await _train(service, body.model_dump(exclude_unset=True), request.state.user, HypernetworkSettings)
 
     @router.post("/preprocess")
-    async def preprocess(body: Annotated[AnyObject, Body()], request: Request) -> AnyObject:
+    async def preprocess(body: Annotated[Preprocess, Body()], request: Request) -> AnyObject:
         """Makes training pictures of a folder of photos, as A1111 did up to 1.6."""
-        user = request.state.user
-        settings = _preparation(body)
-        photos, out = _folder(service, body, "process_src", user), _new_folder(service, body, "process_dst", user)
+        user, said = request.state.user, body.model_dump(exclude_unset=True)
+        settings = _preparation(said)
+        photos, out = _folder(service, said, "process_src", user), _new_folder(service, said, "process_dst", user)
+        if photos == out:
+            raise PhotoError("process_src and process_dst are the same: name another set of photos to make")
         job = await _done(service, order_preparation(service.queue, photos, out, settings, owner=user))
         refused = (job.result or {}).get("refused", [])
         return {"info": "preprocess complete", "refused": [each["reason"] for each in refused]}
@@ -109,65 +152,123 @@ async def _done(service: Service, job: Job) -> Job:
     return found
 
 
-def _create(service: Service, body: NewEmbedding) -> Path:
-    """Gives the file; raises EmbeddingError for a name that is taken or none."""
-    check_name(body.name)
-    components = service.studio.components
-    if body.init_text.strip():
-        start = initial_vectors(components, body.init_text, body.num_vectors_per_token)
-    else:
-        widths = components.token_widths
-        start = tuple(torch.zeros(body.num_vectors_per_token, width) for width in widths)
-    embedding = Embedding(body.name, start, 0, components.name, components.hash)
-    return service.people().add(embedding, overwrite=body.overwrite_old)
+def _create(service: Service, settings: LearnSettings, overwrite: bool) -> Path:
+    """Gives the file; raises EmbeddingError or HypernetworkError for a name that is taken or none."""
+    made = untrained(service.studio.components, settings)
+    if isinstance(made, Embedding):
+        return service.people().add(made, overwrite=overwrite)
+    return service.studio.hypernetworks.add(made, overwrite=overwrite)
 
 
-def _training(service: Service, body: Mapping[str, Any], user: str) -> tuple[TrainSettings, Path]:
-    known = {field.name for field in TRAINING} | set(TAKEN)
-    if unknown := [name for name in body if name not in known]:
-        raise SettingsError(f"there is no field {unknown[0][:60]!r} in A1111's train/embedding: leave it out")
-    name = str(body.get("embedding_name") or "")
-    values: dict[str, Any] = {"name": name, "overwrite": True, "recipe": "a1111"}
+def _structured(body: NewHypernetwork) -> HypernetworkSettings:
+    """Gives the settings that A1111's fields for a new hypernetwork say."""
+    said = {
+        "layer_structure": _numbers(body.layer_structure),
+        "activation": body.activation_func,
+        "weight_init": body.weight_init,
+        "sizes": _numbers(body.enable_sizes),
+        "dropout": _numbers(body.dropout_structure) if body.use_dropout else None,
+    }
+    asked: dict[str, Any] = {name: value for name, value in said.items() if value}
+    return HypernetworkSettings(name=body.name, layer_norm=body.add_layer_norm, recipe="a1111", **asked)
+
+
+def _numbers(said: str | list[float] | list[int] | None) -> str | None:
+    return said if isinstance(said, str) or said is None else ", ".join(f"{each:g}" for each in said)
+
+
+async def _train(service: Service, body: Mapping[str, Any], user: str, kind: type[LearnSettings]) -> AnyObject:
+    settings = await run_in_threadpool(_training, service, body, kind)
+    photos = _folder(service, body, "data_root", user)
+    await run_in_threadpool(service.studio.check_training, photos, settings)
+    job = order_training(service.queue, photos, settings, owner=user, model=service.model)
+    job = await _done(service, job)
+    file = (job.result or {}).get("file")
+    # A1111 says "embedding" of hypernetworks too.
+    return {"info": f"train embedding complete: filename: {file} error: None", "job": job.id}
+
+
+def _training(service: Service, body: Mapping[str, Any], kind: type[LearnSettings]) -> LearnSettings:
+    """Gives the settings that A1111's fields ask for; raises SettingsError for what nothing here can do."""
+    is_embedding = issubclass(kind, TrainSettings)
+    what = "embedding" if is_embedding else "hypernetwork"
+    fields = TRAINING_EMBEDDING if is_embedding else TRAINING_HYPERNETWORK
+    if unknown := [name for name in body if name not in {field.name for field in fields} | set(TAKEN)]:
+        raise SettingsError(f"there is no field {unknown[0][:60]!r} in A1111's train/{what}: leave it out")
+    name = str(body.get(f"{what}_name") or "")
+    begun = _begun_embedding(service, name) if is_embedding else _begun_hypernetwork(service, name)
+    values: dict[str, Any] = {"name": name, "overwrite": True, "recipe": "a1111", **begun, **_filled(fields, body)}
+    mode = body.get("clip_grad_mode")
+    if mode in ("norm", "value"):
+        values |= {"gradient_clip": str(body.get("clip_grad_value", "0.1")), "gradient_clip_by": mode}
+    elif mode not in (None, "", "disabled"):
+        raise SettingsError(f"clip_grad_mode is {mode!r}: take disabled, value or norm")
+    if body.get("preview_from_txt2img") and body.get("preview_prompt"):
+        values["preview_prompt"] = str(body["preview_prompt"])
+    return kind(**values)
+
+
+def _begun_embedding(service: Service, name: str) -> dict[str, Any]:
+    """Gives the settings that start where the embedding called `name` was created; raises EmbeddingError."""
     people = service.people()
     if name not in people:
         raise EmbeddingError(f"there is no embedding called {name[:64]!r}: create it first, with create/embedding")
-    values["vectors_per_token"] = people[name].vectors_per_token
-    for field in TRAINING:
-        value = body.get(field.name)
-        if value is None:
-            continue
-        if field.setting in TrainSettings.model_fields:
-            if field.asks(value):
-                values[field.setting] = field.convert(value)
-        elif field.asks(value):
-            raise SettingsError(f"{field.name} is {value!r}: retrato cannot do that (yet), leave it out")
-    if body.get("template_filename"):
-        values["template"] = Path(str(body["template_filename"])).name.removesuffix(".txt")
-    if body.get("clip_grad_mode") == "norm":
-        values["gradient_clip"] = body.get("clip_grad_value")
-    elif body.get("clip_grad_mode") not in (None, "", "disabled"):
-        raise SettingsError(f"clip_grad_mode is {body['clip_grad_mode']!r}: take disabled or norm")
-    size = service.studio.components.defaults.size
-    for side in ("training_width", "training_height"):
-        if body.get(side) not in (None, size):
-            raise SettingsError(f"{side} is {body[side]!r}: this model learns at {size}, leave it out or say that")
-    return TrainSettings(**values), _folder(service, body, "data_root", user)
+    found = people[name]
+    begun: dict[str, Any] = {"vectors_per_token": found.vectors_per_token}
+    if "initializer_text" in found.metadata:
+        begun["initializer_text"] = found.metadata["initializer_text"]
+    return begun
+
+
+def _begun_hypernetwork(service: Service, name: str) -> dict[str, Any]:
+    """Gives the settings that start where the hypernetwork called `name` was created; raises HypernetworkError."""
+    library = service.studio.hypernetworks
+    if name not in library:
+        raise HypernetworkError(
+            f"there is no hypernetwork called {name[:64]!r}: create it first, with create/hypernetwork"
+        )
+    found: Hypernetwork = library[name]
+    structure = found.structure
+    return {
+        "sizes": _numbers(list(found.sizes)),
+        "layer_structure": _numbers(list(structure.layers)),
+        "activation": structure.activation,
+        "activate_output": structure.activate_output,
+        "layer_norm": structure.layer_norm,
+        "dropout": _numbers(list(structure.dropout)) or None,
+        "weight_init": found.weight_init,
+    }
+
+
+def _template(said: str) -> str:
+    """Gives the built-in template that a file name stands for; raises SettingsError for any other."""
+    name = said.removesuffix(".txt")
+    if name not in TEMPLATES:
+        raise SettingsError(f"template_filename is {said[:60]!r}: name one of {', '.join(TEMPLATES)}")
+    return name
 
 
 def _preparation(body: Mapping[str, Any]) -> PhotoSettings:
     width, height = body.get("process_width", 512), body.get("process_height", 512)
     if width != height:
         raise SettingsError(f"process_width is {width!r} and process_height {height!r}: pictures are square here")
-    for name in ("process_caption_deepbooru", "process_multicrop"):
-        if body.get(name):
-            raise SettingsError(f"{name} is on: retrato cannot do that (yet), leave it out")
-    return PhotoSettings(
-        size=width,
-        crop="focal" if body.get("process_focal_crop") else "center",
-        caption="blip" if body.get("process_caption") else "none",
-        flip=bool(body.get("process_flip", False)),
-        split=bool(body.get("process_split", False)),
-    )
+    known = {field.name for field in PREPARING} | set(PREPARING_TAKEN)
+    if unknown := [name for name in body if name not in known]:
+        raise SettingsError(f"there is no field {unknown[0][:60]!r} in A1111's preprocess: leave it out")
+    return PhotoSettings(size=width, **{"existing_caption": "ignore", **_filled(PREPARING, body)})
+
+
+def _filled(fields: Iterable[Asked], body: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives the settings that fields of the body ask for; raises SettingsError for what nothing here can do."""
+    values = {}
+    for field in fields:
+        value = body.get(field.name)
+        if value is None or not field.asks(value):
+            continue
+        if field.setting is None:
+            raise SettingsError(f"{field.name} is {str(value)[:60]!r}: retrato cannot do that (yet), leave it out")
+        values[field.setting] = field.convert(value)
+    return values
 
 
 def _folder(service: Service, body: Mapping[str, Any], field: str, user: str) -> Path:

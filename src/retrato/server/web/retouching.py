@@ -1,6 +1,7 @@
 """One photo of a set, opened: its cut, which can be moved, and its caption, which can be written. Knows no tabs."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ def retouch(service: Service, name: str, said: dict[str, Any], *, owner: str) ->
     if said.get("cut"):
         try:
             left, top, side = (float(share) for share in said["cut"])
+            if not math.isfinite(left + top + side):
+                raise ValueError
         except (TypeError, ValueError):
             raise SettingsError("the frame has no place: load the page again") from None
         service.cut_photo(name, file, (left, top, side), owner=owner)

@@ -173,6 +173,7 @@
   // The frame over a photo: a square that moves within it.
   const framed = (frame) => {
     const box = frame.parentElement, image = box.querySelector("img"), data = frame.dataset;
+    if (!image.clientWidth) return; // it is placed once the picture is there
     const side = Math.min(image.clientWidth, image.clientHeight) * data.side;
     if (data.left === "") { data.left = (1 - side / image.clientWidth) / 2; data.top = (1 - side / image.clientHeight) / 2; }
     data.left = Math.min(Math.max(data.left, 0), 1 - side / image.clientWidth);
@@ -182,9 +183,11 @@
   };
   const move = (frame, right, down) => {
     const image = frame.parentElement.querySelector("img");
+    frame.dataset.moved = "yes";
+    if (!image.clientWidth) return;
     frame.dataset.left = Number(frame.dataset.left) + right / image.clientWidth;
     frame.dataset.top = Number(frame.dataset.top) + down / image.clientHeight;
-    frame.dataset.moved = "yes"; framed(frame);
+    framed(frame);
   };
   let held = null;
   document.addEventListener("pointerdown", (event) => {
@@ -216,7 +219,7 @@
     const save = event.target.closest?.("[data-retouch]");
     if (!save) return;
     const photo = save.closest(".opened"), { left, top, side, moved } = photo.querySelector(".frame").dataset;
-    const cut = moved && [left, top, side];
+    const cut = moved && left !== "" && [left, top, side];
     const said = { verb: "save", file: save.dataset.file, cut, caption: photo.querySelector("textarea").value };
     set(document.querySelector(`#${save.dataset.retouch} :is(textarea, input)`), `${++sayings} ${JSON.stringify(said)}`);
   });

@@ -3,17 +3,26 @@
 import base64
 import io
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from retrato.embeddings import Embedding, write_embedding
+from retrato.jobs import JobQueue, order_drawing
+from retrato.server import create_app
 from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG
-from retrato.settings import GenerateSettings
+from retrato.server.service import Service
+from retrato.settings import GenerateSettings, ServerSettings
+from retrato.studio import Studio
 
+HOME = "http://127.0.0.1:7860"
 SIMPLE = {"prompt": "a cat", "steps": 2, "width": 64, "height": 64, "seed": 3, "sampler_name": "Euler a"}
 
 
@@ -163,15 +172,79 @@ def test_drawing_over_a_picture_keeps_what_the_mask_says(client: TestClient) -> 
     assert picture(over["images"][0]).size == (64, 64)
 
 
-MISSING = [("styles", {"styles": ["one"]}), ("s_min_uncond", {"s_min_uncond": 0.5})]
-
-
-@pytest.mark.parametrize(("setting", "changes"), MISSING)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"s_min_uncond": 0.5},
+        {"disable_extra_networks": True},
+        {"firstpass_image": "x"},
+        {"firstphase_width": 64},
+        {"hr_checkpoint_name": "other", "enable_hr": True},
+    ],
+)
 def test_what_the_settings_have_no_word_for_is_refused_and_never_ignored(
-    client: TestClient, setting: str, changes: dict[str, Any]
+    client: TestClient, changes: dict[str, Any]
 ) -> None:
-    sentence = post(client, "txt2img", SIMPLE | changes, status=422)["detail"]
-    assert "cannot do that (yet)" in sentence or setting in GenerateSettings.model_fields
+    assert "cannot do that (yet)" in post(client, "txt2img", SIMPLE | changes, status=422)["detail"]
+
+
+# Every field of A1111 1.10's own OpenAPI document with its default there.
+BOTH_DEFAULTS = {
+    "negative_prompt": "", "styles": None, "subseed": -1, "subseed_strength": 0, "seed_resize_from_h": -1,
+    "seed_resize_from_w": -1, "scheduler": None, "batch_size": 1, "n_iter": 1, "cfg_scale": 7.0, "restore_faces": None,
+    "tiling": None, "do_not_save_samples": False, "do_not_save_grid": False, "eta": None, "denoising_strength": None,
+    "s_min_uncond": None, "s_churn": None, "s_tmax": None, "s_tmin": None, "s_noise": None, "override_settings": None,
+    "override_settings_restore_afterwards": True, "refiner_checkpoint": None, "refiner_switch_at": None,
+    "disable_extra_networks": False, "comments": None, "force_task_id": None, "sampler_index": "Euler",
+    "script_name": None, "script_args": [], "send_images": True, "save_images": False, "alwayson_scripts": {},
+    "infotext": None,
+}  # fmt: skip
+TXT2IMG_DEFAULTS = {
+    "firstpass_image": None, "enable_hr": False, "firstphase_width": 0, "firstphase_height": 0, "hr_scale": 2.0,
+    "hr_upscaler": None, "hr_second_pass_steps": 0, "hr_resize_x": 0, "hr_resize_y": 0, "hr_checkpoint_name": None,
+    "hr_sampler_name": None, "hr_scheduler": None, "hr_prompt": "", "hr_negative_prompt": "",
+}  # fmt: skip
+IMG2IMG_DEFAULTS = {
+    "resize_mode": 0, "image_cfg_scale": None, "mask": None, "mask_blur_x": 4, "mask_blur_y": 4, "mask_blur": None,
+    "mask_round": True, "inpainting_fill": 0, "inpaint_full_res": True, "inpaint_full_res_padding": 0,
+    "inpainting_mask_invert": 0, "initial_noise_multiplier": None, "latent_mask": None, "include_init_images": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "defaults", "more"),
+    [("txt2img", TXT2IMG_DEFAULTS, {}), ("img2img", IMG2IMG_DEFAULTS, {"denoising_strength": 0.75})],
+)
+def test_a1111s_defaults_are_known_and_sending_them_changes_nothing(
+    client: TestClient, path: str, defaults: dict[str, Any], more: dict[str, Any]
+) -> None:
+    below = {"init_images": [encoded(noise())]} if path == "img2img" else {}
+    plain = post(client, path, SIMPLE | below)
+    full = post(client, path, {**BOTH_DEFAULTS, **defaults, **more, **SIMPLE, **below})
+    assert picture(full["images"][0]).tobytes() == picture(plain["images"][0]).tobytes()
+    document = client.get("/openapi.json").json()["components"]["schemas"]
+    fields = document["Txt2Img" if path == "txt2img" else "Img2Img"]["properties"]
+    assert {*BOTH_DEFAULTS, *defaults, *SIMPLE} <= set(fields)
+    for name, default in {**BOTH_DEFAULTS, **defaults, "steps": 50, "width": 512, "height": 512, "seed": -1}.items():
+        assert fields[name].get("default") in (default, None), name
+
+
+def test_a_pictures_text_fills_in_what_was_not_sent(client: TestClient) -> None:
+    text = "a dog\nNegative prompt: no\nSteps: 3, Sampler: DDIM, CFG scale: 4, Seed: 9, Size: 64x128, Clip skip: 2"
+    answer = post(client, "txt2img", {"infotext": text, "seed": 11})
+    info = json.loads(answer["info"])
+    drawn = {name: info[name] for name in ("prompt", "negative_prompt", "steps", "sampler_name", "cfg_scale", "seed")}
+    assert drawn == {
+        "prompt": "a dog",
+        "negative_prompt": "no",
+        "steps": 3,
+        "sampler_name": "DDIM",
+        "cfg_scale": 4.0,
+        "seed": 11,
+    }
+    assert (info["width"], info["height"], info["clip_skip"]) == (64, 128, 2)
+    bad = text.replace("Steps: 3", "Steps: many")
+    assert "no number" in post(client, "txt2img", {"infotext": bad}, status=422)["detail"]
 
 
 def test_each_field_stands_once_in_its_table() -> None:
@@ -225,6 +298,21 @@ def test_png_info_reads_what_a_picture_says(client: TestClient) -> None:
     assert post(client, "png-info", {"image": encoded(noise())})["info"] == ""
 
 
+def test_interrogating_gives_the_captioners_words(client: TestClient, service: Service) -> None:
+    class Captioner:
+        def caption(self, images: list[Image.Image]) -> list[str]:
+            return [f"noise of {image.width}" for image in images]
+
+    service.studio.__dict__["captioner"] = Captioner()
+    try:
+        for model in ("clip", "blip"):
+            asked = {"image": encoded(noise()), "model": model}
+            assert post(client, "interrogate", asked) == {"caption": "noise of 64"}
+        assert "ask for clip" in post(client, "interrogate", asked | {"model": "deepdanbooru"}, 422)["detail"]
+    finally:
+        del service.studio.__dict__["captioner"]
+
+
 def test_interrogating_a_model_without_captioner_says_so(client: TestClient) -> None:
     assert "has no captioner" in post(client, "interrogate", {"image": encoded(noise())}, 422)["detail"]
 
@@ -269,6 +357,54 @@ def test_the_model_in_use_can_be_chosen_again(client: TestClient) -> None:
     assert client.post("/sdapi/v1/options", json={"sd_model_checkpoint": title}).status_code == 200
 
 
+def test_lists_have_a1111s_shapes(client: TestClient, service: Service) -> None:
+    """The keys of each row, as A1111 1.10's response models name them."""
+    write_embedding(Embedding("skipped-1", (torch.ones(2, 768),), 7), service.home / "embeddings/skipped-1.safetensors")
+    (service.home / "embeddings/skipped-2.pt").write_bytes(b"no embedding")
+    (service.home / "styles.csv").write_text("name,prompt,negative_prompt\none,old,new\n", "utf-8")
+    shapes = {
+        "samplers": {"name", "aliases", "options"},
+        "schedulers": {"name", "label", "aliases", "default_rho", "need_inner_model"},
+        "upscalers": {"name", "model_name", "model_path", "model_url", "scale"},
+        "latent-upscale-modes": {"name"},
+        "sd-models": {"title", "model_name", "hash", "sha256", "filename", "config"},
+        "prompt-styles": {"name", "prompt", "negative_prompt"},
+    }
+    try:
+        for path, keys in shapes.items():
+            rows = client.get(f"/sdapi/v1/{path}").json()
+            assert rows, path
+            assert all(set(row) == keys for row in rows), path
+        said = client.get("/sdapi/v1/embeddings").json()
+        facts = {"step", "sd_checkpoint", "sd_checkpoint_name", "shape", "vectors"}
+        assert all(set(each) >= facts for each in said["skipped"].values())
+        assert (said["skipped"]["skipped-1"]["shape"], said["skipped"]["skipped-1"]["vectors"]) == (768, 2)
+        assert "768" in said["skipped"]["skipped-1"]["reason"]
+        memory = client.get("/sdapi/v1/memory").json()
+        assert set(memory) == {"ram", "cuda"}
+        assert set(memory["ram"]) == {"free", "used", "total"}
+        assert client.get("/sdapi/v1/scripts").json() == {"txt2img": [], "img2img": []}
+        assert client.get("/sdapi/v1/script-info").json() == []
+    finally:
+        for name in ("embeddings/skipped-1.safetensors", "embeddings/skipped-2.pt", "styles.csv"):
+            (service.home / name).unlink()
+    for path in ("refresh-embeddings", "refresh-checkpoints", "refresh-vae", "refresh-loras", "unload-checkpoint"):
+        assert client.post(f"/sdapi/v1/{path}").status_code == 200
+    assert client.post("/sdapi/v1/reload-checkpoint").status_code == 200
+
+
+def test_a_file_of_a_vae_is_no_model(client: TestClient, service: Service) -> None:
+    (service.home / "models").mkdir(exist_ok=True)
+    for name in ("some.vae.safetensors", "broken.safetensors"):
+        (service.home / "models" / name).write_bytes(b"none")
+    try:
+        names = [each["model_name"] for each in client.get("/sdapi/v1/sd-models").json()]
+        assert names[0] == "retrato-mini"
+        assert not any("vae" in name or "broken" in name for name in names)
+    finally:
+        shutil.rmtree(service.home / "models")
+
+
 def test_nothing_runs_says_progress(client: TestClient) -> None:
     idle = client.get("/sdapi/v1/progress").json()
     assert (idle["progress"], idle["state"]["job_count"], idle["current_image"]) == (0, 0, None)
@@ -276,54 +412,32 @@ def test_nothing_runs_says_progress(client: TestClient) -> None:
     assert client.post("/sdapi/v1/skip").json() is None
 
 
-def test_an_embedding_is_created_and_listed(client: TestClient) -> None:
-    made = {"name": "created-1", "num_vectors_per_token": 2, "init_text": "person", "overwrite_old": False}
-    assert post(client, "create/embedding", made)["info"].startswith("create embedding filename: ")
-    listed = client.get("/sdapi/v1/embeddings").json()["loaded"]["created-1"]
-    assert (listed["vectors"], listed["shape"], listed["step"]) == (2, 32, 0)
-    assert "is taken" in post(client, "create/embedding", made, 422)["detail"]
-    post(client, "create/embedding", made | {"overwrite_old": True})
-    for name in ("../up", "a/b", "con", "x" * 65):
-        post(client, "create/embedding", made | {"name": name}, 422)
+@pytest.fixture
+def still(tmp_path: Path, tiny_folder: Path) -> TestClient:
+    """A server whose worker does not run, so that a job stays where it is put."""
+    return TestClient(create_app(Studio.open(tiny_folder, home=tmp_path, device="cpu"), ServerSettings()), HOME)
 
 
-def test_an_embedding_is_trained_with_a1111s_fields(client: TestClient) -> None:
-    for number in range(4):
-        image = Image.fromarray(np.random.default_rng(number).integers(0, 255, (4, 4, 3), dtype=np.uint8))
-        sent = {"file": f"{number}.png", "image": encoded(image.resize((64, 64), Image.Resampling.NEAREST))}
-        assert client.post("/api/v1/photos/ana", json=sent).status_code == 201
-    post(client, "create/embedding", {"name": "ana-t9", "num_vectors_per_token": 1, "init_text": "person"})
-    asked = {
-        "id_task": "task(1)",
-        "embedding_name": "ana-t9",
-        "learn_rate": "0.005:2, 0.001",
-        "batch_size": 1,
-        "gradient_step": 1,
-        "data_root": "ana",
-        "log_directory": "textual_inversion",
-        "training_width": 64,
-        "training_height": 64,
-        "varsize": False,
-        "steps": 3,
-        "clip_grad_mode": "disabled",
-        "clip_grad_value": "0.1",
-        "shuffle_tags": False,
-        "tag_drop_out": 0,
-        "latent_sampling_method": "once",
-        "use_weight": False,
-        "create_image_every": 0,
-        "save_embedding_every": 0,
-        "template_filename": "style_filewords.txt",
-        "save_image_with_stored_embedding": True,
-        "preview_from_txt2img": False,
-    }
-    answer = post(client, "train/embedding", asked)
-    assert answer["info"].startswith("train embedding complete: filename: embeddings/ana-t9.safetensors")
-    assert client.get("/sdapi/v1/embeddings").json()["loaded"]["ana-t9"]["step"] > 0
-    for changes in ({"data_root": "/etc"}, {"data_root": "../.."}, {"embedding_name": "nobody"}, {"wrong": 1}):
-        assert client.post("/sdapi/v1/train/embedding", json=asked | changes).status_code in (404, 422)
-    prepared = post(
-        client, "preprocess", {"process_src": "ana", "process_dst": "ana-64", "process_width": 64, "process_height": 64}
-    )
-    assert prepared["info"] == "preprocess complete"
-    assert "ana-64" in client.get("/api/v1/photos").json()
+def test_progress_skip_and_interrupt_of_a_running_job(still: TestClient) -> None:
+    queue: JobQueue = still.app.state.service.queue  # type: ignore[attr-defined]
+    settings = GenerateSettings(prompt="a cat", steps=4, count=2, batch_size=1)
+    job = order_drawing(queue, settings, task="task(7)")
+    waiting = still.get("/sdapi/v1/progress").json()
+    assert (waiting["current_task"], waiting["state"]["job_count"]) == ("task(7)", 2)
+    queue.claim("cpu")
+    queue.record(job.id, "sampled", {"step": 2, "steps": 4, "index": 1, "count": 2}, progress=0.75)
+    queue.show(job.id, b"picture")
+    running = still.get("/sdapi/v1/progress").json()
+    assert running["progress"] == 0.75
+    assert running["eta_relative"] > 0
+    state = running["state"]
+    assert (state["job_no"], state["job_count"], state["sampling_step"], state["sampling_steps"]) == (1, 2, 2, 4)
+    assert base64.b64decode(running["current_image"]) == b"picture"
+    assert still.get("/sdapi/v1/progress?skip_current_image=true").json()["current_image"] is None
+    assert still.get(f"/api/v1/jobs/{job.id}/preview").content == b"picture"
+    assert still.post("/sdapi/v1/skip").json() is None
+    assert still.get("/sdapi/v1/progress").json()["state"]["skipped"]
+    assert queue.wish(job.id) == "skip"
+    assert still.post("/sdapi/v1/interrupt").json() == {}
+    assert still.get("/sdapi/v1/progress").json()["state"]["interrupted"]
+    assert queue.wish(job.id) == "cancel"

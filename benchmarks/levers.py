@@ -1,0 +1,229 @@
+"""What one changed choice of a recipe does to likeness and prompt fidelity, on people held out for ever.
+
+python -m benchmarks.levers --out levers.jsonl base norm_cap=2 batch_size=4,steps=100
+python -m benchmarks.levers --out levers.jsonl --table             (needs `pip install --group mini`; $NODE_MODULES)
+
+Each lever is a list of recipe fields, `base` changes nothing, and all of them see the same people, photos, seeds and
+number of photo passes (`--samples`). Trainings run to their end, the last step counts, nothing is picked. Likeness is
+the independent judge's, on a scale from the class word's pictures (0) to fresh renders of the person (1), beside the
+share of pictures nearest to their own person among twenty; prompt fidelity is the scorer's. One line per training is
+appended to `--out`, and what stands there is not done again. The table pairs each lever with `base`.
+"""
+
+import argparse
+import ast
+import dataclasses
+import json
+import random
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from unittest import mock
+
+import torch
+
+from benchmarks.identities import photos_of
+from benchmarks.likeness import galleries
+from mini.evaluate import as_pixels
+from mini.people import Identity, held_out_identities, random_scene
+from mini.renders import draw
+from mini.train_judge import Judge, load_judge
+from retrato.embeddings import read_embedding
+from retrato.photos import read_photos
+from retrato.settings import TrainSettings
+from retrato.studio import Studio
+from retrato.training import RECIPES, Evaluated, Finished, prepare, train
+from retrato.training.captions import captions_of
+from retrato.training.drawing import draw_cells
+from retrato.training.judge import judge_of
+from retrato.training.learnable import Subject
+from retrato.training.recipes import PickPlan, PickPrompt, Recipe
+from retrato.training.scores import harmonic_mean
+
+PLAN = PickPlan(
+    prompts=(
+        PickPrompt("a photo of [name], smiling, blue background"),
+        PickPrompt("a close-up photo of [name], red shirt, green background"),
+        PickPrompt("a half body photo of [name], yellow background"),
+        PickPrompt("a portrait of [name], flat style"),
+        PickPrompt("a portrait of [name], white shirt, comic style"),
+        PickPrompt("a close-up portrait of [name], pixel art style"),
+    ),
+    rounds=(12,),
+    keep=2,
+    most_candidates=1,
+    first_seed=3_000_017,
+    sampler="DPM++ 2M",
+    schedule="Karras",
+    steps=12,
+)
+STYLE_OF_PROMPT = ("photo", "photo", "photo", "flat style", "comic style", "pixel art style")
+CELLS = range(2 * len(PLAN.prompts))
+NAME = "lever-1"
+
+
+def changed(lever: str, samples: int) -> Recipe:
+    """The recipe with the lever's fields, as many steps as `samples` are worth, one evaluation, at the end."""
+    fields = dict(pair.split("=", 1) for pair in lever.split(",") if pair != "base")
+    known = {field.name for field in dataclasses.fields(Recipe)}
+    if unknown := set(fields) - known:
+        raise SystemExit(f"{sorted(unknown)[0]} is no field of a recipe: {', '.join(sorted(known))}")
+    values = {
+        name: ast.literal_eval(value) if value[0] in "0123456789.(-N" else value for name, value in fields.items()
+    }
+    recipe = dataclasses.replace(RECIPES["retrato"], **values)
+    steps = max(1, samples // recipe.batch_size)
+    return dataclasses.replace(
+        recipe, steps=steps, evaluate_every=steps, save_every=steps, patience=None, average_over=0
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """The people with their photos, and what their pictures are compared with."""
+
+    studio: Studio
+    people: list[Identity]
+    judge: Judge
+    shelves: dict[str, torch.Tensor]
+    floor: torch.Tensor
+    ceilings: list[float]
+    class_fidelity: float
+    unrelated: float
+    root: Path
+
+    @classmethod
+    def open(cls, model: str, judge_file: Path, root: Path) -> "Bench":
+        """Draws everyone's galleries and the class word's pictures once."""
+        studio, judge, people = Studio.open(model, home=root / "home"), load_judge(judge_file), held_out_identities(20)
+        shelves = {style: galleries(judge, people, style) for style in dict.fromkeys(STYLE_OF_PROMPT)}
+        drawn = [drawn.image for drawn in draw_cells(studio.components, PLAN, CELLS, Subject("a person"))]
+        texts = judge_of(studio.scorer, drawn[:1], [p.text.replace("[name]", "a person") for p in PLAN.prompts])
+        ceilings = []
+        for number, person in enumerate(people):
+            r = random.Random(f"levers ceiling {number}")
+            renders = [draw(person, random_scene(r, style, "portrait")) for style in STYLE_OF_PROMPT]
+            found = judge.identity(as_pixels(renders))
+            own = torch.stack([shelves[style][number] for style in STYLE_OF_PROMPT])
+            ceilings.append(float((found * own).sum(1).mean()))
+        return cls(
+            studio, people, judge, shelves, judge.identity(as_pixels(drawn)), ceilings,
+            float(texts.cells(drawn).fidelity.mean()), texts.unrelated(drawn), root,
+        )  # fmt: skip
+
+    def photos(self, number: int) -> Path:
+        """A folder of twenty photos with captions beside them."""
+        folder = self.root / f"photos-{number}"
+        if not folder.exists():
+            photos_of(self.people[number], f"photos {number}", folder)
+            photos, _ = read_photos(folder)
+            for photo, words in zip(photos, captions_of(photos, "auto", self.studio.captioner), strict=True):
+                photo.path.with_suffix(".txt").write_text(words)
+        return folder
+
+    def judged(self, number: int, pictures: list) -> dict[str, float]:
+        """Likeness, share of first ranks, and prompt fidelity of a person's pictures, cell by cell."""
+        styles = [STYLE_OF_PROMPT[cell % len(STYLE_OF_PROMPT)] for cell in CELLS]
+        shelf = torch.stack([self.shelves[style] for style in styles])  # [cells, people, 128]
+        seen = self.judge.identity(as_pixels(pictures))
+        alike = (shelf @ seen[:, :, None])[..., 0]
+        low = float((shelf[:, number] * self.floor).sum(1).mean())
+        texts = judge_of(self.studio.scorer, pictures[:1], [p.text.replace("[name]", "a person") for p in PLAN.prompts])
+        fidelity = float(texts.cells(pictures).fidelity.mean())
+        identity = (float(alike[:, number].mean()) - low) / max(self.ceilings[number] - low, 0.05)
+        obedience = (fidelity - self.unrelated) / (self.class_fidelity - self.unrelated)
+        return {
+            "identity": round(identity, 4), "rank1": round(float((alike.argmax(1) == number).float().mean()), 4),
+            "prompt_fidelity": round(obedience, 4), "harmonic": round(harmonic_mean(identity, obedience), 4),
+        }  # fmt: skip
+
+    def run(self, lever: str, number: int, seed: int, samples: int, vectors: int) -> dict[str, object]:
+        """Learns one person with one lever; gives the line for the file."""
+        settings = TrainSettings(name=NAME, vectors_per_token=vectors, seed=1000 * seed + number, caption="file")
+        with (
+            tempfile.TemporaryDirectory(dir=self.root) as folder,
+            mock.patch.object(prepare, "RECIPES", {"retrato": changed(lever, samples)}),
+        ):
+            events = list(train(self.studio.components, self.photos(number), settings, run_folder=Path(folder) / "run"))
+            finished = next(event for event in events if isinstance(event, Finished))
+            loss = [event.loss for event in events if isinstance(event, Evaluated)][-1]
+            embedding = dataclasses.replace(read_embedding(finished.file), name=NAME)
+        subject = Subject(NAME, embeddings={NAME: embedding})
+        drawn = [drawn.image for drawn in draw_cells(self.studio.components, PLAN, CELLS, subject)]
+        norm = float(embedding.vectors[0].norm(dim=1).mean())
+        return {
+            "lever": lever, "person": number, "seed": seed, "samples": finished.samples, "vectors": vectors,
+            "loss": round(loss, 6), "norm": round(norm, 3), "seconds": round(finished.times["train"], 1),
+            **self.judged(number, drawn),
+        }  # fmt: skip
+
+
+def table(lines: list[dict]) -> str:
+    """Markdown: each lever's means, and what it changes in the harmonic score against `base`, with 95 % intervals."""
+    groups: dict[tuple, dict[tuple, dict]] = defaultdict(dict)
+    for line in lines:
+        groups[line["samples"], line["vectors"], line["lever"]][line["person"], line["seed"]] = line
+    rows = [
+        "| samples | vectors | lever | runs | identity | rank-1 | prompt fidelity | harmonic | against base | loss |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (samples, vectors, lever), found in sorted(groups.items()):
+        mean = {
+            key: sum(line[key] for line in found.values()) / len(found)
+            for key in ("identity", "rank1", "prompt_fidelity", "harmonic", "loss")
+        }
+        base = groups.get((samples, vectors, "base"), {})
+        people = sorted({person for person, _ in found if any(key[0] == person for key in base)})
+        differences = [
+            [found[key]["harmonic"] - base[key]["harmonic"] for key in found if key[0] == person and key in base]
+            for person in people
+        ]
+        differences = torch.tensor([sum(each) / len(each) for each in differences if each])
+        versus = ""
+        if len(differences) > 1 and lever != "base":
+            r = torch.Generator().manual_seed(0)
+            drawn = differences[torch.randint(len(differences), (4000, len(differences)), generator=r)].mean(1)
+            low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975])).tolist()
+            versus = f"{differences.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+        rows.append(
+            f"| {samples} | {vectors} | `{lever}` | {len(found)} | {mean['identity']:.2f} | {mean['rank1']:.2f} "
+            f"| {mean['prompt_fidelity']:.2f} | {mean['harmonic']:.3f} | {versus} | {mean['loss']:.5f} |"
+        )
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Runs what is missing in the file, lever by lever within a person and seed, or prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("levers", nargs="*", help="such as norm_cap=2,warm_up=5")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--samples", type=int, default=400)
+    parser.add_argument("--vectors", type=int, default=2)
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
+    options = parser.parse_args()
+    lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    if options.table:
+        print(table(lines))
+        return
+    done = {(line["lever"], line["person"], line["seed"], line["samples"], line["vectors"]) for line in lines}
+    with tempfile.TemporaryDirectory() as folder, options.out.open("a") as out:
+        bench = Bench.open(options.model, options.judge, Path(folder))
+        for seed in range(options.seeds):
+            for number in range(options.people):
+                for lever in options.levers:
+                    recipe = changed(lever, options.samples)
+                    samples = recipe.steps * recipe.batch_size
+                    if (lever, number, seed, samples, options.vectors) in done:
+                        continue
+                    line = bench.run(lever, number, seed, options.samples, options.vectors)
+                    out.write(json.dumps(line) + "\n")
+                    out.flush()
+                    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+import os
+import signal
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from retrato import cluster
+from retrato.cluster import Place, train_on_cluster
+from retrato.embeddings import read_embedding
+from retrato.errors import PhotoError, SettingsError
+from retrato.settings import TrainSettings
+from retrato.studio import Studio
+from retrato.training import Failed, Finished, Prepared, Stepped
+
+SETTINGS = TrainSettings(name="*-t1", steps=40, batch_size=2, evaluate_every=5, save_every=5, recipe="a1111")
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Three people, and one of a single photo who cannot be learned."""
+    folder = tmp_path / "people"
+    for person, name in enumerate(("ana", "bob", "cid", "eve")):
+        (folder / name).mkdir(parents=True)
+        for number in range(1 if name == "eve" else 4):
+            patches = np.random.default_rng(10 * person + number).integers(0, 255, (4, 4, 3), dtype=np.uint8)
+            Image.fromarray(patches).resize((64, 64), Image.Resampling.NEAREST).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_a_missing_ray_is_said_before_anything_is_done(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match=r"engine is ray, but Ray is not installed here: pip install .*cluster"):
+        train_on_cluster(Place("mini", tmp_path), people, SETTINGS)
+    with pytest.raises(PhotoError, match="nowhere is no folder"):
+        train_on_cluster(Place("mini", tmp_path), tmp_path / "nowhere", SETTINGS)
+    assert not (tmp_path / "textual_inversion").exists()
+
+
+def test_a_worker_says_what_is_wrong_with_a_person_and_takes_the_next(
+    people: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    worker = cluster._Learner(Place(str(tiny_folder), tmp_path / "home", "cpu"))
+    values = SETTINGS.changed(name="eve-t1", steps=2).model_dump()
+    (failed,) = worker.learn(people / "eve", values, False, False)
+    assert isinstance(failed, Failed)
+    values = SETTINGS.changed(name="ana-t1", steps=2).model_dump()
+    assert isinstance(list(worker.learn(people / "ana", values, False, False))[-1], Finished)
+    taken = list(worker.learn(people / "ana", values, False, False))[-1]
+    assert isinstance(taken, Failed)
+    assert "the name ana-t1 is taken" in taken.reason
+    # The same again after a lost worker: the run goes straight to its end, and the name is its own.
+    again = list(worker.learn(people / "ana", values, False, True))
+    assert not [event for event in again if isinstance(event, Stepped)]
+    assert isinstance(again[-1], Finished)
+
+
+def test_a_worker_that_is_stopped_saves(people: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    worker = cluster._Learner(Place(str(tiny_folder), tmp_path / "home", "cpu"))
+    values = SETTINGS.changed(name="ana-t1", save_every=30).model_dump()
+    events = worker.learn(people / "ana", values, False, False)
+    next(event for event in events if isinstance(event, Stepped) and event.step == 3)
+    worker._is_stopping = True
+    assert list(events) == []
+    worker.stop()
+    (saved,) = (tmp_path / "home").rglob("embeddings/ana-t1-*.safetensors")
+    assert read_embedding(saved).step in (3, 4)
+
+
+@pytest.fixture
+def undisturbed(people: Path, tiny_folder: Path, tmp_path: Path) -> torch.Tensor:
+    """What ana's training gives without a cluster."""
+    studio = Studio.open(tiny_folder, home=tmp_path / "alone", device="cpu")
+    *_, finished = studio.train(people / "ana", SETTINGS.changed(name="ana-t1"))
+    assert isinstance(finished, Finished)
+    return read_embedding(finished.file).vectors[0]
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_two_workers_learn_all_and_a_killed_ones_person_is_learned_again(
+    people: Path, tiny_folder: Path, tmp_path: Path, undisturbed: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: it is 240 MB, so no part of the test environment")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    home, ends, killed, steps = tmp_path / "home", Counter[tuple[str, str]](), 0, Counter[str]()
+    place = Place(str(tiny_folder), home, "cpu")
+    with closing(train_on_cluster(place, people, SETTINGS, workers=2)) as learning:
+        for each in learning:
+            if isinstance(each.event, Finished | Failed):
+                ends[each.name, type(each.event).__name__] += 1
+            elif isinstance(each.event, Stepped):
+                steps[each.name] += 1
+            if isinstance(each.event, Prepared) and each.name == "ana-t1" and not killed:
+                (lock,) = home.glob("textual_inversion/*/ana-t1/.lock")
+                killed = int(lock.read_text())
+                os.kill(killed, signal.SIGKILL)
+    assert killed
+    assert killed != os.getpid()
+    assert ends == {
+        ("ana-t1", "Finished"): 1,
+        ("bob-t1", "Finished"): 1,
+        ("cid-t1", "Finished"): 1,
+        ("eve-t1", "Failed"): 1,
+    }
+    assert steps["bob-t1"] == steps["cid-t1"] == 40
+    assert sorted(file.stem for file in (home / "embeddings").glob("*.safetensors")) == ["ana-t1", "bob-t1", "cid-t1"]
+    found = read_embedding(home / "embeddings" / "ana-t1.safetensors").vectors[0]
+    assert torch.allclose(found, undisturbed, atol=1e-5)
