@@ -137,7 +137,7 @@ ROWS = (
     ),
     _row(
         "servers killed at work",
-        "end_to_end/test_job_crashes.py::test_*",
+        "end_to_end/test_crashes.py::test_*",
         "unit/jobs/test_learning.py::test_after_a_restart*",
         "unit/jobs/test_queue.py::test_a_job_that_was_accepted*",
         "unit/jobs/test_queue.py::test_what_ran_when*",
