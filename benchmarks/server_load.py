@@ -10,6 +10,7 @@ grew by more than 5 % between the second fifth of a server's drawings and its la
 """
 
 import argparse
+import http.client
 import json
 import os
 import statistics
@@ -66,7 +67,7 @@ class Clients:
             except urllib.error.HTTPError as error:
                 self.wrong.append(f"status {error.code}")
                 continue
-            except OSError:  # nobody is at the port
+            except (OSError, http.client.HTTPException):  # nobody is at the port (any more)
                 self.unanswered += 1
                 continue
             self.took.append(time.perf_counter() - started)

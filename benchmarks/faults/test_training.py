@@ -68,23 +68,21 @@ def test_fifty_kills_at_random_lose_no_checkpoint(studio: Studio, photos: Path, 
 def test_a_signal_saves_the_work_and_ends_with_130(kind: signal.Signals, tiny_folder: Path, photos: Path) -> None:
     home = photos.parent / "home"
     command = ["train", photos, "--name", "ana-t1", "--model", tiny_folder, "--steps", "1000000", "--recipe", "a1111"]
-    more = ["--evaluate-every", "5", "--save-every", "5", "--device", "cpu"]
-    process = subprocess.Popen(
+    more = ["--preview-every", "5", "--save-every", "5", "--device", "cpu"]
+    lines = []
+    with subprocess.Popen(
         [sys.executable, "-m", "retrato", *map(str, command), *more],
         env={**os.environ, "RETRATO_HOME": str(home)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if "step 5" in line:
-            process.send_signal(kind)
-            break
-    lines += list(process.stderr)
-    assert process.wait() == 130, "".join(lines)
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("preview:"):  # of step 5
+                process.send_signal(kind)
+    assert process.returncode == 130, "".join(lines)
     assert sum("interrupted at step" in line for line in lines) == 1
     assert not any("Traceback" in line for line in lines)
     saved = sorted(home.rglob("embeddings/ana-t1-*.safetensors"))
