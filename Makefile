@@ -41,8 +41,8 @@ docs: $(TEST_READY)  ## write the pages that follow from the code anew, then the
 bench: $(RUN_READY)  ## time the main job and print a line for benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/main_job.py
 
-browser:  ## test the web studio in a browser (comes with the web studio)
-	@echo "The web studio is not there yet; its browser tests come with it."
+browser:  ## test the web studio in a browser (not written yet)
+	@echo "There are no browser tests yet: open the studio with retrato serve."; exit 1
 
 # The dataset is the same each time it is drawn and each training goes on where it stopped, so after an interruption
 # the same command goes on. What the steps do stands at the top of each file in mini/.

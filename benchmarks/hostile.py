@@ -131,7 +131,7 @@ ROWS = (
     ),
     _row(
         "servers killed at work",
-        "end_to_end/test_crashes.py::test_*",
+        "end_to_end/test_job_crashes.py::test_*",
         "unit/jobs/test_learning.py::test_after_a_restart*",
         "unit/jobs/test_queue.py::test_a_job_that_was_accepted*",
         "unit/jobs/test_queue.py::test_what_ran_when*",
@@ -254,7 +254,8 @@ ROWS = (
         "unit/training/report/test_*.py::test_*hostile*",
         "unit/training/report/test_markup.py::test_*",
         "unit/photos/test_page.py::test_the_page_stands*",
-        "unit/server/web/test_*.py::test_*hostile*",
+        "unit/server/web/test_site.py::test_what_others_wrote*",
+        "unit/server/web/test_page.py::test_scripts_run_by_a_nonce*",
         "browser/test_*.py::test_*hostile*",
     ),
     _row(
@@ -264,6 +265,7 @@ ROWS = (
         f"{DOORS}other_sites*",
         f"{DOORS}changes_are*",
         f"{DOORS}forms_are*",
+        "unit/server/web/test_page.py::test_uploads_come*",
         f"{DOORS}sockets_are*",
         f"{DOORS}a_link_leads*",
         f"{DOORS}every_answer*",

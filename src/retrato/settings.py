@@ -100,6 +100,9 @@ class LearnSettings(Settings):
     )
     width: int | None = option(None, "width of the training pictures in pixels; the model's own", ge=64, le=2048)
     height: int | None = option(None, "height of the training pictures in pixels; the model's own", ge=64, le=2048)
+    buckets: bool = option(
+        False, "learn from each photo's own shape, the nearest of a grid with as many pixels, instead of squares"
+    )
     use_mask: bool = option(
         True, "weigh the loss by a photo's mask (name.mask.png beside it, or its opacity): the rest teaches nothing"
     )
@@ -122,6 +125,14 @@ class LearnSettings(Settings):
     )
     overwrite: bool = option(False, "replace an embedding of the same name")
     seed: int = option(0, "seed of everything random", ge=0, le=2**63 - 1)
+
+    @model_validator(mode="after")
+    def _have_one_shape(self) -> Self:
+        if self.buckets and (self.width or self.height):
+            raise ValueError(
+                "buckets were given together with width or height: either each photo's shape or one for all"
+            )
+        return self
 
 
 class TrainSettings(LearnSettings):

@@ -313,7 +313,7 @@ class Studio:
             _announce(self.library, self.components)
         own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
         if more:
-            raise SettingsError("a sheet has one prompt: leave out --matrix and --wildcards all, or make an axis of it")
+            raise SettingsError("a sheet has one prompt: leave out --wildcards all, or make an axis of it")
         return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks)
 
     def _train_many(

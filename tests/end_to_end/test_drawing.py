@@ -63,6 +63,17 @@ def test_a_sheet_and_its_cells(retrato: Run, start: Path, tiny_folder: Path) -> 
     assert files_below(start / "out") == {Path(ran.json["file"]), *(Path(cell["file"]) for cell in ran.json["cells"])}
 
 
+def test_a_matrix_on_one_sheet(retrato: Run, start: Path, tiny_folder: Path) -> None:
+    drawing = ("--steps", 2, "--seed", 3, "--sampler", "Euler", "--model", tiny_folder, "--json", "--out")
+    ran = retrato("grid", "a man|red|hat", "--matrix", "prompt", *drawing, start / "sheet")
+    assert ran.code == 0
+    places = [{"with": red, "and with": hat} for hat in ("nothing", "hat") for red in ("nothing", "red")]
+    assert [cell["values"] for cell in ran.json["cells"]] == places
+    singly = retrato("generate", "a man|red|hat", "--matrix", "prompt", *drawing, start / "out")
+    for cell, image in zip(ran.json["cells"], singly.json["images"], strict=True):
+        assert Path(cell["file"]).read_bytes() == Path(image["file"]).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -107,6 +118,8 @@ def test_wrong_input_is_one_sentence(
         (("--x", "Sampler=Euler,Eular"), "did you mean Euler"),
         (("--x", "Seed=1-30", "--y", "Steps=1-30"), "900 pictures"),
         ((), "--x"),
+        (("--matrix", "prompt"), "no part to leave out"),
+        (("--matrix", "prompt", "--y", "Seed=1"), "leave out --x and --y"),
     ],
 )
 def test_a_wrong_axis_is_one_sentence(

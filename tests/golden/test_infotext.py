@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from retrato.generation import format_infotext, parse_infotext
+from retrato.generation.infotext import written_fields
+from retrato.prompts import Style, extract_styles
 from retrato.settings import GenerateSettings
 
 CASES = json.loads((Path(__file__).parent / "data" / "infotext.json").read_text(encoding="utf-8"))["cases"]
-# Styles and fields to leave out are options of A1111's screen, not of the text.
-READ = [case for case in CASES if case["kind"] == "parse" and not {"styles", "skip_fields"} & case.keys()]
+READ = [case for case in CASES if case["kind"] == "parse"]
 WRITTEN = [case for case in CASES if case["kind"] == "create"]
 
 
@@ -28,7 +29,26 @@ def as_strings(fields: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize("case", READ, ids=name)
 def test_read(case: dict[str, Any]) -> None:
-    assert parse_infotext(case["text"]) == as_strings(case["expected"])
+    found: dict[str, Any] = parse_infotext(case["text"])
+    # Styles that were drawn with, and fields to leave out, are options of A1111's screen and not of the text.
+    styles = [Style(name, prompt, negative) for name, prompt, negative, _ in case.get("styles", ())]
+    names, found["Prompt"], found["Negative prompt"] = extract_styles(styles, found["Prompt"], found["Negative prompt"])
+    left = {key: value for key, value in found.items() if key not in case.get("skip_fields", ())}
+    expected = dict(case["expected"])
+    assert names == expected.pop("Styles array", [])
+    assert left == as_strings(expected)
+
+
+@pytest.mark.parametrize("case", READ, ids=name)
+def test_what_was_written_is_told_from_what_was_filled_in(case: dict[str, Any]) -> None:
+    # The size of old hires pictures is worked out, so it is not what was written.
+    left_out = {"Prompt", "Negative prompt", *case.get("skip_fields", ())}
+    worked_out = {"Size-1", "Size-2"} if "First pass size" in case["text"] else set()
+    written, wanted = written_fields(case["text"]), case["explicit_fields"]
+    assert written.keys() - left_out == wanted.keys()
+    assert {key: written[key] for key in wanted.keys() - worked_out} == {
+        key: wanted[key] for key in wanted.keys() - worked_out
+    }
 
 
 @pytest.mark.parametrize("case", WRITTEN, ids=name)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from retrato.model.text import apply_weights
 from retrato.prompts import chunk_tokens, extract_tags, parse_attention, prompt_schedule, split_and
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "prompts.json").read_text("utf-8"))["cases"]
@@ -108,6 +110,18 @@ def test_chunks(case: dict[str, Any]) -> None:
         for chunk in chunks
     ]
     assert found == case["expected"]["chunks"]
+
+
+@pytest.mark.parametrize("case", cases("emphasis_apply"))
+def test_emphasis(case: dict[str, Any]) -> None:
+    states = torch.tensor(case["z"], dtype=torch.float64)
+    found = apply_weights(states, torch.tensor(case["multipliers"], dtype=torch.float64), case["mode"])
+    assert torch.allclose(found, torch.tensor(case["expected"], dtype=torch.float64), rtol=1e-9, atol=0)
+
+
+def test_every_kind_of_case_is_tried() -> None:
+    tried = {"parse_prompt_attention", "prompt_schedule", "multicond", "extra_networks", "chunking", "emphasis_apply"}
+    assert {case["kind"] for case in CASES} == tried
 
 
 def test_each_difference_has_a_case() -> None:

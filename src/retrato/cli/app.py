@@ -169,6 +169,7 @@ GROUPS = {
     "embeddings": "Lists, shows, converts, removes and blends learned people.",
     "hypernetworks": "Learns people by hypernetwork; lists, shows, converts and removes those.",
     "models": "Lists, examines and fetches base models.",
+    "styles": "Lists, adds and removes named words for prompts.",
 }
 _PHOTOS, _PEOPLE, _PICTURES, _STUDIO = "Photos", "People", "Pictures and models", "The studio"
 COMMANDS = (
@@ -200,5 +201,8 @@ COMMANDS = (
     Entry("models show", "retrato.cli.models", "show", "Says what a base model is and takes.", _PICTURES),
     Entry("models check", "retrato.cli.models", "check", "Reads every weight: can it be used?", _PICTURES),
     Entry("models fetch", "retrato.cli.models", "fetch", "Downloads one from the Hugging Face hub.", _PICTURES),
+    Entry("styles list", "retrato.cli.styles", "list_all", "Lists the styles and what they add.", _PICTURES),
+    Entry("styles add", "retrato.cli.styles", "add", "Adds words to prompts under a name.", _PICTURES),
+    Entry("styles remove", "retrato.cli.styles", "remove", "Takes one out again.", _PICTURES),
     Entry("samplers", "retrato.cli.models", "samplers", "Lists the samplers and their noise schedules.", _PICTURES),
 )

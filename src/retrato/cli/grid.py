@@ -13,7 +13,8 @@ from retrato.cli.options import Device, Dtype, Json, Model, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
-from retrato.generation import Cell, Sampled, parse_axis, save_sheet
+from retrato.errors import SettingsError
+from retrato.generation import Cell, Sampled, parse_axis, save_sheet, vary_sheet
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
@@ -21,7 +22,9 @@ from retrato.studio import Studio
 @from_settings(GenerateSettings, arguments=("prompt",))
 def grid(
     settings: GenerateSettings,
-    x: Annotated[str, typer.Option("--x", metavar="AXIS", help="what changes across, such as `Seed=1-4`")],
+    x: Annotated[
+        str | None, typer.Option("--x", metavar="AXIS", help="what changes across, such as `Seed=1-4`")
+    ] = None,
     y: Annotated[
         str | None, typer.Option("--y", metavar="AXIS", help="what changes down, such as `Sampler=Euler a,LMS`")
     ] = None,
@@ -41,9 +44,17 @@ def grid(
     screen = Screen(json)
     if size is not None:
         settings = with_size(settings, size)
+    is_matrix = settings.matrix != "off"
+    if is_matrix and (x or y):
+        raise SettingsError("--matrix takes both sides of the sheet: leave out --x and --y, a further axis is --z")
+    if not is_matrix and not x:
+        raise SettingsError("nothing changes on this sheet: say what does with --x, such as Seed=1-4, or use --matrix")
     axes = [parse_axis(text) for text in (x, y, z) if text]
     started = time.perf_counter()
     studio = Studio.open(model, device=device, dtype=dtype)
+    if is_matrix:
+        settings, sides = vary_sheet(settings, styles=studio.styles, wildcards=studio.wildcards)
+        axes = [*sides, *axes]
     folder = out or studio.outputs
     cells: list[Cell] = []
     files: list[dict[str, object]] = []

@@ -11,7 +11,7 @@ from retrato.generation.preview import preview_images
 from retrato.generation.prompt_check import check_prompts, name_warnings
 from retrato.generation.recall import Recalled, recall, recall_picture
 from retrato.generation.resolve import resolve_settings
-from retrato.generation.variants import vary
+from retrato.generation.variants import vary, vary_sheet
 
 __all__ = [
     "AXES",
@@ -37,4 +37,5 @@ __all__ = [
     "save_sheet",
     "sheet",
     "vary",
+    "vary_sheet",
 ]

@@ -58,6 +58,31 @@ def parse_axis(text: str) -> Axis:
     return Axis(found[wanted], tuple(kind.labels(values)), tuple(changes), kind.rank)
 
 
+def matrix_axes(variants: Sequence[GenerateSettings], optional: Sequence[str]) -> list[Axis]:
+    """Gives the axes of a prompt matrix: the first half of its `optional` parts across, the others down.
+
+    `variants` are the settings of its prompts in the order of `prompt_matrix`; the sheet is drawn from the first.
+    """
+    across = (len(optional) + 1) // 2
+    numbers = {_prompts(variants[number]): number for number in reversed(range(2**across))}
+
+    def change(added: int, state: State) -> State:
+        prompt, negative = _prompts(variants[numbers.get(_prompts(state[0]), 0) | added])
+        return state[0].changed(prompt=prompt, negative_prompt=negative), state[1]
+
+    axes = []
+    for name, parts, shift in (("with", optional[:across], 0), ("and with", optional[across:], across)):
+        combinations = range(2 ** len(parts)) if parts else ()
+        chosen = [[part for place, part in enumerate(parts) if number >> place & 1] for number in combinations]
+        labels = tuple(", ".join(each) or "nothing" for each in chosen)
+        axes.append(Axis(name, labels, tuple(partial(change, number << shift) for number in combinations)))
+    return [axis for axis in axes if axis.labels]
+
+
+def _prompts(settings: GenerateSettings) -> tuple[str, str]:
+    return settings.prompt, settings.negative_prompt
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """How the values of an axis are read; those of higher `rank` are applied later."""

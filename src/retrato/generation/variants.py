@@ -1,10 +1,19 @@
-"""What one request becomes: styles joined, matrix and wildcards worked out. Knows no model."""
+"""What one request becomes: matrix, styles and wildcards worked out. Knows no model."""
 
 import secrets
 from collections.abc import Iterator, Sequence
 
 from retrato.errors import SettingsError
-from retrato.prompts import StyleFile, WildcardFolder, all_words, apply_styles, choose_words, prompt_matrix
+from retrato.generation.axes import Axis, matrix_axes
+from retrato.prompts import (
+    StyleFile,
+    WildcardFolder,
+    all_words,
+    apply_styles,
+    choose_words,
+    matrix_parts,
+    prompt_matrix,
+)
 from retrato.settings import GenerateSettings
 
 MOST_PICTURES = 1000
@@ -13,16 +22,17 @@ MOST_PICTURES = 1000
 def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFolder) -> list[GenerateSettings]:
     """Gives settings with nothing left to work out, in the order of drawing; only one where nothing had to be.
 
-    First the styles are joined to the prompts, then the matrix makes several prompts, then wildcards are chosen: one
-    for each image by its own seed (`random`), or each in all ways with the same seeds (`all`). Raises PromptError for
-    unknown styles or lists, SettingsError for more than `MOST_PICTURES` pictures.
+    First the matrix makes several prompts, then the styles are joined to each, then wildcards are chosen: one for each
+    image by its own seed (`random`), or each in all ways with the same seeds (`all`). Raises PromptError for unknown
+    styles or lists, SettingsError for more than `MOST_PICTURES` pictures.
     """
-    prompt, negative = apply_styles(styles.find(settings.styles), settings.prompt, settings.negative_prompt)
-    pairs = [(prompt, negative)]
+    pairs = [(settings.prompt, settings.negative_prompt)]
     if settings.matrix == "prompt":
-        pairs = [(each, negative) for each in prompt_matrix(prompt)]
+        pairs = [(each, settings.negative_prompt) for each in prompt_matrix(settings.prompt)]
     elif settings.matrix == "negative":
-        pairs = [(prompt, each) for each in prompt_matrix(negative)]
+        pairs = [(settings.prompt, each) for each in prompt_matrix(settings.negative_prompt)]
+    chosen = styles.find(settings.styles)
+    pairs = [apply_styles(chosen, *pair) for pair in pairs]
     if settings.wildcards == "all":
         pairs = [
             (each, other) for pair in pairs for each in _all(pair[0], wildcards) for other in _all(pair[1], wildcards)
@@ -37,6 +47,22 @@ def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFo
     if settings.wildcards != "random":
         return several
     return [each for variant in several for each in _chosen(variant, wildcards)]
+
+
+def vary_sheet(
+    settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFolder
+) -> tuple[GenerateSettings, list[Axis]]:
+    """Gives what `draw_grid` takes to draw a prompt matrix as one sheet; its pictures are those of `vary`.
+
+    Raises what `vary` does, and SettingsError for a prompt without a part to leave out.
+    """
+    _, *optional = matrix_parts(settings.prompt if settings.matrix == "prompt" else settings.negative_prompt)
+    if not optional:
+        raise SettingsError(f"the matrix of the {settings.matrix} has no part to leave out: write it as a hat|red|old")
+    variants = vary(settings.changed(count=1), styles=styles, wildcards=wildcards)
+    if len(variants) != 2 ** len(optional):
+        raise SettingsError("a sheet shows one matrix: leave out --wildcards all")
+    return variants[0], matrix_axes(variants, optional)
 
 
 def _all(prompt: str, wildcards: WildcardFolder) -> Sequence[str]:

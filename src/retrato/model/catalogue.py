@@ -13,7 +13,7 @@ from retrato.errors import ModelError
 from retrato.model.checkpoint_file import open_checkpoint
 from retrato.model.families import FAMILIES, require_family, text_config, unet_config
 from retrato.model.folder import read_index, read_json
-from retrato.model.load import EMBEDDED, model_path
+from retrato.model.load import EMBEDDED, model_path, read_defaults
 from retrato.model.single_file import vae_beside, yaml_predicts_v
 
 ENDINGS = (".safetensors", ".ckpt")
@@ -24,8 +24,9 @@ HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 class ModelFacts:
     """What a model is: its name, place, layout (folder, safetensors, ckpt), family and what its U-Net predicts.
 
-    `prediction_type` is None where only loading can tell (Stable Diffusion 2 in one file). `dims` are the widths that
-    an embedding must have. `problem` says why it cannot be used; the rest is unknown then.
+    `size` is the side of its pictures in pixels, `dims` are the widths that an embedding must have. `prediction_type`
+    is None where only loading can tell (Stable Diffusion 2 in one file). `problem` says why it cannot be used; the rest
+    is unknown then.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ModelFacts:
     dims: tuple[int, ...] = ()
     vae: Path | None = None
     bytes: int = 0
+    size: int = 0
     problem: str | None = None
 
 
@@ -104,6 +106,7 @@ def _describe_file(path: Path) -> ModelFacts:
         dims=dims,
         vae=vae_beside(path),
         bytes=path.stat().st_size,
+        size=read_defaults(path, family.size)[1].size,
     )
 
 
@@ -113,6 +116,8 @@ def _describe_folder(folder: Path) -> ModelFacts:
     dims = tuple(int(read_json(folder / place / "config.json").get("hidden_size", 0)) for place in places)
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     unet = read_json(folder / "unet" / "config.json")
+    latent = int(unet.get("sample_size", 64))
+    blocks = read_json(folder / "vae" / "config.json").get("block_out_channels", range(4))
     files = [path for path in folder.rglob("*.safetensors") if path.is_file()]
     if not files:
         raise ModelError(f"{folder} holds no .safetensors: weights in pickles (.bin) are not read from folders")
@@ -126,6 +131,7 @@ def _describe_folder(folder: Path) -> ModelFacts:
         is_for_inpainting=unet.get("in_channels") == 9,
         dims=dims,
         bytes=sum(path.stat().st_size for path in files),
+        size=read_defaults(folder, latent * 2 ** (len(blocks) - 1))[1].size,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -53,7 +52,8 @@ def load_components(
     freeze(parts.unet, choice.device, choice.dtype)
     fill_missing_channels(parts.unet, parts.vae)
     saved = save_memory(parts.unet, parts.vae, choice.device)
-    name, defaults = _read_defaults(path, parts.unet, parts.vae)
+    size = int(parts.unet.config.sample_size) * 2 ** (len(parts.vae.config.block_out_channels) - 1)
+    name, defaults = read_defaults(path, size)
     return Components(
         name=name,
         hash=model_hash([path] if path.is_file() else sorted((path / "unet").glob("*.safetensors"))),
@@ -113,12 +113,12 @@ def _read_parts(path: Path, family: str, vae: Path | None) -> Parts:
     return parts
 
 
-def _read_defaults(path: Path, unet: Any, vae: Any) -> tuple[str, ModelDefaults]:
-    """Gives the model's name and defaults, which `retrato.json` in a folder, or `<name>.retrato.json` beside a file,
-    may say; its further keys are for others.
+def read_defaults(path: Path, size: int) -> tuple[str, ModelDefaults]:
+    """Gives the name and defaults of the model at `path`, whose pictures have sides of `size`.
+
+    `retrato.json` in a folder, or `<name>.retrato.json` beside a file, may say others; its further keys are for others.
     """
     name = path.stem if path.is_file() else path.resolve().name
-    size = int(unet.config.sample_size) * 2 ** (len(vae.config.block_out_channels) - 1)
     said_in = path.with_name(f"{path.stem}.retrato.json") if path.is_file() else path / "retrato.json"
     if not said_in.is_file():
         return name, ModelDefaults(size=size)

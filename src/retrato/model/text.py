@@ -117,11 +117,26 @@ def encode(
         own = {name: each[number] for name, each in vectors.items() if number < len(each)}
         with filled_slots(encoder, [chunk.slots for chunk in rows], own):
             output = encoder(_token_ids(components, number, rows), output_hidden_states=True)
-        states.append(_apply_weights(_chosen_layer(components, encoder, output, clip_skip), weights, emphasis))
+        states.append(apply_weights(_chosen_layer(components, encoder, output, clip_skip), weights, emphasis))
         if components.has_pooled_text and hasattr(output, "text_embeds"):
             pooled = output.text_embeds.reshape(len(prompts), count, -1)[:, 0]
     joined = torch.cat(states, dim=-1)
     return Conditioning(joined.reshape(len(prompts), count * joined.shape[1], -1), pooled)
+
+
+def apply_weights(states: Tensor, weights: Tensor | None, emphasis: str) -> Tensor:
+    """Gives the encoder's output `states` [rows, T, D] after `weights` [rows, T], None for ones, by A1111's `emphasis`.
+
+    "Original" scales each row back to the mean that it had, "No norm" does not, "Ignore" and "None" change nothing.
+    """
+    if weights is None or emphasis in ("Ignore", "None"):
+        return states
+    weighted = states * weights.unsqueeze(-1)
+    if emphasis == "No norm":
+        return weighted
+    before, after = states.mean(dim=(1, 2), keepdim=True), weighted.mean(dim=(1, 2), keepdim=True)
+    # A mean of exactly zero (all weights 0) cannot be scaled back; A1111 draws NaN then.
+    return torch.where(after == 0, weighted, weighted * (before / after))
 
 
 def initial_vectors(components: Components, text: str, count: int) -> tuple[Tensor, ...]:
@@ -186,15 +201,3 @@ def _chosen_layer(components: Components, encoder: nn.Module, output: Any, clip_
             f"clip_skip is {clip_skip}, but {components.name}'s text encoder has {layers} layers: use less"
         )
     return _inner(encoder).final_layer_norm(output.hidden_states[-clip_skip])
-
-
-def _apply_weights(states: Tensor, weights: Tensor | None, emphasis: str) -> Tensor:
-    """Multiplies `states` [rows, T, D] by `weights` [rows, T] after A1111's emphasis modes."""
-    if weights is None or emphasis in ("Ignore", "None"):
-        return states
-    weighted = states * weights.unsqueeze(-1)
-    if emphasis == "No norm":
-        return weighted
-    before, after = states.mean(dim=(1, 2), keepdim=True), weighted.mean(dim=(1, 2), keepdim=True)
-    # A mean of exactly zero (all weights 0) cannot be scaled back; A1111 draws NaN then.
-    return torch.where(after == 0, weighted, weighted * (before / after))

@@ -3,7 +3,7 @@
 from retrato.prompts.check import PromptWarning, check_prompt
 from retrato.prompts.editing import prompt_schedule, split_and
 from retrato.prompts.grammar import parse_attention
-from retrato.prompts.matrix import prompt_matrix
+from retrato.prompts.matrix import matrix_parts, prompt_matrix
 from retrato.prompts.styles import Style, StyleFile, apply_styles, extract_styles
 from retrato.prompts.tags import Tag, extract_tags
 from retrato.prompts.templates import fill_template, read_templates
@@ -26,6 +26,7 @@ __all__ = [
     "extract_styles",
     "extract_tags",
     "fill_template",
+    "matrix_parts",
     "parse_attention",
     "prefix_clashes",
     "prompt_matrix",

@@ -15,18 +15,26 @@ def prompt_matrix(prompt: str, *, at_start: bool = False, separator: str = ", ")
     A `|` inside of `[...]` or `{...}`, or after a backslash, is no separator (A1111 splits there too). `at_start` puts
     the optional parts before the first. Raises PromptError for more than `MOST_PARTS` optional parts.
     """
+    first, *optional = matrix_parts(prompt)
+    prompts = []
+    for number in range(2 ** len(optional)):
+        chosen = [part for place, part in enumerate(optional) if number >> place & 1]
+        prompts.append(separator.join([*chosen, first] if at_start else [first, *chosen]))
+    return prompts
+
+
+def matrix_parts(prompt: str) -> list[str]:
+    """Gives the first part and the optional ones of a matrix, without the commas and spaces around these.
+
+    Raises PromptError for more than `MOST_PARTS` optional parts.
+    """
     first, *others = _parts(prompt)
     if len(others) > MOST_PARTS:
         raise PromptError(
             f"the matrix has {len(others)} parts after the first, which would be {2 ** len(others)} prompts: "
             f"{MOST_PARTS} at most, take some out"
         )
-    optional = [part.strip().strip(",").strip() for part in others]
-    prompts = []
-    for number in range(2 ** len(optional)):
-        chosen = [part for place, part in enumerate(optional) if number >> place & 1]
-        prompts.append(separator.join([*chosen, first.strip()] if at_start else [first.strip(), *chosen]))
-    return prompts
+    return [first.strip(), *(part.strip().strip(",").strip() for part in others)]
 
 
 def _parts(prompt: str) -> list[str]:

@@ -10,7 +10,7 @@ from retrato.server import problems
 from retrato.server.api import gallery, jobs, people, sdapi, sdapi_extras, sdapi_lists, sdapi_training
 from retrato.server.doors import Accounts, Doors, accounts_for, own_names
 from retrato.server.service import Service
-from retrato.server.web.landing import landing
+from retrato.server.web import page, pictures
 from retrato.server.web.reference import reference
 from retrato.server.worker import Worker
 from retrato.settings import ServerSettings
@@ -41,10 +41,16 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
     problems.install(app)
     for api in (jobs, gallery, people, sdapi, sdapi_lists, sdapi_extras, sdapi_training):
         app.include_router(api.routes(service))
-    app.include_router(landing(service))
+    app.include_router(pictures.routes(service))
     app.include_router(reference(app))
+    page.mount(app, service)
     app.add_middleware(
-        Doors, accounts=accounts, hosts=own_names(settings), any_address=settings.listen, forms_at=(), policies={}
+        Doors,
+        accounts=accounts,
+        hosts=own_names(settings),
+        any_address=settings.listen,
+        forms_at=page.FORMS,
+        lasting=page.LASTING,
     )
     return app
 

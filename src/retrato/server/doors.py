@@ -110,7 +110,8 @@ class Doors:
     """ASGI middleware that lets in who and what may come in, and gives every response its safety headers.
 
     Puts the user's name into `request.state.user`. `forms_at` are the paths where a browser's form data is taken
-    (uploads of the page), and only from pages of this server.
+    (uploads of the page), and only from pages of this server;
+    what lies below `lasting` never changes, and browsers may keep it.
     """
 
     def __init__(
@@ -121,14 +122,14 @@ class Doors:
         hosts: Iterable[str],
         any_address: bool = False,
         forms_at: tuple[str, ...] = (),
-        policies: Mapping[str, str] | None = None,
+        lasting: tuple[str, ...] = (),
     ) -> None:
         self._app = app
         self._accounts = accounts
         self._hosts = frozenset(host.casefold() for host in hosts)
         self._any_address = any_address
         self._forms_at = forms_at
-        self._policies = policies or {}
+        self._lasting = lasting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on, or answers it with the reason why not."""
@@ -219,16 +220,14 @@ class Doors:
         return urlsplit(origin).netloc.casefold() == host.casefold() and origin.startswith(("http://", "https://"))
 
     def _with_headers(self, send: Send, scope: Scope) -> Send:
-        policy = next((each for path, each in self._policies.items() if scope["path"].startswith(path)), None)
+        kept = "private, max-age=31536000, immutable" if scope["path"].startswith(self._lasting) else "no-store"
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                if policy is not None:
-                    headers["content-security-policy"] = policy
-                headers.setdefault("cache-control", "no-store")
+                headers.setdefault("cache-control", kept if message["status"] == 200 else "no-store")
             await send(message)
 
         return sending

@@ -41,7 +41,12 @@ def store_upload(home: Path, text: str, name: str = "the picture") -> Path:
 
     The same picture is kept once. Raises PhotoError.
     """
-    pixels = decode(read_base64(text, name), name)
+    return store_file(home, read_base64(text, name), name)
+
+
+def store_file(home: Path, content: bytes, name: str = "the picture") -> Path:
+    """Keeps the pixels of a picture's file, as `store_upload` does, and gives their own. Raises PhotoError."""
+    pixels = decode(content, name)
     image = pixels.image
     if pixels.mask is not None:
         image = image.copy()

@@ -6,6 +6,7 @@ Knows nothing of HTTP.
 import re
 import shutil
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from retrato.forget import forget
 from retrato.gallery import Gallery
 from retrato.generation import resolve_settings
 from retrato.jobs import JobQueue
-from retrato.model.catalogue import list_models
+from retrato.model.catalogue import describe_model, list_models
 from retrato.model.load import EMBEDDED
+from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.photos.decode import decode
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
@@ -43,6 +45,7 @@ class Service:
         self.gallery = Gallery(studio.home)
         self._first = str(studio.model)
         self._options = {"send_seed": True}
+        self._reports: dict[Path, tuple[object, PhotoReport]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -68,6 +71,11 @@ class Service:
         if self._first not in known:
             found.insert(1, Model(Path(self._first).name, self._first, Path(self._first)))
         return found
+
+    @property
+    def photo_size(self) -> int:
+        """Gives the side of the model's pictures in pixels, without loading it; raises ModelError."""
+        return describe_model(self.studio.model).size
 
     def find_model(self, name: str) -> Model:
         """Gives the model of that name, source or A1111 title; raises ModelError with those that there are."""
@@ -139,6 +147,24 @@ class Service:
         if caption.strip():
             write_atomic(target.with_suffix(".txt"), caption.strip() + "\n")
         return target
+
+    def look_at_photos(self, name: str, *, owner: str) -> Iterator[Looked | PhotoReport]:
+        """Gives what `retrato.photos.checking` does of a set; the report at once where no file changed since the last.
+
+        Raises PhotoError and UnknownError.
+        """
+        folder, size = self.photo_set(name, owner=owner), self.photo_size
+        state = (size, tuple((path.name, path.stat().st_mtime_ns) for path in list_photos(folder)))
+        with self._lock:
+            known = self._reports.get(folder)
+        if known is not None and known[0] == state:
+            yield known[1]
+            return
+        for found in checking(folder, size=size):
+            if isinstance(found, PhotoReport):
+                with self._lock:
+                    self._reports[folder] = (state, found)
+            yield found
 
     def photo_roots(self, owner: str) -> list[Path]:
         """Gives the folders whose sub-folders are sets of photos that `owner` may use; the first is `owner`'s own."""

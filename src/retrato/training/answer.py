@@ -15,7 +15,7 @@ from retrato.errors import TrainingError
 from retrato.training.checkpoint import last_good
 from retrato.training.optimizer import Parameters, State
 from retrato.training.prepare import Run
-from retrato.training.step import WHOLE, Batch, Share, draw_batch, gradients
+from retrato.training.step import WHOLE, Batch, Share, draw_batch, draw_material, gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Wanted:
 
     def batch(self) -> Batch:
         """Gives the examples of the step."""
-        return draw_batch(self.run.material, self.run.plan, self.run.diffusion.timesteps, self.state.step)
+        material = draw_material(self.run.materials, self.run.plan.seed, self.state.step)
+        return draw_batch(material, self.run.plan, self.run.diffusion.timesteps, self.state.step)
 
 
 Answer = tuple[float, Parameters]

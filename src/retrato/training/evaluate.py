@@ -43,17 +43,18 @@ def evaluation_batch(material: Material, timesteps: int, *, pairs: int, seed: in
 def evaluate(
     components: Components,
     diffusion: Diffusion,
-    batch: Batch,
+    batches: Sequence[Batch],
     learnable: Learnable,
     parameters: Parameters,
     *,
     batch_size: int,
     autocast: bool,
 ) -> float:
-    """Gives the mean loss over the whole evaluation batch, worked through in parts of `batch_size`."""
+    """Gives the mean loss over all examples of the evaluation `batches`, worked through in parts of `batch_size`."""
     on_device = tuple(each.to(components.device) for each in parameters)
     with learnable.entered(on_device, None) as encode:
-        found = [losses(components, diffusion, part, encode(part.texts), autocast) for part in batch.split(batch_size)]
+        parts = (part for batch in batches for part in batch.split(batch_size))
+        found = [losses(components, diffusion, part, encode(part.texts), autocast) for part in parts]
     return float(torch.cat(found).mean())
 
 

@@ -25,10 +25,6 @@ class LatentCache:
     mean: Tensor
     logvar: Tensor
 
-    def of(self, indices: Sequence[int]) -> "LatentCache":
-        """Gives the cache of some of the photos, in the order of `indices`."""
-        return LatentCache(self.mean[list(indices)], self.logvar[list(indices)])
-
     def draw(self, indices: Tensor, how: Literal["once", "deterministic", "random"], seed: int, step: int) -> Tensor:
         """Gives latents [B, C, h, w] of the photos at `indices` [B].
 

@@ -5,7 +5,7 @@ Knows nothing of steps.
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from retrato.errors import EmbeddingError, HypernetworkError, SettingsError
 from retrato.model import Components
 from retrato.model.caption import Captioner
 from retrato.photos import Photo, read_photos, require_trainable
+from retrato.photos.square import shaped_size
 from retrato.settings import HypernetworkSettings, LearnSettings
 from retrato.training.captions import captions_of, class_phrase
 from retrato.training.evaluate import evaluation_batch
@@ -31,22 +32,23 @@ from retrato.training.step import Batch, Diffusion, Material, read_diffusion
 class Inputs:
     """Photos and settings that were found good, and what is to be learned; nothing was written yet.
 
-    `size` is the width and height of the training pictures in pixels.
+    `sizes` are the width and height in pixels that each photo is trained at.
     """
 
     photos: tuple[Photo, ...]
     plan: Plan
     split: Split
     learnable: Learnable
-    size: tuple[int, int]
+    sizes: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """Everything a run works with; nothing in it changes while it runs.
 
-    `captions` are those of all `photos`, in their order. `facts` must be the same again to resume.
-    The evaluation uses the held-out photos, or all where none are held out.
+    `captions` are those of all `photos`, in their order. `facts` must be the same again to resume. `materials` are what
+    steps draw from, one for each shape of photos: a batch is of one shape. The `evaluation` uses the held-out photos,
+    or all where none are held out, a batch for each shape.
     """
 
     components: Components
@@ -57,8 +59,8 @@ class Run:
     photos: tuple[Photo, ...]
     split: Split
     captions: tuple[str, ...]
-    material: Material
-    evaluation: Batch
+    materials: tuple[Material, ...]
+    evaluation: tuple[Batch, ...]
     diffusion: Diffusion
     facts: Mapping[str, Any]
 
@@ -74,8 +76,8 @@ class Run:
 
     @property
     def latent_cells(self) -> int:
-        """Gives height times width of the latents."""
-        return self.evaluation.latents.shape[-2] * self.evaluation.latents.shape[-1]
+        """Gives height times width of the largest latents."""
+        return max(batch.latents.shape[-2] * batch.latents.shape[-1] for batch in self.evaluation)
 
     def artefact(self, parameters: Parameters, step: int, **facts: str) -> Artefact:
         """Gives `parameters` as what can be kept, which says where it comes from, and `facts` besides."""
@@ -106,7 +108,8 @@ def check_inputs(components: Components, photos: Path | str | Sequence[Photo], s
     plan = resolve(settings, recipe_of(settings), len(photos))
     split = split_photos(photos, plan.held_out, plan.seed)
     size = training_size(components, settings)
-    return Inputs(tuple(photos), plan, split, learnable_of(components, settings, plan), size)
+    sizes = tuple(shaped_size(*photo.image.size, size[0], "bucket") if settings.buckets else size for photo in photos)
+    return Inputs(tuple(photos), plan, split, learnable_of(components, settings, plan), sizes)
 
 
 def recipe_of(settings: LearnSettings) -> Recipe:
@@ -159,15 +162,19 @@ def prepare(
     subject = settings.initializer_text or components.defaults.class_word
     captions = tuple(captions_of(photos, settings.caption, captioner, class_phrase(subject)))
     diffusion = read_diffusion(components)
-    latents = cache_latents(components, photos, inputs.size)
-    masks = loss_masks(photos, inputs.size, latents.mean.shape[-2:]) if settings.use_mask else None
-    judged = split.held_out or split.trained
 
-    def material(indices: Sequence[int]) -> Material:
-        chosen = tuple(captions[index] for index in indices)
-        own = None if masks is None else masks[list(indices)]
-        return Material(latents.of(indices), chosen, plan.templates, inputs.learnable.subject, own)
+    def materials(chosen: Sequence[int]) -> Iterator[Material]:
+        for size in dict.fromkeys(inputs.sizes[index] for index in chosen):
+            alike = [index for index in chosen if inputs.sizes[index] == size]
+            own = [photos[index] for index in alike]
+            latents = cache_latents(components, own, size)
+            masks = loss_masks(own, size, latents.mean.shape[-2:]) if settings.use_mask else None
+            words = tuple(captions[index] for index in alike)
+            yield Material(latents, words, plan.templates, inputs.learnable.subject, masks)
 
+    trained = tuple(materials(split.trained))
+    judged = tuple(materials(split.held_out)) or trained
+    strata = max(1, -(-plan.evaluation_pairs // sum(len(own.captions) for own in judged)))
     return Run(
         components=components,
         settings=settings,
@@ -177,8 +184,11 @@ def prepare(
         photos=photos,
         split=split,
         captions=captions,
-        material=material(split.trained),
-        evaluation=evaluation_batch(material(judged), diffusion.timesteps, pairs=plan.evaluation_pairs, seed=plan.seed),
+        materials=trained,
+        evaluation=tuple(
+            evaluation_batch(own, diffusion.timesteps, pairs=strata * len(own.captions), seed=plan.seed)
+            for own in judged
+        ),
         diffusion=diffusion,
         facts=_facts(components, photos, settings),
     )

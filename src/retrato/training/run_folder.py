@@ -97,6 +97,10 @@ def choose_run_folder(
         if not found:
             raise TrainingError(f"no run of {name} under {root} can be resumed: start it without --resume")
         return max(found, key=lambda path: max(file.stat().st_mtime_ns for file in path.glob("checkpoints/*.json")))
+    for earlier in root.glob("*/"):
+        if (earlier / name / ".lock").exists():  # one that was begun before midnight may still be at work
+            with locked(earlier / name):
+                pass
     day = root / (today or date.today()).isoformat()
     for number in itertools.count(1):
         folder = day / (name if number == 1 else f"{name}-{number}")

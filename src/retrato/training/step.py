@@ -4,7 +4,7 @@ Everything random comes from (seed, step). Knows nothing of schedules, files and
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -141,6 +141,14 @@ def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Bat
         texts=tuple(texts),
         masks=None if material.masks is None else material.masks[photos],
     )
+
+
+def draw_material(materials: Sequence[Material], seed: int, step: int) -> Material:
+    """Gives what the step draws from: each of `materials` as often as it holds photos, on average."""
+    if len(materials) == 1:
+        return materials[0]
+    photos = torch.tensor([float(len(each.captions)) for each in materials])
+    return materials[int(torch.multinomial(photos, 1, generator=generator(seed, "shape", step)))]
 
 
 def draw_photos(photo_count: int, count: int, seed: int, step: int) -> Tensor:

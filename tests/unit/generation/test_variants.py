@@ -1,9 +1,11 @@
+import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from retrato.errors import PromptError, SettingsError
-from retrato.generation import vary
+from retrato.generation import vary, vary_sheet
 from retrato.prompts import Style, StyleFile, WildcardFolder
 from retrato.settings import GenerateSettings
 
@@ -14,9 +16,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def varied(folder: Path, **values: object) -> list[GenerateSettings]:
+def varied(folder: Path, *, by: Any = vary, **values: object) -> Any:
     settings = GenerateSettings(**({"prompt": "a hat", "seed": 5} | values))
-    return vary(settings, styles=StyleFile(folder / "styles.csv"), wildcards=WildcardFolder(folder / "wildcards"))
+    return by(settings, styles=StyleFile(folder / "styles.csv"), wildcards=WildcardFolder(folder / "wildcards"))
 
 
 def test_where_nothing_is_to_be_worked_out_it_is_one_run(folder: Path) -> None:
@@ -25,11 +27,10 @@ def test_where_nothing_is_to_be_worked_out_it_is_one_run(folder: Path) -> None:
     assert (only.wildcards, only.styles, only.matrix) == ("off", (), "off")
 
 
-def test_styles_then_matrix_then_wildcards(folder: Path) -> None:
+def test_matrix_then_styles_then_wildcards(folder: Path) -> None:
     found = varied(folder, prompt="a hat|red", styles=("Pixel",), matrix="prompt", wildcards="all", count=2)
-    assert [each.prompt for each in found] == ["a hat", "a hat, red, pixel art", "a hat, red, pixel style"] or [
-        each.prompt for each in found
-    ] == ["a hat", "a hat, red, pixel art", "a hat, red, pixel style"]
+    words = ["a hat, pixel art", "a hat, pixel style", "a hat, red, pixel art", "a hat, red, pixel style"]
+    assert [each.prompt for each in found] == words
     assert {each.negative_prompt for each in found} == {"photo"}
     assert {(each.seed, each.count) for each in found} == {(5, 2)}
 
@@ -64,3 +65,35 @@ def test_what_cannot_be(folder: Path) -> None:
         varied(folder, styles=("Pixl",))
     with pytest.raises(SettingsError, match="more than 1000"):
         varied(folder, prompt="{a|b|c}", wildcards="all", count=400)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sides"),
+    [
+        ("a hat|red", [["nothing", "red"]]),
+        ("a hat|red|old", [["nothing", "red"], ["nothing", "old"]]),
+        ("a hat|red|old|red", [["nothing", "red", "old", "red, old"], ["nothing", "red"]]),
+    ],
+)
+@pytest.mark.parametrize("matrix", ["prompt", "negative"])
+def test_a_sheet_shows_the_pictures_of_a_matrix(folder: Path, prompt: str, sides: list[list[str]], matrix: str) -> None:
+    asked = {"matrix": matrix, "styles": ("Pixel",), "wildcards": "off"}
+    asked |= {"prompt": prompt} if matrix == "prompt" else {"negative_prompt": prompt}
+    own, axes = varied(folder, by=vary_sheet, **asked)
+    assert [list(axis.labels) for axis in axes] == sides
+    cells = []
+    for places in itertools.product(*(range(len(axis.changes)) for axis in reversed(axes))):
+        state = (own, {})
+        for axis, place in zip(axes, reversed(places), strict=True):
+            state = axis.changes[place](state)
+        cells.append(state[0])
+    assert cells == varied(folder, **asked)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [({"matrix": "prompt"}, "no part to leave out"), ({"prompt": "{a|b}|c", "matrix": "prompt"}, "--wildcards all")],
+)
+def test_a_sheet_that_is_none(folder: Path, values: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        varied(folder, by=vary_sheet, wildcards="all", **values)

@@ -32,7 +32,7 @@ def loss(components: Components, vectors: tuple[torch.Tensor, ...], batch_size: 
     diffusion = read_diffusion(components)
     settings = TrainSettings(name="ana-t1")
     learnable = learnable_of(components, settings, resolve(settings, RECIPES["retrato"], 8))
-    return evaluate(components, diffusion, batch, learnable, vectors, batch_size=batch_size, autocast=False)
+    return evaluate(components, diffusion, [batch], learnable, vectors, batch_size=batch_size, autocast=False)
 
 
 def test_is_bit_equal_when_repeated_and_tells_vectors_apart(tiny_components: Components) -> None:

@@ -2,7 +2,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -55,6 +55,8 @@ def test_two_trainings_of_one_name_do_not_meet(tmp_path: Path) -> None:
             pytest.fail("the folder was given to two")
         with pytest.raises(TrainingError, match="wait for its end"):
             choose_run_folder(tmp_path, "ana-t1", today=TODAY)
+        with pytest.raises(TrainingError, match="wait for its end"):  # also over midnight
+            choose_run_folder(tmp_path, "ana-t1", today=TODAY + timedelta(days=1))
     with locked(folder):
         assert (folder / ".lock").read_text() == str(os.getpid())
 

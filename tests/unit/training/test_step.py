@@ -19,6 +19,7 @@ from retrato.training.step import (
     Material,
     Share,
     draw_batch,
+    draw_material,
     draw_photos,
     draw_timesteps,
     gradients,
@@ -150,6 +151,14 @@ def reference_gradient(
     answer = components.unet(noisy, batch.timesteps, encoder_hidden_states=states).sample
     loss = torch.nn.functional.mse_loss(answer, target)
     return torch.autograd.grad(loss, rows)[0]
+
+
+def test_each_shape_of_photos_has_its_turns_by_the_number_of_its_photos(material: Material) -> None:
+    few, many = (dataclasses.replace(material, captions=("",) * count) for count in (2, 6))
+    drawn = [draw_material((few, many), 7, step) for step in range(400)]
+    assert sum(each is few for each in drawn) == pytest.approx(100, abs=30)
+    assert draw_material((few, many), 7, 5) is drawn[5]
+    assert draw_material((few,), 7, 5) is few
 
 
 def test_the_gradient_is_that_of_rows_in_the_token_table(tiny_components: Components) -> None:

@@ -469,6 +469,37 @@ def test_learns_from_pictures_of_another_shape_with_masks_and_makes_cards(
         next(train(tiny_components, faces, settings.changed(width=70), run_folder=tmp_path / "other"))
 
 
+def test_buckets_keep_each_photos_shape_and_resume_bit_for_bit(
+    tiny_components: Components,
+    photos: list[Photo],
+    quick: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two square photos, two wide and two high ones; one is held out. A batch is of one shape."""
+    sides = [(64, 64), (64, 64), (128, 64), (128, 64), (64, 120), (64, 120)]
+    shaped = [
+        dataclasses.replace(photo, image=photo.image.resize(size), mask=Image.linear_gradient("L").resize(size))
+        for photo, size in zip(photos, sides, strict=True)
+    ]
+    settings = quick.changed(buckets=True, steps=12, held_out=1, batch_size=3)
+    shapes, real = [], answer.gradients
+    monkeypatch.setattr(answer, "gradients", lambda *each: shapes.append(tuple(each[2].latents.shape)) or real(*each))
+    whole = list(train(tiny_components, shaped, settings, run_folder=tmp_path / "whole"))
+    assert isinstance(whole[-1], Finished)
+    assert {each[0] for each in shapes} == {3}
+    assert len({each[2:] for each in shapes}) == 3
+    assert all(high * wide <= 8 * 8 for *_, high, wide in shapes)
+    assert {wide > high for *_, high, wide in shapes} == {True, False}
+    first = train(tiny_components, shaped, settings, run_folder=tmp_path / "parts")
+    next(event for event in first if isinstance(event, Stepped) and event.step == 5)
+    first.close()
+    list(train(tiny_components, shaped, settings, run_folder=tmp_path / "parts", resume=True))
+    assert final_state(tmp_path / "parts") == final_state(tmp_path / "whole")
+    with pytest.raises(SettingsError, match="buckets were given together with width or height"):
+        settings.changed(width=64)
+
+
 def test_a_run_folder_that_vanishes_on_the_way_is_made_anew(
     run_training: Start, quick: TrainSettings, tmp_path: Path
 ) -> None:

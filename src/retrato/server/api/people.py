@@ -94,7 +94,7 @@ def routes(service: Service) -> APIRouter:
     def photos(name: SetName, request: Request) -> dict[str, Any]:
         """Reports on a set of photos: what is good and bad about each, and what to add or to drop."""
         folder = service.photo_set(name, owner=request.state.user)
-        report = check_photos(folder, size=service.studio.components.defaults.size)
+        report = check_photos(folder, size=service.photo_size)
         verdicts = [{**_plain(each), "file": each.file.name} for each in report.photos]
         return {"photos": verdicts, "verdict": report.verdict, "advice": list(report.advice)}
 

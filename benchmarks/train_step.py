@@ -1,0 +1,379 @@
+"""A training step beside that of diffusers' textual_inversion.py: seconds, operations, kept bytes, the same gradient.
+
+python -m benchmarks.train_step --script textual_inversion.py                      retrato-mini, batches of 1 and 4
+python -m benchmarks.train_step --script textual_inversion.py --family sd1 --size 512 --batches 1 --rounds 2
+
+The script is the peer's own, as its authors wrote it (examples/textual_inversion of the diffusers repository).
+It runs in a thread, and its progress bar hands over after each step, so that both make steps in turns on the same
+model, photos, batch, number format and number of threads. Time is processor time, for other work on the machine
+disturbs that least; operations and the bytes that autograd keeps are counted. The gradient of one of its steps is
+compared with retrato's for the same latents, noise, timesteps and texts. retrato encodes each photo once beforehand,
+which is timed apart. A table, then one line of JSON; exit code 1 where the gradients differ by more than 1e-5.
+"""
+
+import argparse
+import contextlib
+import gc
+import importlib.util
+import json
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import ImageOps
+from torch.autograd.graph import saved_tensors_hooks
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.main_job import circumstances
+from benchmarks.random_models import save_random_model
+from retrato.model import Components, load_components
+from retrato.model.load import model_path
+from retrato.photos import read_photos
+from retrato.settings import TrainSettings
+from retrato.training import RECIPES, Prepared, Stepped, resolve, train
+from retrato.training.frozen import frozen
+from retrato.training.learnable import learnable_of
+from retrato.training.step import Batch, gradients, read_diffusion
+
+PHOTOS = Path(__file__).parents[1] / "examples" / "photos" / "benny"
+NAME, VECTORS = "who-1", 2
+PLACEHOLDER = " ".join(["<who>", *(f"<who>_{number}" for number in range(1, VECTORS))])
+NEVER = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What one step does: operations (two for a multiplication with addition), and bytes kept for going backward."""
+
+    giga_operations: float
+    kept_mega_bytes: float
+
+
+class Counter:
+    """Counts while open, in the thread that opens it; weights, which are kept anyway, do not count."""
+
+    def __init__(self) -> None:
+        weights = (each for each in gc.get_objects() if type(each) is torch.nn.Parameter)
+        self._weights = {each.untyped_storage().data_ptr() for each in weights}
+        self._flops, self._kept = FlopCounterMode(display=False), dict[int, int]()
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> "Counter":
+        self._open.enter_context(self._flops)
+        self._open.enter_context(saved_tensors_hooks(self._keep, lambda tensor: tensor))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _keep(self, tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in self._weights:
+            self._kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    def count(self) -> Count:
+        """Gives what was counted."""
+        return Count(self._flops.get_total_flops() / 1e9, sum(self._kept.values()) / 1e6)
+
+
+class Stopped(BaseException):
+    """Ends the script from inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One step of the script from inside: its batch, its vectors [V, D], and their gradient."""
+
+    batch: Batch
+    vectors: torch.Tensor
+    gradient: torch.Tensor
+
+
+class Peer:
+    """The script, running in a thread of its own, one step at a time."""
+
+    def __init__(self, script: Path, model: Path, photos: Path, size: int, batch_size: int, out: Path) -> None:
+        self._module = _loaded(script)
+        self._turn, self._back = threading.Semaphore(0), threading.Semaphore(0)
+        self._error: BaseException | None = None
+        self._is_stopping = False
+        self._within: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        self._texts: dict[tuple[int, ...], str] = {}
+        self._seen: dict[str, Any] = {}
+        self._watch_inside()
+        arguments = {
+            "pretrained_model_name_or_path": model, "train_data_dir": photos, "placeholder_token": "<who>",
+            "initializer_token": "person", "num_vectors": VECTORS, "resolution": size, "train_batch_size": batch_size,
+            "max_train_steps": NEVER, "save_steps": NEVER, "checkpointing_steps": NEVER, "output_dir": out, "seed": 0,
+        }  # fmt: skip
+        self._arguments = [str(script), *(f"--{name}={value}" for name, value in arguments.items())]
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._handed_back()
+
+    def step(self, within: contextlib.AbstractContextManager[object] | None = None) -> None:
+        """Makes one step of the script, `within` a context of the script's thread."""
+        self._within = within or contextlib.nullcontext()
+        self._turn.release()
+        self._handed_back()
+
+    def seen(self) -> Seen:
+        """Gives the latest step from inside."""
+        latents, noise, timesteps = self._seen["draw"]
+        texts = tuple(self._texts[tuple(ids)].replace(PLACEHOLDER, NAME) for ids in self._seen["ids"].tolist())
+        return Seen(Batch(latents, noise, timesteps, texts), *self._seen["rows"])
+
+    def stop(self) -> None:
+        """Ends the script and forgets it."""
+        self._is_stopping = True
+        self._turn.release()
+        self._thread.join()
+        self._module.__dict__.clear()
+
+    def _handed_back(self) -> None:
+        self._back.acquire()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        sys.argv, before = self._arguments, sys.argv
+        try:
+            with self._hooks():
+                self._module.main()
+        except Stopped:
+            pass
+        except BaseException as error:
+            self._error = error
+        finally:
+            sys.argv = before
+            self._back.release()
+
+    def _bar(self, *_: object, **__: object) -> Any:
+        """Stands in for the progress bar: waits before the first step and after each."""
+        self._wait()
+        return types.SimpleNamespace(update=self._next, set_postfix=lambda **_: None)
+
+    def _next(self, _: int) -> None:
+        self._within.__exit__(None, None, None)
+        self._wait()
+
+    def _wait(self) -> None:
+        self._back.release()
+        self._turn.acquire()
+        if self._is_stopping:
+            raise Stopped
+        self._within.__enter__()
+
+    def _watch_inside(self) -> None:
+        module = self._module
+        module.tqdm = self._bar
+        accelerator, add_noise = module.Accelerator, module.DDPMScheduler.add_noise
+        item = module.TextualInversionDataset.__getitem__
+
+        def noisy(scheduler: Any, latents: Any, noise: Any, timesteps: Any) -> Any:
+            self._seen["draw"] = (latents, noise, timesteps)
+            return add_noise(scheduler, latents, noise, timesteps)
+
+        def example(dataset: Any, number: int) -> Any:
+            choice, chosen = module.random.choice, []
+            module.random.choice = lambda texts: chosen.append(choice(texts)) or chosen[-1]
+            try:
+                found = item(dataset, number)
+            finally:
+                module.random.choice = choice
+            self._texts[tuple(found["input_ids"].tolist())] = chosen[-1].format(PLACEHOLDER)
+            return found
+
+        # Without TensorBoard, which the script would write to at each step.
+        module.Accelerator = lambda **options: accelerator(**{**options, "log_with": None})
+        module.DDPMScheduler = type("Scheduler", (module.DDPMScheduler,), {"add_noise": noisy})
+        module.TextualInversionDataset = type("Set", (module.TextualInversionDataset,), {"__getitem__": example})
+
+    @contextlib.contextmanager
+    def _hooks(self) -> Iterator[None]:
+        """Looks at the gradient just before the optimizer takes it, and at the token numbers of each batch."""
+        encoder = self._module.CLIPTextModel
+        forward = encoder.forward
+
+        def encoded(model: Any, ids: torch.Tensor, *others: Any, **named: Any) -> Any:
+            if threading.current_thread() is self._thread:  # retrato uses the same class
+                self._seen["ids"] = ids
+            return forward(model, ids, *others, **named)
+
+        def looked(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            (table,) = optimizer.param_groups[0]["params"]
+            self._seen["rows"] = (table.detach()[-VECTORS:].clone(), table.grad[-VECTORS:].clone())
+
+        handle = register_optimizer_step_pre_hook(looked)
+        encoder.forward = encoded
+        try:
+            yield
+        finally:
+            encoder.forward = forward
+            handle.remove()
+
+
+def _loaded(script: Path) -> types.ModuleType:
+    """Gives the script as a module. It wants torchvision for nothing but mirroring half of the photos."""
+    spec = importlib.util.spec_from_file_location("peer", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    stand_ins = {} if importlib.util.find_spec("torchvision") else _mirroring()
+    sys.modules |= stand_ins
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+    return module
+
+
+def _mirroring() -> dict[str, types.ModuleType]:
+    """Gives what the script uses of torchvision, as the modules it looks for."""
+    names = ("torchvision", "torchvision.transforms")
+    package, transforms = modules = [types.ModuleType(name) for name in names]
+    mirror = lambda image: ImageOps.mirror(image) if torch.rand(1) < 0.5 else image
+    transforms.RandomHorizontalFlip = lambda p: mirror  # type: ignore[attr-defined]
+    package.transforms = transforms  # type: ignore[attr-defined]
+    return dict(zip(names, modules, strict=True))
+
+
+class Retrato:
+    """retrato's own training, one step at a time."""
+
+    def __init__(self, components: Components, photos: Path, size: int, batch_size: int, out: Path) -> None:
+        found, _ = read_photos(photos)
+        self._settings = TrainSettings(
+            name=NAME, vectors_per_token=VECTORS, batch_size=batch_size, width=size, height=size, held_out=0,
+            caption="none", learning_rate="5e-4", steps=NEVER, evaluate_every=NEVER, save_every=NEVER,
+        )  # fmt: skip
+        started = time.process_time()
+        self._events = train(components, found, self._settings, run_folder=out)
+        next(event for event in self._events if isinstance(event, Prepared))
+        self.preparing_seconds = time.process_time() - started
+
+    def step(self, within: contextlib.AbstractContextManager[object] | None = None) -> None:
+        """Makes one step, `within` a context."""
+        with within or contextlib.nullcontext():
+            next(event for event in self._events if isinstance(event, Stepped))
+
+    def stop(self) -> None:
+        """Ends the training."""
+        self._events.close()
+
+
+def gradient_difference(components: Components, seen: Seen) -> float:
+    """Gives how far retrato's gradient for the same step is from the script's, as a share of its length."""
+    settings = TrainSettings(name=NAME, vectors_per_token=VECTORS, learning_rate="5e-4")
+    plan = resolve(settings, RECIPES["a1111"], len(seen.batch.texts))
+    learnable = learnable_of(components, settings, plan)
+    with frozen(components, len(seen.batch.texts), NEVER):
+        _, (found,) = gradients(
+            components, read_diffusion(components), seen.batch, learnable, (seen.vectors,), plan, False, 0
+        )
+    return float((found - seen.gradient).norm() / seen.gradient.norm())
+
+
+def compare(
+    script: Path, model: Path, components: Components, photos: Path, size: int, batch_size: int, rounds: int, work: Path
+) -> dict[str, Any]:
+    """Gives the figures of one size of batch: both make `rounds` counted steps, taking turns at being first."""
+    peer = Peer(script, model, photos, size, batch_size, work / "peer")
+    ours = Retrato(components, photos, size, batch_size, work / f"run-{batch_size}")
+    arms: dict[str, Callable[..., None]] = {"diffusers": peer.step, "retrato": ours.step}
+    counts, cpu, wall = {}, {name: [] for name in arms}, {name: [] for name in arms}
+    for name, step in arms.items():
+        counter = Counter()
+        step(counter)  # warms up, too
+        counts[name] = asdict(counter.count())
+    difference = gradient_difference(components, peer.seen())
+    for number in range(rounds):
+        for name in list(arms)[:: -1 if number % 2 else 1]:
+            started = time.process_time(), time.perf_counter()
+            arms[name]()
+            cpu[name].append(time.process_time() - started[0])
+            wall[name].append(time.perf_counter() - started[1])
+    peer.stop()
+    ours.stop()
+    ratios = [one / other for one, other in zip(cpu["diffusers"], cpu["retrato"], strict=True)]
+    return {
+        "batch": batch_size,
+        "gradient_difference": difference,
+        "preparing_cpu_seconds": ours.preparing_seconds,
+        "counts": counts,
+        "cpu_seconds": {name: statistics.median(each) for name, each in cpu.items()},
+        "wall_seconds": {name: statistics.median(each) for name, each in wall.items()},
+        "ratio": statistics.median(ratios),
+        "ratios_from_to": _inner(ratios),
+        "rounds": rounds,
+    }
+
+
+def _inner(numbers: Sequence[float]) -> tuple[float, float]:
+    """Gives the 10th and the 90th percentile, of few numbers the least and the largest."""
+    ordered = sorted(numbers)
+    left_out = len(ordered) // 10
+    return ordered[left_out], ordered[-1 - left_out]
+
+
+def main() -> None:
+    """Measures, prints a table and one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--script", type=Path, required=True, help="diffusers' textual_inversion.py")
+    parser.add_argument("--model", default="mini", help="folder in diffusers layout")
+    parser.add_argument(
+        "--family", help="sd1 or sd2: that architecture in full width with random weights, as the model"
+    )
+    parser.add_argument("--photos", type=Path, default=PHOTOS)
+    parser.add_argument("--size", type=int, help="side of the pictures in pixels; the model's own")
+    parser.add_argument("--batches", default="1,4")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    results = []
+    with tempfile.TemporaryDirectory(prefix="retrato-benchmark-") as folder:
+        work = Path(folder)
+        model = Path(model_path(options.model))
+        if options.family:
+            model = save_random_model(work / "model", options.family, is_reduced=False)
+        components = load_components(model, device="cpu", dtype="float32")
+        photos = work / "photos"
+        shutil.copytree(options.photos, photos, ignore=lambda _, names: [n for n in names if not n.endswith(".png")])
+        print(f"{'batch':>5} {'':10}{'cpu s':>8}{'wall s':>8}{'G operations':>14}{'kept MB':>9}")
+        for batch_size in map(int, options.batches.split(",")):
+            size = options.size or components.defaults.size
+            found = compare(options.script, model, components, photos, size, batch_size, options.rounds, work)
+            results.append(found)
+            for name, count in found["counts"].items():
+                print(
+                    f"{batch_size:5} {name:10}{found['cpu_seconds'][name]:8.3f}{found['wall_seconds'][name]:8.3f}"
+                    f"{count['giga_operations']:14.2f}{count['kept_mega_bytes']:9.0f}"
+                )
+            low, high = found["ratios_from_to"]
+            print(
+                f"{'':6}{found['ratio']:.2f} times as fast ({low:.2f} to {high:.2f}), gradient differs by "
+                f"{found['gradient_difference']:.1e}, all photos encoded in {found['preparing_cpu_seconds']:.1f} cpu s",
+                flush=True,
+            )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    said = {**circumstances(), "model": components.name, "threads": options.threads, "peak_mb_of_both": peak}
+    print(json.dumps({**said, "steps": results}))
+    sys.exit(any(found["gradient_difference"] > 1e-5 for found in results))
+
+
+if __name__ == "__main__":
+    main()

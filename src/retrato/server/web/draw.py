@@ -1,0 +1,189 @@
+"""The tab where people are drawn: what is asked for on one side, what comes of it on the other."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from retrato.embeddings import EmbeddingLibrary
+from retrato.errors import RetratoError
+from retrato.generation.upscale import IMAGE_UPSCALERS, LATENT_UPSCALERS
+from retrato.jobs import Job, order_drawing
+from retrato.sampling import SAMPLERS, SCHEDULES
+from retrato.server.web.controls import control, problem_of, settings_of
+from retrato.server.web.easel import NAMES as BEGINNING
+from retrato.server.web.easel import WORDS, beginnings, easel
+from retrato.server.web.site import Site, bar, empty, owner_of
+from retrato.settings import GenerateSettings
+from retrato.training.report.markup import Html, joined, tag
+
+FIRST = ("prompt", "negative_prompt")
+SIZES = ("width", "height", "count", "seed")
+LIST = ("sampler", "steps", "guidance_scale")
+ADVANCED = (
+    *("schedule", "batch_size", "clip_skip", "emphasis", "schedule_rules", "matrix", "hypernetwork"),
+    *("hypernetwork_strength", "tiling"),
+)
+NAMES = (*FIRST, *SIZES, *LIST, *ADVANCED)
+HIRES = ("hires", "hires_scale", "hires_steps", "hires_upscaler")  # only where one begins with words
+HANDS = ("mode", "source", "mask")
+# Where an error is shown whose field is called otherwise on the page.
+PLACES = {"init_image": "easel", "mask": "easel", "the": "easel"}
+
+
+def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
+    """Adds the tab; gives its controls by the names of the settings, so that other tabs can fill them."""
+    controls: dict[str, Any] = {}
+
+    def add(name: str, **look: Any) -> None:
+        if name not in ("prompt", *ADVANCED):
+            look = {"info": None, **look}
+        controls[name] = control(site, GenerateSettings, name, "draw", **look)
+
+    with tabs, gr.Tab(site("tab.draw"), id="draw"), gr.Row(elem_classes="two-sides"):
+        with gr.Column(scale=5, min_width=320):
+            add("prompt", lines=4, placeholder=site("draw.prompt"), info=site("draw.keys"))
+            add("negative_prompt", lines=1)
+            with gr.Row(elem_classes="actions"):
+                start = gr.Button(site("draw.start"), variant="primary", elem_id="draw-start", scale=3)
+                stop = gr.Button(site("draw.stop"), elem_id="draw-stop", scale=1, min_width=90, interactive=False)
+            trouble = gr.HTML(elem_id="draw-trouble")
+            controls |= easel(site)
+            with gr.Row(elem_classes="pair"):
+                add("width", placeholder=site("model's own"), min_width=120)
+                add("height", placeholder=site("model's own"), min_width=120)
+            with gr.Row(elem_classes="pair"):
+                add("count", value=4, min_width=120)
+                add("seed", min_width=120)
+            add("steps")
+            with gr.Row(elem_classes="pair"):
+                add("sampler", choices=SAMPLERS, min_width=120)
+                add("guidance_scale", placeholder=site("model's own"), min_width=120)
+            with gr.Accordion(site("draw.hires"), open=False) as finer:
+                for name in HIRES:
+                    controls[name] = control(
+                        site,
+                        GenerateSettings,
+                        name,
+                        "draw",
+                        choices=[*LATENT_UPSCALERS, *IMAGE_UPSCALERS] if name == "hires_upscaler" else None,
+                    )
+                again = {"label": site("draw.hires.denoise"), "elem_id": "draw-hires_denoise"}
+                controls["hires_denoise"] = gr.Slider(0, 1, value=0.7, step=0.05, buttons=[], **again)
+            with gr.Accordion(site("advanced"), open=False):
+                for name in ADVANCED:
+                    add(name, choices={"schedule": SCHEDULES, "hypernetwork": [""]}.get(name))
+        with gr.Column(scale=7, min_width=320):
+            stage = gr.HTML(stage_of(site, None), elem_id="draw-stage")
+            names = gr.HTML(elem_id="people-names", visible="hidden")
+    job = gr.State("")
+    timer = gr.Timer(0.7, active=False)
+    shown = [job, stage, stop, timer, trouble]
+    asked = (*NAMES, *HIRES, "hires_denoise", *HANDS, *BEGINNING)
+    fields = [controls[name] for name in asked]
+
+    def submit(request: gr.Request, *values: object) -> list[object]:
+        owner, queue = owner_of(request), site.service.queue
+        try:
+            settings = drawing_of(site, dict(zip(asked, values, strict=True)), owner)
+            ordered = order_drawing(queue, settings, owner=owner, model=site.service.model)
+        except RetratoError as error:
+            return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(error, "draw", "prompt", PLACES)]
+        return _shown(site, ordered)
+
+    def watch(job: str, request: gr.Request) -> list[object]:
+        found = _find(site, job, owner_of(request))
+        return _shown(site, found)
+
+    def cancel(job: str, request: gr.Request) -> list[object]:
+        owner = owner_of(request)
+        try:
+            return _shown(site, site.service.queue.cancel(job, owner=owner))
+        except RetratoError:  # it ended just before
+            return watch(job, request)
+
+    def arrive(request: gr.Request) -> list[object]:
+        owner = owner_of(request)
+        drawings = [each for each in site.service.queue.jobs(owner=owner) if each.kind == "draw"]
+        networks = ["", *site.service.studio.hypernetworks.names]
+        return [*_shown(site, drawings[0] if drawings else None), names_of(site), gr.update(choices=networks)]
+
+    private: Any = {"api_visibility": "private", "show_progress": "hidden"}
+    start.click(submit, fields, shown, **private)
+    stop.click(cancel, [job], shown, **private)
+    timer.tick(watch, [job], shown, **private)
+    controls["mode"].change(lambda mode: gr.update(visible=mode == WORDS), [controls["mode"]], [finer], **private)
+    page.load(arrive, None, [*shown, names, controls["hypernetwork"]], **private)
+    controls["names"] = names
+    return controls
+
+
+def drawing_of(site: Site, values: Mapping[str, Any], owner: str) -> GenerateSettings:
+    """Gives the settings that the controls say, by their names. Raises what the library says about them."""
+    said = {name: values[name] for name in NAMES} | beginnings(site.service, values, owner=owner)
+    if values["mode"] == WORDS and values["hires"]:
+        said |= {name: values[name] for name in HIRES} | {"denoising_strength": values["hires_denoise"]}
+    settings: GenerateSettings = settings_of(GenerateSettings, said, said.values())
+    return settings
+
+
+def stage_of(site: Site, job: Job | None) -> Html:
+    """Gives what there is to see of a drawing: the picture in the making, those that are there, and how far it is."""
+    if job is None:
+        return empty(site("draw.empty"), site("draw.empty.next"))
+    drawn = site.service.queue.events(job.id, kinds=("drawn",))
+    pictures = [_picture(job, event.number, event.data) for event in drawn]
+    title = tag("p", str(job.settings["prompt"]), class_="said")
+    head = tag("div", *_state(site, job), class_="state")
+    if job.state == "running" and site.service.queue.preview(job.id) is not None:
+        address = f"/api/v1/jobs/{job.id}/preview?at={job.progress:.4f}"
+        making = tag("img", src=address, alt=site("draw.making"), class_="making")
+        pictures.insert(0, tag("figure", making, tag("figcaption", site("draw.making"))))
+    many = "many" if len(pictures) > 1 else "one"
+    return joined([head, tag("div", *pictures, class_=f"pictures {many}"), title])
+
+
+def _state(site: Site, job: Job) -> list[Html]:
+    if job.state == "running":
+        sampled = site.service.queue.last_event(job.id, ("sampled",))
+        count = int(job.settings["count"])
+        if sampled is None:
+            return [bar(job.progress, site("draw.begins"))]
+        said = {"number": sampled.data["index"] + 1, "count": count}
+        return [bar(job.progress, site("draw.running", **said, step=sampled.data["step"], steps=sampled.data["steps"]))]
+    if job.state == "queued":
+        ahead = [each.id for each in site.service.queue.jobs(states=("running", "queued"))].index(job.id)
+        return [bar(0, site("draw.queued", ahead=ahead))]
+    if job.state == "failed":
+        return [tag("p", job.error or "", class_="problem", role="alert")]
+    if job.state == "done":
+        seconds = float((job.result or {}).get("seconds", 0))
+        return [tag("p", site("draw.done", seconds=f"{seconds:.1f}"), class_="quiet", role="status")]
+    return [tag("p", site(f"state.{job.state}"), class_="quiet", role="status")]
+
+
+def _picture(job: Job, event: int, drawn: Mapping[str, Any]) -> Html:
+    address = f"/api/v1/jobs/{job.id}/files/{event}"
+    image = tag("img", src=address, alt=f"{str(job.settings['prompt'])[:200]}, seed {drawn['seed']}", loading="lazy")
+    opening = tag("a", image, href=address, target="_blank", data_large=address)
+    return tag("figure", opening, tag("figcaption", f"seed {drawn['seed']}"))
+
+
+def _shown(site: Site, job: Job | None) -> list[object]:
+    is_open = job is not None and job.state in ("queued", "running")
+    picture = stage_of(site, job)
+    return [job.id if job else "", picture, gr.update(interactive=is_open), gr.Timer(active=is_open), ""]
+
+
+def _find(site: Site, job: str, owner: str) -> Job | None:
+    try:
+        return site.service.queue.get(job, owner=owner)
+    except RetratoError:
+        return None
+
+
+def names_of(site: Site) -> Html:
+    """Gives the names of the people for the page's suggestions, to be read by its script."""
+    names = EmbeddingLibrary(site.service.home / "embeddings").names  # the studio's would wait for the model
+    return tag("span", data_names=json.dumps(list(names)))

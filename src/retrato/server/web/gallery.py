@@ -1,0 +1,173 @@
+"""The tab with all pictures: search, open one, see how it was drawn, draw it again; also one from elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from retrato.errors import RetratoError
+from retrato.gallery import Picture
+from retrato.generation import parse_infotext
+from retrato.sampling import SAMPLERS, SCHEDULES
+from retrato.server.pictures import stored_text
+from retrato.server.web.draw import NAMES
+from retrato.server.web.easel import PICTURE, REPAINT, WORDS
+from retrato.server.web.restoring import restored
+from retrato.server.web.site import Site, button, empty, owner_of, problem
+from retrato.training.report.markup import Html, joined, tag
+
+SHOWN = 120  # pictures at once
+SAID = "gallery-said"
+DAYS = (1, 7, 31)
+SENDING = {"send": WORDS, PICTURE: PICTURE, REPAINT: REPAINT}  # what a button says, and what one then begins with
+
+
+def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -> None:
+    """Adds the tab; `controls` are those of the tab where one draws."""
+    with tabs, gr.Tab(site("tab.gallery"), id="gallery") as tab:
+        with gr.Row(elem_classes="pair"):
+            words = gr.Textbox(
+                label=site("gallery.words"),
+                placeholder=site("gallery.words.info"),
+                elem_id="gallery-words",
+                max_lines=1,
+                scale=2,
+            )
+            narrow: dict[str, Any] = {"min_width": 130, "value": ""}
+            anything = [(site("gallery.any"), "")]
+            person = gr.Dropdown(anything, label=site("gallery.person"), elem_id="gallery-person", **narrow)
+            model = gr.Dropdown(anything, label=site("gallery.model"), elem_id="gallery-model", **narrow)
+            sampler = gr.Dropdown(anything, label=site("gallery.sampler"), elem_id="gallery-sampler", **narrow)
+            times = [*anything, *((site(f"gallery.days.{days}"), str(days)) for days in DAYS)]
+            when = gr.Dropdown(times, label=site("gallery.when"), elem_id="gallery-when", **narrow)
+        opened = gr.HTML(elem_id="gallery-opened")
+        pictures = gr.HTML(elem_id="gallery-pictures")
+        with gr.Accordion(site("gallery.read"), open=False):
+            dropped = gr.File(
+                label=site("gallery.drop"), file_types=[".png", ".jpg", ".jpeg", ".webp"], elem_id="gallery-drop"
+            )
+        said = gr.Textbox(elem_id=SAID, visible="hidden", show_label=False)
+    parameters = gr.State({})
+    filled = [controls[name] for name in (*NAMES, "mode", "source")]
+
+    def search(request: gr.Request, *asked: str) -> Html:
+        return _found(site, asked, owner_of(request))
+
+    def arrive(request: gr.Request, *asked: str) -> list[object]:
+        choices = site.service.gallery.choices(owner=owner_of(request))
+        lists = [gr.update(choices=[*anything, *choices[kind]]) for kind in ("people", "models", "samplers")]
+        return [*lists, search(request, *asked)]
+
+    def hear(said: str, parameters: dict[str, str], request: gr.Request, *asked: str) -> list[object]:
+        _, verb, *rest = [*said.split(" "), ""]
+        still = [gr.skip()] * (1 + len(filled))
+        try:
+            if verb == "open":
+                picture = site.service.gallery.get(int(rest[0]), owner=owner_of(request))
+                return [opened_of(site, picture), picture.parameters, *still, gr.skip()]
+            if verb == "remove":
+                site.service.gallery.remove(int(rest[0]), owner=owner_of(request))
+                return ["", {}, *still, _found(site, asked, owner_of(request))]
+            if verb in SENDING:
+                mode, source = SENDING[verb], f"picture:{rest[0]}" if SENDING[verb] != WORDS else gr.skip()
+                values = _filled(parameters)
+                return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, gr.skip()]
+        except RetratoError as error:
+            return [problem("gallery-opened", str(error)), {}, *still, gr.skip()]
+        return ["", {}, *still, gr.skip()]
+
+    def read(file: str | None) -> list[object]:
+        if not file:
+            return ["", {}]
+        try:
+            said = stored_text(Path(file).read_bytes())
+        except RetratoError as error:
+            return [problem("gallery-drop", str(error)), {}]
+        if not said:
+            return [problem("gallery-drop", site("gallery.says nothing")), {}]
+        found = parse_infotext(said)
+        return [tag("div", *_facts(site, found, said), class_="opened"), found]
+
+    private: Any = {"api_visibility": "private", "show_progress": "hidden"}
+    asked = [words, person, model, sampler, when]
+    for control in asked:
+        control.change(search, asked, [pictures], **private)
+    tab.select(arrive, asked, [person, model, sampler, pictures], **private)
+    said.change(hear, [said, parameters, *asked], [opened, parameters, tabs, *filled, pictures], **private)
+    dropped.change(read, [dropped], [opened, parameters], **private)
+
+
+def _found(site: Site, asked: Sequence[str], owner: str) -> Html:
+    """Gives the pictures that fit what the fields above them say."""
+    words, person, model, sampler, when = (each or "" for each in asked)
+    found = site.service.gallery.search(
+        words,
+        person=person or None,
+        model=model or None,
+        sampler=sampler or None,
+        since=_days_ago(int(when)) if when else None,
+        owner=owner,
+        limit=SHOWN,
+    )
+    return pictures_of(site, found, is_narrowed=any((words, person, model, sampler, when)))
+
+
+def pictures_of(site: Site, pictures: list[Picture], *, is_narrowed: bool) -> Html:
+    """Gives the pictures as a wall of small copies."""
+    if not pictures:
+        key = "gallery.none" if is_narrowed else "gallery.empty"
+        return empty(site(key), site(f"{key}.next"))
+    return tag("div", *(_small(picture) for picture in pictures), class_="pictures small")
+
+
+def opened_of(site: Site, picture: Picture) -> Html:
+    """Gives one picture and how it was drawn."""
+    address = f"/api/v1/pictures/{picture.id}/file"
+    image = tag("img", src=address, alt=picture.prompt[:200] or picture.file)
+    large = tag("a", image, href=address, data_large=address, target="_blank")
+    away = tag(
+        "button",
+        site("gallery.remove"),
+        type="button",
+        class_="small danger",
+        data_channel=SAID,
+        data_said=f"remove {picture.id}",
+        data_sure=site("gallery.sure"),
+    )
+    save = tag("a", site("gallery.save"), href=address, download=Path(picture.file).name, class_="small")
+    sending = [button(site(f"gallery.{mode}"), SAID, f"{mode} {picture.id}") for mode in (PICTURE, REPAINT)]
+    return tag("div", large, *_facts(site, picture.parameters, picture.infotext, *sending, save, away), class_="opened")
+
+
+def _days_ago(days: int) -> float:
+    """Gives when the day began that is the first of the last `days`."""
+    return datetime.combine(date.today() - timedelta(days=days - 1), datetime.min.time()).timestamp()
+
+
+def _small(picture: Picture) -> Html:
+    image = tag("img", src=f"/api/v1/pictures/{picture.id}/thumbnail", alt=picture.prompt[:200], loading="lazy")
+    opening = tag("button", image, type="button", class_="picture", data_channel=SAID, data_said=f"open {picture.id}")
+    return tag("figure", opening, tag("figcaption", picture.prompt[:80]))
+
+
+def _facts(site: Site, parameters: Mapping[str, str], infotext: str, *more: Html) -> list[Html]:
+    """Gives what a picture says, the prompts first; what the reader of its text adds by itself is left out."""
+    first = {name: parameters.get(name, "") for name in ("Prompt", "Negative prompt")}
+    rest = {name: value for name, value in parameters.items() if f"{name}: " in infotext and name not in first}
+    if "Size-1" in parameters and "Size-2" in parameters:
+        rest["Size"] = f"{parameters['Size-1']}x{parameters['Size-2']}"
+    told = {**first, **rest}
+    said = [joined([tag("dt", name), tag("dd", value)]) for name, value in told.items() if value]
+    actions = [button(site("gallery.send"), SAID, "send"), *more, button(site("gallery.close"), SAID, "close")]
+    return [tag("div", tag("div", *actions, class_="row"), tag("p", " "), tag("dl", *said, class_="facts"))]
+
+
+def _filled(parameters: Mapping[str, str]) -> list[object]:
+    values = restored(parameters)
+    known = {"sampler": SAMPLERS, "schedule": SCHEDULES}
+    for name, table in known.items():  # another program's: the control could not show it
+        if values.get(name) not in table:
+            values.pop(name, None)
+    return [gr.update(value=values[name]) if name in values else gr.skip() for name in NAMES]

@@ -1,0 +1,126 @@
+"""Puts the page together, once for each language, under the server's doors."""
+
+import asyncio
+import os
+from importlib.resources import files
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+
+from retrato.server.service import Service
+from retrato.server.web.nonces import Nonces
+from retrato.server.web.site import LANGUAGES, Site, choose_language, path_of
+from retrato.training.report.markup import Html, joined, tag
+
+FORMS = tuple(f"{path_of(language)}/gradio_api/upload" for language in LANGUAGES)
+# Gradio's own files have a hash of their content in their names.
+LASTING = tuple(f"{path_of(language)}/assets/" for language in LANGUAGES)
+
+
+def mount(app: FastAPI, service: Service) -> None:
+    """Puts the page into `app`: `/` leads to the one in the browser's language."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is first imported, as below
+    app.include_router(_routes())
+
+    async def build() -> None:
+        for language in LANGUAGES:
+            _mount(app, Site(service, language))
+
+    app.add_middleware(Nonces, paths=[f"{path_of(language)}/" for language in LANGUAGES])
+    asyncio.run(build())  # where no loop runs, Gradio makes one for each lock and never closes it
+
+
+def _mount(app: FastAPI, site: Site) -> None:
+    import gradio as gr
+
+    from retrato.server.web.about import about_tab, settings_tab
+    from retrato.server.web.draw import draw_tab
+    from retrato.server.web.gallery import gallery_tab
+    from retrato.server.web.people import people_tab
+    from retrato.server.web.photos import photos_tab
+    from retrato.server.web.queue import queue_tab
+    from retrato.server.web.train import train_tab
+
+    with gr.Blocks(analytics_enabled=False, title="retrato", fill_width=True) as page:
+        gr.HTML(_header(site), elem_id="masthead")
+        # Each tab enters `tabs` for its own part only: whatever else stood in it (a timer, a state) would be counted by
+        # Gradio's browser side as a tab, and the labels behind it would be written one place too far.
+        tabs = gr.Tabs(elem_id="tabs", selected="draw")
+        sets = gr.Dropdown(
+            [], label=site("train.photos"), info=site("train.photos.info"), elem_id="train-photos", render=False
+        )
+        controls = draw_tab(site, page, tabs)
+        photos_tab(site, page, sets, tabs)
+        train_tab(site, page, sets, controls["names"], tabs)
+        people_tab(site, controls, tabs)
+        gallery_tab(site, page, controls, tabs)
+        queue_tab(site, tabs)
+        settings_tab(site, page, tabs)
+        about_tab(site, tabs)
+    page.queue(default_concurrency_limit=None)  # the queue of jobs is our own; nothing here computes
+    gr.mount_gradio_app(
+        app,
+        page,
+        path=path_of(site.language),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        show_error=False,
+        max_file_size=service_limit(site.service),
+        theme=_theme(gr),
+        css=_asset("studio.css"),
+        head=str(tag("script", src="/studio.js", defer="defer")),
+    )
+
+
+def service_limit(service: Service) -> int:
+    """Gives how many bytes a file may have that is dropped on the page."""
+    return service.settings.megabytes * 1_000_000
+
+
+def _theme(gr: Any) -> Any:
+    """Gives the theme that our own styles begin from, with the fonts of the system."""
+    faces = ("ui-sans-serif", "system-ui", "sans-serif")
+    return gr.themes.Base(font=faces, font_mono=("ui-monospace", "monospace"))
+
+
+def _header(site: Site) -> Html:
+    others = [
+        tag("a", name, href=f"{path_of(language)}/", lang=language)
+        for language, name in LANGUAGES.items()
+        if language != site.language
+    ]
+    brand = tag("a", tag("span", "", class_="mark"), "retrato", href="/", class_="brand")
+    model = tag("span", site("model.used", model=site.service.find_model(site.service.model).name), class_="quiet")
+    return tag("header", brand, tag("nav", model, joined(others), aria_label=site("language")), lang=site.language)
+
+
+def _asset(name: str) -> str:
+    return files("retrato.server.web").joinpath(name).read_text("utf-8")
+
+
+def _routes() -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    script, mark = _asset("studio.js"), _asset("mark.svg")
+
+    @router.get("/")
+    def choose(request: Request) -> Response:
+        language = choose_language(request.headers.get("accept-language", ""))
+        return RedirectResponse(f"{path_of(language)}/", 303, {"vary": "accept-language"})
+
+    @router.get("/studio.js")
+    def behaviour() -> Response:
+        return Response(script, media_type="text/javascript")
+
+    @router.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(mark, media_type="image/svg+xml")
+
+    @router.get("/manifest.json")
+    def manifest() -> dict[str, str]:
+        return {"name": "retrato", "short_name": "retrato", "start_url": "/", "display": "standalone"}
+
+    return router

@@ -1,0 +1,138 @@
+"""The tab with everybody who can be drawn: cards, mixing, renaming, files for other programs, forgetting."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, blend, check_name
+from retrato.errors import RetratoError, SettingsError
+from retrato.server.web.draw import names_of
+from retrato.server.web.site import Site, button, empty, owner_of, problem
+from retrato.training.report.markup import Html, joined, tag
+
+SAID = "people-said"
+
+
+def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
+    """Adds the tab; `controls` are those of the tab where one draws."""
+    with tabs, gr.Tab(site("tab.people"), id="people") as tab:
+        cards = gr.HTML(elem_id="people-cards")
+        with gr.Row(elem_classes="two-sides"):
+            with gr.Column(min_width=300), gr.Accordion(site("people.blend"), open=False):
+                parts = gr.Dropdown([], label=site("people.parts"), multiselect=True, elem_id="people-parts")
+                weights = gr.Textbox(label=site("people.weights"), placeholder="0.5, 0.5", elem_id="people-weights")
+                mixed = gr.Textbox(label=site("people.new name"), elem_id="people-mixed")
+                mix = gr.Button(site("people.blend.do"), elem_id="people-blend")
+            with gr.Column(min_width=300), gr.Accordion(site("people.rename"), open=False):
+                old = gr.Dropdown([], label=site("people.who"), elem_id="people-old")
+                new = gr.Textbox(label=site("people.new name"), elem_id="people-new")
+                rename = gr.Button(site("people.rename.do"), elem_id="people-rename")
+        trouble = gr.HTML(elem_id="people-trouble")
+        said = gr.Textbox(elem_id=SAID, visible="hidden", show_label=False)
+    shown = [cards, parts, old, controls["names"], trouble]
+
+    def show(request: gr.Request, trouble: str = "") -> list[object]:
+        library = _library(site)
+        names = list(library.names)
+        page = cards_of(site, library, owner_of(request))
+        return [page, gr.update(choices=names), gr.update(choices=names), names_of(site), trouble]
+
+    def arrive(request: gr.Request) -> list[object]:
+        return show(request)
+
+    def hear(said: str, request: gr.Request) -> list[object]:
+        _, verb, name = [*said.split(" ", 2), "", ""][:3]
+        if verb == "draw":
+            return [*[gr.skip()] * 5, gr.Tabs(selected="draw"), f"a portrait of {name}"]
+        try:
+            site.service.forget(name, owner=owner_of(request))
+        except RetratoError as error:
+            return [*show(request, problem("people-cards", str(error))), gr.skip(), gr.skip()]
+        return [*show(request), gr.skip(), gr.skip()]
+
+    def do_blend(parts: list[str] | None, weights: str, name: str, request: gr.Request) -> list[object]:
+        library = _library(site)
+        try:
+            check_name(name.strip())
+            shares = _weights(weights, len(parts or []))
+            library.add(blend([library[each] for each in parts or []], shares, name.strip()))
+        except RetratoError as error:
+            return show(request, problem("people-blend", str(error)))
+        return show(request)
+
+    def do_rename(old: str | None, new: str, request: gr.Request) -> list[object]:
+        try:
+            _library(site).rename(old or "", new.strip())
+        except RetratoError as error:
+            return show(request, problem("people-new", str(error)))
+        return show(request)
+
+    private: Any = {"api_visibility": "private", "show_progress": "hidden"}
+    tab.select(arrive, None, shown, **private)
+    said.change(hear, [said], [*shown, tabs, controls["prompt"]], **private)
+    mix.click(do_blend, [parts, weights, mixed], shown, **private)
+    rename.click(do_rename, [old, new], shown, **private)
+
+
+def cards_of(site: Site, library: EmbeddingLibrary, owner: str) -> Html:
+    """Gives a card for each person, and what could not be read with the reason."""
+    if not len(library) and not library.skipped:
+        return empty(site("people.empty"), site("people.empty.next"))
+    cards = [_card(site, embedding, owner) for embedding in library.embeddings.values()]
+    skipped = [tag("li", f"{path.name}: {reason}") for path, reason in library.skipped.items()]
+    rest = joined([tag("h3", site("people.skipped")), tag("ul", *skipped, class_="advice")]) if skipped else Html("")
+    return joined([tag("div", *cards, class_="cards"), rest])
+
+
+def _card(site: Site, embedding: Embedding, owner: str) -> Html:
+    name = embedding.name
+    pictures = site.service.gallery.search(person=name, owner=owner, limit=1)
+    face = tag("div", name[:1].upper(), class_="face", aria_hidden="true")
+    address = f"/api/v1/pictures/{pictures[0].id}/thumbnail" if pictures else _learned(site, name, owner)
+    if address:
+        face = tag("img", src=address, alt=name, class_="face")
+    facts = site("people.facts", vectors=embedding.vectors_per_token, model=embedding.base_model or "?")
+    files = [
+        tag("a", kind, href=f"/web/people/{kind}/{name}", title=each.description, download="")
+        for kind, each in FORMATS.items()
+    ]
+    forget = tag(
+        "button",
+        site("people.forget"),
+        type="button",
+        class_="small danger",
+        data_channel=SAID,
+        data_said=f"forget {name}",
+        data_sure=site("people.sure", name=name),
+    )
+    actions = tag("div", button(site("people.draw"), SAID, f"draw {name}"), forget, class_="row")
+    export = tag("p", f"{site('people.export')} ", joined(files, " · "), class_="quiet")
+    return tag("article", face, tag("h3", name), tag("p", facts, class_="quiet"), actions, export, class_="card")
+
+
+def _learned(site: Site, name: str, owner: str) -> str | None:
+    """Gives the address of what the checkpoint that was kept drew, None where no job of the queue knows one."""
+    for job in site.service.queue.jobs(owner=owner, states=("done",)):
+        picked = site.service.queue.latest(job.id, ("picked",)) if job.settings.get("name") == name else None
+        if picked is None:
+            continue
+        wanted = picked.data["candidate"]["step"], picked.data["candidate"]["is_average"]
+        for event in site.service.queue.events(job.id, kinds=("scored",)):
+            found = event.data["candidate"]
+            if (found["step"], found["is_average"]) == wanted and found["pictures"]:
+                return f"/web/candidates/{job.id}/{event.number}/0"
+    return None
+
+
+def _library(site: Site) -> EmbeddingLibrary:
+    return EmbeddingLibrary(site.service.home / "embeddings")
+
+
+def _weights(text: str, count: int) -> list[float]:
+    if not text.strip():
+        return [1 / count] * count if count else []
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"weights are {text!r}: write one number for each person, such as 0.7, 0.3") from None

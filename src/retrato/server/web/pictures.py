@@ -1,0 +1,74 @@
+"""Small copies of photos and of the pictures of runs, for the page; to their owner only."""
+
+import io
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Path as InPath
+from PIL import Image
+
+from retrato.embeddings import FORMATS, EmbeddingLibrary
+from retrato.errors import UnknownError
+from retrato.photos import list_photos
+from retrato.server.service import Service
+
+SIDE = 320  # pixels
+
+
+def routes(service: Service) -> APIRouter:
+    """Gives the addresses that the page's markup names."""
+    router = APIRouter(prefix="/web", include_in_schema=False)
+
+    @router.get("/photos/{name}/{file}")
+    def photo(name: str, file: str, request: Request) -> Response:
+        folder = service.photo_set(name, owner=request.state.user)
+        return _small(next((path for path in list_photos(folder) if path.name == file), None))
+
+    @router.get("/uploads/{name}")
+    def upload(name: str, request: Request) -> Response:
+        """Gives a picture that somebody dropped to begin a drawing with; its name is its content's hash."""
+        file = service.picture_file(f"upload:{name}", owner=request.state.user)
+        return Response(file.read_bytes(), media_type="image/png")
+
+    @router.get("/candidates/{job}/{event}/{number}")
+    def candidate(
+        job: str,
+        event: Annotated[int, InPath(ge=1, lt=2**63)],
+        number: Annotated[int, InPath(ge=0, lt=1000)],
+        request: Request,
+    ) -> Response:
+        service.queue.get(job, owner=request.state.user)
+        said = service.queue.event(job, event).data.get("candidate")
+        pictures = said.get("pictures", []) if isinstance(said, dict) else []
+        path = (service.home / pictures[number]).resolve() if number < len(pictures) else None
+        return _small(path if path and path.is_relative_to(service.home.resolve()) else None)
+
+    @router.get("/people/{kind}/{name}")
+    def export(kind: str, name: str) -> Response:
+        """Gives a person's file in one of the formats."""
+        if kind not in FORMATS:
+            raise UnknownError(f"there is no embedding format {kind[:40]!r}: there are {', '.join(FORMATS)}")
+        embedding = EmbeddingLibrary(service.home / "embeddings")[name]
+        told = f"attachment; filename*=UTF-8''{quote(embedding.name + FORMATS[kind].suffix)}"
+        return Response(
+            FORMATS[kind].content(embedding),
+            media_type="application/octet-stream",
+            headers={"content-disposition": told},
+        )
+
+    return router
+
+
+def _small(path: Path | None) -> Response:
+    if path is None or not path.is_file():
+        raise UnknownError("there is no such picture (any more): load the page again")
+    with Image.open(path) as image:
+        image.draft("RGB", (SIDE, SIDE))
+        small = image.convert("RGB")
+    small.thumbnail((SIDE, SIDE))
+    small.info = {}
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=82)
+    return Response(buffer.getvalue(), media_type="image/webp", headers={"cache-control": "private, max-age=600"})

@@ -1,0 +1,199 @@
+// What the page does by itself: keys, names while typing, pictures at full size, errors beside their fields.
+// Everything it shows from elsewhere is set as text, never as markup.
+"use strict";
+(() => {
+  const set = (field, value) => {
+    const kind = field instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement;
+    Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(field, value);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const isPrompt = (field) => field instanceof HTMLTextAreaElement && field.closest("#draw-prompt, #draw-negative_prompt");
+
+  // Ctrl+Up and Ctrl+Down: the weight of the selected words, or of the word at the cursor, by a tenth.
+  const weigh = (field, change) => {
+    const text = field.value;
+    let start = field.selectionStart, end = field.selectionEnd;
+    if (start === end) {
+      const open = text.lastIndexOf("(", start - 1), close = text.indexOf(")", start);
+      const inside = open >= 0 && close >= 0 && /^\([^()]*:[\d.]+\)$/.test(text.slice(open, close + 1));
+      if (inside) { start = open; end = close + 1; } else {
+        while (start > 0 && !/[\s,()[\]|:]/.test(text[start - 1])) start--;
+        while (end < text.length && !/[\s,()[\]|:]/.test(text[end])) end++;
+      }
+    }
+    let words = text.slice(start, end), weight = 1;
+    if (text[start - 1] === "(" && /^:[\d.]+\)/.test(text.slice(end))) {
+      weight = parseFloat(text.slice(end + 1)); start--; end = text.indexOf(")", end) + 1;
+    }
+    const found = words.match(/^\(([^()]*):([\d.]+)\)$/);
+    if (found) { words = found[1]; weight = parseFloat(found[2]); }
+    if (!words.trim()) return;
+    weight = Math.round(Math.max(0, weight + change) * 100) / 100;
+    const written = weight === 1 ? words : `(${words}:${weight})`;
+    set(field, text.slice(0, start) + written + text.slice(end));
+    const first = start + (weight === 1 ? 0 : 1);
+    field.setSelectionRange(first, first + words.length);
+  };
+
+  // Names while typing.
+  let list = null;
+  const close = () => { list?.remove(); list = null; document.activeElement?.removeAttribute("aria-activedescendant"); };
+  const wordAt = (field) => field.value.slice(0, field.selectionStart).match(/[\p{L}\p{N}_-]+$/u)?.[0] ?? "";
+  const take = (field, name) => {
+    const at = field.selectionStart, begin = at - wordAt(field).length;
+    set(field, field.value.slice(0, begin) + name + field.value.slice(at));
+    field.setSelectionRange(begin + name.length, begin + name.length);
+    field.focus(); close();
+  };
+  const choose = (step) => {
+    const all = [...list.children], now = all.findIndex((each) => each.getAttribute("aria-selected") === "true");
+    all.forEach((each, at) => each.setAttribute("aria-selected", String(at === (now + step + all.length) % all.length)));
+  };
+  const suggest = (field) => {
+    close();
+    const word = wordAt(field).toLowerCase();
+    const said = document.querySelector("#people-names [data-names]")?.dataset.names;
+    if (!word || !said) return;
+    const names = JSON.parse(said).filter((name) => name.toLowerCase().startsWith(word) && name.toLowerCase() !== word);
+    if (!names.length) return;
+    list = document.createElement("ul");
+    list.className = "names"; list.setAttribute("role", "listbox");
+    names.slice(0, 8).forEach((name, at) => {
+      const item = document.createElement("li");
+      item.textContent = name; item.setAttribute("role", "option"); item.setAttribute("aria-selected", String(at === 0));
+      item.addEventListener("mousedown", (event) => { event.preventDefault(); take(field, name); });
+      list.append(item);
+    });
+    field.closest("#draw-prompt, #draw-negative_prompt").append(list);
+  };
+  document.addEventListener("input", (event) => { if (isPrompt(event.target)) suggest(event.target); });
+  document.addEventListener("focusout", () => close());
+
+  document.addEventListener("keydown", (event) => {
+    const field = event.target;
+    if (list && isPrompt(field) && ["ArrowDown", "ArrowUp", "Enter", "Tab", "Escape"].includes(event.key) && !event.ctrlKey) {
+      event.preventDefault(); event.stopPropagation();
+      if (event.key === "Escape") close();
+      else if (event.key.startsWith("Arrow")) choose(event.key === "ArrowDown" ? 1 : -1);
+      else take(field, list.querySelector("[aria-selected=true]").textContent);
+      return;
+    }
+    if (!(event.ctrlKey || event.metaKey)) return;
+    if (event.key === "Enter" && field.closest?.("[role=tabpanel], .tabitem")?.querySelector("#draw-start")) {
+      event.preventDefault(); event.stopPropagation(); close();
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+      setTimeout(() => document.querySelector("#draw-start").click());
+    } else if (isPrompt(field) && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      event.preventDefault(); weigh(field, event.key === "ArrowUp" ? 0.1 : -0.1); close();
+    }
+  }, true);
+
+  // Whoever starts something wants to see it.
+  document.addEventListener("click", (event) => {
+    const start = event.target.closest?.("#draw-start, #train-start");
+    if (start) document.querySelector(`#${start.id.replace("start", "stage")}`)?.scrollIntoView({ block: "nearest" });
+  });
+
+  // Buttons in our own markup say something to a hidden field of the page; the number makes each saying a new one.
+  let sayings = 0;
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-channel]");
+    if (button) {
+      if (button.dataset.sure && !confirm(button.dataset.sure)) return;
+      const field = document.querySelector(`#${button.dataset.channel} :is(textarea, input)`);
+      if (field) set(field, `${++sayings} ${button.dataset.said}`);
+      return;
+    }
+    const direct = event.target.closest?.("button[data-field]");
+    if (direct) {
+      set(document.querySelector(`#${direct.dataset.field} :is(textarea, input)`), direct.dataset.value);
+      return;
+    }
+    const link = event.target.closest?.("a[data-large]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const dialog = document.createElement("dialog"), image = document.createElement("img");
+    dialog.className = "large"; image.src = link.href; image.alt = link.querySelector("img")?.alt ?? "";
+    dialog.append(image); document.body.append(dialog);
+    dialog.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => { dialog.remove(); link.focus(); });
+    dialog.showModal();
+  });
+
+  // The easel: what is painted becomes a mask, white where the picture is to change, at most 1024 pixels a side.
+  let stroke = null;
+  const point = (canvas, event) => {
+    const box = canvas.getBoundingClientRect();
+    return [(event.clientX - box.left) * canvas.width / box.width, (event.clientY - box.top) * canvas.height / box.height];
+  };
+  const paint = (event) => {
+    const { canvas, brush, last, width } = stroke, next = point(canvas, event);
+    brush.lineWidth = width; brush.beginPath(); brush.moveTo(...last); brush.lineTo(...next); brush.stroke();
+    stroke.last = next;
+  };
+  const tell = (canvas) => {
+    const mask = document.createElement("canvas"), ink = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const isPainted = ink.data.some((value, at) => at % 4 === 3 && value > 0);
+    for (let at = 0; at < ink.data.length; at += 4) {
+      ink.data[at] = ink.data[at + 1] = ink.data[at + 2] = ink.data[at + 3]; ink.data[at + 3] = 255;
+    }
+    mask.width = canvas.width; mask.height = canvas.height;
+    mask.getContext("2d").putImageData(ink, 0, 0);
+    set(document.querySelector(`#${canvas.dataset.field} :is(textarea, input)`), isPainted ? mask.toDataURL() : "");
+  };
+  document.addEventListener("pointerdown", (event) => {
+    const canvas = event.target.closest?.(".easel canvas");
+    if (!canvas) return;
+    event.preventDefault();
+    const easel = canvas.closest(".easel"), picture = easel.querySelector("img");
+    if (!canvas.dataset.ready) {
+      const scale = Math.min(1, 1024 / Math.max(picture.naturalWidth, picture.naturalHeight));
+      canvas.width = Math.round(picture.naturalWidth * scale); canvas.height = Math.round(picture.naturalHeight * scale);
+      canvas.dataset.ready = "yes";
+    }
+    const brush = canvas.getContext("2d");
+    brush.strokeStyle = "#fff"; brush.lineCap = brush.lineJoin = "round";
+    const erases = easel.querySelector("[data-easel=erase]").getAttribute("aria-pressed") === "true";
+    brush.globalCompositeOperation = erases ? "destination-out" : "source-over";
+    const width = easel.querySelector(".brush").value / 100 * Math.max(canvas.width, canvas.height);
+    stroke = { canvas, brush, width, last: point(canvas, event) };
+    canvas.setPointerCapture(event.pointerId); paint(event);
+  });
+  document.addEventListener("pointermove", (event) => { if (stroke) paint(event); });
+  for (const end of ["pointerup", "pointercancel"]) {
+    document.addEventListener(end, () => { if (stroke) tell(stroke.canvas); stroke = null; });
+  }
+  document.addEventListener("click", (event) => {
+    const tool = event.target.closest?.("[data-easel]"), canvas = tool?.closest(".easel").querySelector("canvas");
+    if (!tool) return;
+    if (tool.dataset.easel === "erase") tool.setAttribute("aria-pressed", String(tool.getAttribute("aria-pressed") !== "true"));
+    else { canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height); tell(canvas); }
+  });
+
+  // An error stands by the field that it is about.
+  const place = () => {
+    const opened = document.querySelector(".opened:not(.is-seen)");
+    if (opened?.getClientRects().length) { opened.classList.add("is-seen"); opened.scrollIntoView({ block: "nearest" }); }
+    document.querySelectorAll(".problem-there").forEach((each) => {
+      if (!document.getElementById(each.dataset.from)?.isConnected) each.remove();
+    });
+    document.querySelectorAll(".problem[data-by]:not(.is-shown-there)").forEach((said) => {
+      const field = document.getElementById(said.dataset.by);
+      if (!field || !field.getClientRects().length) return;
+      said.id = `problem-${++sayings}`;
+      const copy = document.createElement("p");
+      copy.className = "problem problem-there"; copy.setAttribute("role", "alert");
+      copy.textContent = said.textContent; copy.dataset.from = said.id;
+      field.append(copy); said.classList.add("is-shown-there");
+      field.querySelector("textarea, input")?.focus({ preventScroll: true });
+      field.scrollIntoView({ block: "nearest" });
+    });
+  };
+  new MutationObserver(place).observe(document.documentElement, { childList: true, subtree: true });
+
+  // The language of the page is that of its header; Gradio says "en" everywhere.
+  new MutationObserver((_, watching) => {
+    const header = document.querySelector("#masthead [lang]");
+    if (header) { document.documentElement.lang = header.getAttribute("lang"); watching.disconnect(); }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();

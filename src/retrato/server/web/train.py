@@ -1,0 +1,198 @@
+"""The tab where a person is learned, and watched being learned. What it shows comes from the job, not from the page."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from retrato.errors import RetratoError
+from retrato.jobs import Job, order_training
+from retrato.server.web.controls import control, problem_of, settings_of
+from retrato.server.web.draw import names_of
+from retrato.server.web.site import Site, bar, empty, owner_of, problem
+from retrato.server.web.watching import Checkpoint, Watched, fold
+from retrato.settings import TrainSettings
+from retrato.training.report.curves import Series, chart
+from retrato.training.report.markup import Html, joined, tag
+
+FIRST = ("name", "initializer_text", "vectors_per_token", "recipe")
+ADVANCED = (
+    *("steps", "learning_rate", "batch_size", "gradient_accumulation", "template", "caption", "shuffle_tags"),
+    *("tag_dropout", "latent_sampling", "held_out", "evaluate_every", "save_every", "preview_every", "preview_prompt"),
+    *("seed", "overwrite"),
+)
+NAMES = (*FIRST, *ADVANCED)
+OPEN = ("queued", "running", "paused")
+
+
+def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
+    """Adds the tab; `sets` is its list of sets of photos, `names` the suggestions of the tab where one draws."""
+    controls = {}
+    with tabs, gr.Tab(site("tab.train"), id="train"), gr.Row(elem_classes="two-sides"):
+        with gr.Column(scale=4, min_width=300):
+            sets.render()
+            for name in FIRST:
+                controls[name] = control(site, TrainSettings, name, "train")
+            with gr.Accordion(site("advanced"), open=False):
+                for name in ADVANCED:
+                    controls[name] = control(site, TrainSettings, name, "train")
+            start = gr.Button(site("train.start"), variant="primary", elem_id="train-start")
+            trouble = gr.HTML(elem_id="train-trouble")
+        with gr.Column(scale=8, min_width=320):
+            with gr.Row(elem_classes="actions"):
+                pause = gr.Button(site("train.pause"), visible=False, elem_id="train-pause")
+                stop = gr.Button(site("train.stop"), visible=False, elem_id="train-stop")
+                resume = gr.Button(site("train.resume"), visible=False, elem_id="train-resume")
+            stage = gr.HTML(run_of(site, None, Watched()), elem_id="train-stage")
+    watched = gr.State(Watched())
+    timer = gr.Timer(1, active=False)
+    shown = [watched, stage, pause, stop, resume, timer, trouble]
+    queue = site.service.queue
+
+    def submit(photos: str | None, request: gr.Request, *values: Any) -> Iterator[list[object]]:
+        owner = owner_of(request)
+        if not photos:
+            yield [*[gr.skip()] * 6, problem("train-photos", site("train.no photos"))]
+            return
+        try:
+            settings = settings_of(TrainSettings, NAMES, values)
+            folder = site.service.photo_set(photos, owner=owner)
+            yield [gr.skip(), bar(0, site("train.prepares")), *[gr.skip()] * 4, ""]  # the first time, the model is read
+            site.service.studio.check_training(folder, settings)
+            job = order_training(queue, folder, settings, owner=owner, model=site.service.model)
+        except RetratoError as error:
+            yield [*arrive(request)[:-1], problem_of(error, "train", "name")]
+            return
+        yield _shown(site, job, Watched(job.id))
+
+    def watch(watched: Watched, request: gr.Request) -> list[object]:
+        return _shown(site, _find(site, watched.job, owner_of(request)), watched)
+
+    def wish(kind: str) -> Any:
+        def do(watched: Watched, request: gr.Request) -> list[object]:
+            try:
+                getattr(queue, kind)(watched.job, owner=owner_of(request))
+            except RetratoError as error:  # it ended just before
+                return [*watch(watched, request)[:-1], problem("train-stage", str(error))]
+            return watch(watched, request)
+
+        return do
+
+    def arrive(request: gr.Request) -> list[object]:
+        jobs = [job for job in queue.jobs(owner=owner_of(request)) if job.kind == "train"]
+        return _shown(site, jobs[0] if jobs else None, Watched(jobs[0].id if jobs else ""))
+
+    private: Any = {"api_visibility": "private", "show_progress": "hidden"}
+    start.click(submit, [sets, *(controls[name] for name in NAMES)], shown, **private)
+    for button, kind in ((pause, "pause"), (stop, "cancel"), (resume, "resume")):
+        button.click(wish(kind), [watched], shown, **private)
+    timer.tick(watch, [watched], shown, **private)
+    stage.change(lambda: names_of(site), None, [names], **private)
+    page.load(arrive, None, shown, **private)
+
+
+def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
+    """Gives what there is to see of a training: how far it is, the pick and why, checkpoints, curves, previews."""
+    if job is None:
+        return empty(site("train.empty"), site("train.empty.next"))
+    title = tag("h2", str(job.settings["name"]))
+    parts = [title, tag("div", _state(site, job, seen), class_="state")]
+    if seen.reason:
+        parts.append(tag("p", tag("strong", site("train.kept", step=seen.picked)), " ", seen.reason, class_="reason"))
+    elif seen.kept is not None:
+        parts.append(tag("p", site("train.stopped", step=seen.kept), class_="reason"))
+    if seen.checkpoints:
+        strip = [_checkpoint(site, job, each, seen) for each in seen.checkpoints]
+        parts += [tag("h3", site("train.checkpoints")), tag("div", *strip, class_="strip", tabindex="0")]
+    if seen.loss or seen.held_out_loss:
+        parts.append(tag("div", *_curves(site, seen), class_="curves"))
+    if seen.previews:
+        previews = [_preview(site, job, step, event) for step, event in reversed(seen.previews[-8:])]
+        parts += [tag("h3", site("train.previews")), tag("div", *previews, class_="strip", tabindex="0")]
+    if seen.refused:
+        parts.append(tag("ul", *(tag("li", reason) for reason in seen.refused), class_="advice"))
+    return joined(parts)
+
+
+def _state(site: Site, job: Job, seen: Watched) -> Html:
+    if job.state == "failed":
+        return tag("p", job.error or "", class_="problem", role="alert")
+    if job.state == "running" and not seen.steps:
+        return bar(0, site("train.prepares"))
+    if job.state == "running":
+        if seen.step >= seen.steps or any(each.scores for each in seen.checkpoints):
+            return bar(job.progress, site("train.compares"))
+        left = seen.seconds_left
+        said = site("train.running", step=seen.step, steps=seen.steps)
+        return bar(job.progress, said if left is None else f"{said} · {site('train.left', time=duration(left))}")
+    if job.state == "done":
+        return tag("p", site("train.done", reason=seen.stop_reason), class_="quiet", role="status")
+    return bar(job.progress, site(f"state.{job.state}"))
+
+
+def duration(seconds: float) -> str:
+    """Gives `45 s`, `3 min` or `1 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _curves(site: Site, seen: Watched) -> list[Html]:
+    loss = [
+        Series(site("train.loss"), seen.loss, "faint"),
+        Series(site("train.held out"), seen.held_out_loss, "first", "line and dots"),
+    ]
+    charts = [chart(site("train.curve.loss"), loss, y_label=site("train.loss"), marked=seen.picked)]
+    scored = [each for each in seen.checkpoints if each.scores and not each.is_average]
+    if scored:
+        tones: Any = {"identity": "first", "prompt_fidelity": "second", "harmonic": "third"}
+        series = [
+            Series(
+                site(f"score.{name}"),
+                [(each.step, each.scores.get(name, float("nan"))) for each in scored],
+                tone,
+                "line and dots",
+            )
+            for name, tone in tones.items()
+        ]
+        charts.append(chart(site("train.curve.likeness"), series, y_label=site("train.score"), marked=seen.picked))
+    return charts
+
+
+def _checkpoint(site: Site, job: Job, found: Checkpoint, seen: Watched) -> Html:
+    name = site("train.average", step=found.step) if found.is_average else site("train.step", step=found.step)
+    scores = [
+        tag("div", f"{site(f'score.{name}')} {found.scores[name]:.2f}")
+        for name in ("identity", "prompt_fidelity")
+        if name in found.scores
+    ]
+    address = f"/web/candidates/{job.id}/{found.event}/0"
+    image = tag("img", src=address, alt=name, loading="lazy") if found.pictures else ""
+    is_picked = (found.step, found.is_average) == (seen.picked, seen.picked_is_average)
+    return tag("figure", image, tag("figcaption", tag("strong", name), *scores), class_="picked" if is_picked else None)
+
+
+def _preview(site: Site, job: Job, step: int, event: int) -> Html:
+    name = site("train.step", step=step)
+    image = tag("img", src=f"/api/v1/jobs/{job.id}/files/{event}", alt=name, loading="lazy")
+    return tag("figure", image, tag("figcaption", name))
+
+
+def _shown(site: Site, job: Job | None, seen: Watched) -> list[object]:
+    while job is not None and (events := site.service.queue.events(job.id, after=seen.after)):
+        seen = fold(seen, events)
+    state = job.state if job else ""
+    buttons = [
+        gr.update(visible=state == "running"),
+        gr.update(visible=state in OPEN),
+        gr.update(visible=state in ("paused", "cancelled", "failed") and bool(seen.step)),
+    ]
+    return [seen, run_of(site, job, seen), *buttons, gr.Timer(active=state in ("queued", "running")), ""]
+
+
+def _find(site: Site, job: str, owner: str) -> Job | None:
+    try:
+        return site.service.queue.get(job, owner=owner)
+    except RetratoError:
+        return None

@@ -1,0 +1,164 @@
+"""Faults in a training, with the figures that they are held to. Those that need no whole training lie elsewhere:
+
+a kill at each deed of a save, cut and flipped checkpoints      tests/unit/training/test_checkpoint.py
+numbers that are none, a full disk at many moments, SIGTERM     tests/unit/training/test_train.py, test_cli.py here
+too little memory, once and always                              tests/unit/training/test_answer.py
+two trainings of one name, the lock of a dead process           tests/unit/training/test_run_folder.py
+photos that are none                                            tests/unit/photos/
+checkpoints of earlier versions                                 tests/golden/
+"""
+
+import errno
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from retrato.cli.app import _terminating_like_interrupting
+from retrato.embeddings import read_embedding
+from retrato.errors import PhotoError, TrainingError
+from retrato.settings import GenerateSettings, TrainSettings
+from retrato.studio import Studio
+from retrato.training import Finished, Prepared, Stepped, TrainingEvent
+
+SHORT = TrainSettings(name="ana-t1", steps=4, batch_size=2, evaluate_every=2, save_every=2)
+
+
+@pytest.fixture
+def studio(home: Path, tiny_folder: Path) -> Studio:
+    return Studio.open(tiny_folder, home=home, device="cpu")
+
+
+@pytest.fixture
+def learn(studio: Studio, photos: Path, tmp_path: Path) -> Callable[..., Iterator[TrainingEvent]]:
+    """Starts or resumes a training in `tmp_path / folder`."""
+
+    def start(settings: TrainSettings, folder: str = "run", **options: bool) -> Iterator[TrainingEvent]:
+        return studio.train(photos, settings, out=tmp_path / folder, **options)
+
+    return start
+
+
+def newest(folder: Path) -> bytes:
+    return max(folder.glob("checkpoints/*.safetensors"), key=lambda path: int(path.stem)).read_bytes()
+
+
+def test_two_hundred_steps_with_four_stops_equal_two_hundred_without(
+    learn: Callable[..., Iterator[TrainingEvent]], tmp_path: Path
+) -> None:
+    """Stopped at steps 1, 37, 100 and 199: vectors, state and loss log bit for bit, no row twice."""
+    settings = TrainSettings(name="ana-t1", steps=200, batch_size=1, recipe="a1111", evaluate_every=50, save_every=50)
+    settings = settings.changed(overwrite=True, latent_sampling="random", shuffle_tags=True, tag_dropout=0.2)
+    list(learn(settings, "whole"))
+    for stop in (1, 37, 100, 199):
+        events = learn(settings, "parts", resume=stop > 1)
+        assert next(event for event in events if isinstance(event, Stepped) and event.step == stop)
+        events.close()
+    finished = list(learn(settings, "parts", resume=True))[-1]
+    assert isinstance(finished, Finished)
+    assert newest(tmp_path / "parts") == newest(tmp_path / "whole")
+    for name in ("textual_inversion_loss.csv", "ana-t1.safetensors"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    rows = (tmp_path / "parts" / "textual_inversion_loss.csv").read_text().splitlines()[1:]
+    assert [int(row.split(",")[0]) for row in rows] == list(range(1, 201))
+
+
+@pytest.mark.parametrize("kind", [errno.EIO, errno.EPERM, errno.EROFS])
+def test_a_disk_that_fails_on_the_way_is_named_and_the_last_checkpoint_stays(
+    learn: Callable[..., Iterator[TrainingEvent]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int
+) -> None:
+    events = learn(SHORT)
+    next(event for event in events if isinstance(event, Stepped) and event.step == 3)
+
+    def fails(*_: object) -> None:
+        raise OSError(kind, os.strerror(kind), str(tmp_path / "run"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("retrato.files.os.fsync", fails)
+        with pytest.raises(TrainingError, match=os.strerror(kind)) as caught:
+            list(events)
+    assert str(tmp_path / "run") in str(caught.value)
+    assert "the last good checkpoint is" in str(caught.value)
+    assert read_embedding(tmp_path / "run" / "embeddings" / "ana-t1-2.safetensors").step == 2
+    assert isinstance(list(learn(SHORT, resume=True))[-1], Finished)
+
+
+def test_photos_that_are_deleted_on_the_way_are_not_missed_until_resuming(
+    learn: Callable[..., Iterator[TrainingEvent]], photos: Path
+) -> None:
+    events = learn(SHORT)
+    next(event for event in events if isinstance(event, Prepared))
+    shutil.rmtree(photos)
+    assert isinstance(list(events)[-1], Finished)
+    with pytest.raises(PhotoError, match="photos"):
+        list(learn(SHORT.changed(overwrite=True), resume=True))
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_clock_that_jumps_an_hour_does_not_touch_times(
+    learn: Callable[..., Iterator[TrainingEvent]], monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    real, seconds = time.time, [0.0]
+    for event in learn(SHORT):
+        if isinstance(event, Prepared):
+            monkeypatch.setattr(time, "time", lambda: real() + jump)
+        if isinstance(event, Stepped):
+            seconds.append(event.seconds)
+        if isinstance(event, Finished):
+            seconds.append(event.seconds)
+    assert seconds == sorted(seconds)
+    assert seconds[-1] < 1800
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_interrupt_and_the_second_one_does_so_at_once(kind: signal.Signals) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with _terminating_like_interrupting():
+            for _ in range(2):
+                with pytest.raises(KeyboardInterrupt):
+                    signal.raise_signal(kind)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_name_that_is_learned_anew_changes_pictures_at_once(
+    studio: Studio, photos: Path, home: Path, tiny_folder: Path
+) -> None:
+    """In the studio that drew the old ones, in the one that trains, and in a new one: nothing remembers."""
+    drawing = GenerateSettings(prompt="a photo of ana-t1", steps=2, seed=7, width=64, height=64)
+    fast = SHORT.changed(learning_rate="0.5", overwrite=True)
+
+    def drawn(by: Studio) -> bytes:
+        (image,) = by.draw(drawing)
+        return image.image.tobytes()
+
+    other = Studio.open(tiny_folder, home=home, device="cpu")
+    pictures = []
+    for seed in (0, 1):
+        list(studio.train(photos, fast.changed(seed=seed)))
+        pictures.append({drawn(studio), drawn(other), drawn(Studio.open(tiny_folder, home=home, device="cpu"))})
+    assert [len(each) for each in pictures] == [1, 1]
+    assert pictures[0] != pictures[1]
+
+
+def test_a_photo_that_gives_no_numbers_ends_it_before_anything_is_learned(
+    learn: Callable[..., Iterator[TrainingEvent]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from retrato.training import latent_cache
+
+    real = latent_cache.encode_pixels
+
+    def spoilt(*arguments: object) -> object:
+        found = real(*arguments)
+        return type(found)(found.mean * torch.nan, found.logvar)
+
+    monkeypatch.setattr(latent_cache, "encode_pixels", spoilt)
+    with pytest.raises(PhotoError, match=r"00\.png gives latents that are not numbers: leave it out"):
+        list(learn(SHORT))
+    assert not list((tmp_path / "run").rglob("*.safetensors"))

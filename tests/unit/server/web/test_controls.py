@@ -1,0 +1,61 @@
+"""A control is what its settings field says: bounds, default, choices, description."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+
+from retrato.errors import PromptError, SettingsError
+from retrato.server.web.controls import control, problem_of, settings_of
+from retrato.server.web.site import Site
+from retrato.settings import GenerateSettings, TrainSettings
+
+
+@pytest.fixture(params=["en", "pt-BR"])
+def site(request: pytest.FixtureRequest) -> Site:
+    return Site(cast("Any", SimpleNamespace()), request.param)
+
+
+def test_a_bounded_number_is_a_slider(site: Site) -> None:
+    made = control(site, GenerateSettings, "steps", "draw")
+    assert isinstance(made, gr.Slider)
+    assert (made.minimum, made.maximum, made.value, made.elem_id) == (1, 150, 20, "draw-steps")
+
+
+def test_a_number_left_to_the_model_is_a_free_field(site: Site) -> None:
+    assert isinstance(control(site, GenerateSettings, "width", "draw"), gr.Textbox)
+
+
+def test_a_choice_is_a_list_and_a_switch_a_box(site: Site) -> None:
+    made = control(site, TrainSettings, "recipe", "train")
+    assert isinstance(made, gr.Dropdown)
+    assert [value for _, value in made.choices] == ["retrato", "a1111"]
+    assert isinstance(control(site, TrainSettings, "overwrite", "train"), gr.Checkbox)
+
+
+def test_english_descriptions_are_the_settings_own() -> None:
+    site = Site(cast("Any", SimpleNamespace()), "en")
+    made = control(site, TrainSettings, "seed", "train")
+    assert made.info == TrainSettings.model_fields["seed"].description
+
+
+def test_what_is_left_empty_is_left_to_the_default() -> None:
+    settings = settings_of(GenerateSettings, ("prompt", "width", "steps"), ("a cat", "", 7))
+    assert settings == GenerateSettings(prompt="a cat", steps=7)
+
+
+def test_a_number_may_be_written() -> None:
+    assert settings_of(GenerateSettings, ("prompt", "width"), ("a cat", "96")).width == 96
+
+
+def test_a_missing_prompt_is_said_in_words() -> None:
+    with pytest.raises(SettingsError, match=r"^prompt is empty: say what to draw$"):
+        settings_of(GenerateSettings, ("prompt",), ("  ",))
+
+
+def test_an_error_stands_by_its_field() -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings_of(GenerateSettings, ("prompt", "width"), ("a cat", "abc"))
+    assert 'data-by="draw-width"' in problem_of(refused.value, "draw", "prompt")
+    assert 'data-by="draw-prompt"' in problem_of(PromptError("found (, wanted )"), "draw", "prompt")

@@ -1,0 +1,53 @@
+"""What the page shows of a drawing, and the names it suggests."""
+
+import json
+import re
+from html import unescape
+from types import SimpleNamespace
+from typing import Any, cast
+
+from retrato.jobs import JobQueue, order_drawing
+from retrato.server.web.draw import names_of, stage_of
+from retrato.server.web.site import Site
+from retrato.settings import GenerateSettings
+
+
+def site(queue: JobQueue) -> Site:
+    return Site(cast("Any", SimpleNamespace(queue=queue, home=queue.home)), "en")
+
+
+def test_with_nothing_drawn_it_says_what_to_do(queue: JobQueue) -> None:
+    assert "press Draw" in stage_of(site(queue), None)
+
+
+def test_a_waiting_drawing_says_how_many_are_before_it(queue: JobQueue) -> None:
+    order_drawing(queue, GenerateSettings(prompt="one"))
+    second = order_drawing(queue, GenerateSettings(prompt="two"))
+    assert "Waiting, 1 before it" in stage_of(site(queue), second)
+
+
+def test_a_running_drawing_shows_progress_and_what_is_there(queue: JobQueue) -> None:
+    order_drawing(queue, GenerateSettings(prompt="<b>cat", count=3, seed=5))
+    job = queue.claim("cpu")
+    assert job
+    queue.record(job.id, "drawn", {"index": 0, "file": "a.png", "seed": 5, "infotext": ""})
+    queue.record(job.id, "sampled", {"step": 4, "steps": 20, "index": 1, "count": 3}, progress=0.4)
+    queue.show(job.id, b"png")
+    page = stage_of(site(queue), queue.get(job.id))
+    assert "Image 2 of 3, step 4 of 20" in page
+    assert f"/api/v1/jobs/{job.id}/preview" in page
+    assert "seed 5" in page
+    assert "<b>" not in page
+
+
+def test_a_failed_one_says_why(queue: JobQueue) -> None:
+    job = order_drawing(queue, GenerateSettings(prompt="one"))
+    queue.claim("cpu")
+    queue.finish(job.id, "failed", error="prompt is too long")
+    assert "prompt is too long" in stage_of(site(queue), queue.get(job.id))
+
+
+def test_names_come_as_data(queue: JobQueue) -> None:
+    found = re.search(r'data-names="(.*?)"', names_of(site(queue)))
+    assert found
+    assert json.loads(unescape(found[1])) == []

@@ -1,0 +1,65 @@
+"""The page in its frame: language by the browser, nothing from elsewhere, no telemetry."""
+
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+
+
+@pytest.mark.parametrize(("accepted", "place"), [("pt-BR", "/pt-br/"), ("en", "/en/"), ("fr", "/en/")])
+def test_the_front_door_leads_to_the_browsers_language(client: TestClient, accepted: str, place: str) -> None:
+    answer = client.get("/", headers={"accept-language": accepted}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, place)
+
+
+@pytest.mark.parametrize(("place", "word"), [("/en/", "More options"), ("/pt-br/", "Mais op")])
+def test_each_page_speaks_its_language(client: TestClient, place: str, word: str) -> None:
+    answer = client.get(place)
+    assert answer.status_code == 200
+    assert word in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert re.findall(r'<(?:script|link)[^>]+(?:src|href)="https?://', answer.text) == []
+
+
+def test_nothing_is_told_to_anybody(client: TestClient) -> None:
+    config = client.get("/en/config").json()
+    assert config["analytics_enabled"] is False
+    assert config["footer_links"] == []
+
+
+def test_uploads_come_from_this_page_only(client: TestClient) -> None:
+    files = {"files": ("a.png", b"x", "image/png")}
+    address = "/en/gradio_api/upload"
+    assert client.post(address, files=files).status_code == 415
+    assert client.post(address, files=files, headers={"origin": "http://evil.example"}).status_code == 403
+    assert client.post(address, files=files, headers={"origin": "http://127.0.0.1:7860"}).status_code == 200
+
+
+def test_the_script_is_ours(client: TestClient) -> None:
+    assert client.get("/studio.js").headers["content-type"].startswith("text/javascript")
+
+
+def test_scripts_run_by_a_nonce_that_is_new_each_time(client: TestClient) -> None:
+    policies = [client.get("/en/").headers["content-security-policy"] for _ in range(2)]
+    nonces = [re.search(r"script-src 'self' 'unsafe-eval' 'nonce-([\w-]{20,})'", policy) for policy in policies]
+    assert nonces[0]
+    assert nonces[1]
+    assert nonces[0][1] != nonces[1][1]
+    answer = client.get("/en/")
+    nonce = re.search(r"'nonce-([\w-]+)'", answer.headers["content-security-policy"])
+    assert nonce
+    assert answer.text.count("<script") == answer.text.count(f'<script nonce="{nonce[1]}"') > 0
+
+
+def test_files_named_by_their_content_are_kept_and_pages_are_not(client: TestClient) -> None:
+    page = client.get("/en/")
+    script = re.search(r'src="\./(assets/[\w.-]+\.js)"', page.text)
+    assert script
+    assert "immutable" in client.get(f"/en/{script[1]}").headers["cache-control"]
+    assert page.headers["cache-control"] == "no-store"
+    assert client.get("/en/assets/none.js").headers["cache-control"] == "no-store"
+
+
+def test_there_is_a_mark_for_the_tab_of_the_browser(client: TestClient) -> None:
+    assert client.get("/favicon.ico").headers["content-type"] == "image/svg+xml"

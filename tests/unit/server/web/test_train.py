@@ -1,0 +1,53 @@
+"""What the page says of a training at each point of its way."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from retrato.jobs import Job
+from retrato.server.web.site import Site
+from retrato.server.web.train import duration, run_of
+from retrato.server.web.watching import Checkpoint, Watched
+
+SITE = Site(cast("Any", SimpleNamespace()), "en")
+
+
+def job(state: Any, **more: Any) -> Job:
+    return Job("0" * 16, "train", "local", state, {"name": "ana<b>"}, {}, 0.5, False, 0.0, **more)
+
+
+def test_with_nobody_learned_it_says_what_to_do() -> None:
+    assert "press Learn" in run_of(SITE, None, Watched())
+
+
+def test_while_it_runs_it_says_how_far_and_how_long() -> None:
+    seen = Watched("j", 9, 10, 100, pace=2.0, loss=((1, 0.5), (10, 0.4)))
+    page = run_of(SITE, job("running"), seen)
+    assert "Step 10 of at most 100 · at most 3 min left" in page
+    assert "<svg" in page
+    assert "ana&lt;b&gt;" in page
+
+
+def test_in_the_end_it_shows_the_pick_and_why() -> None:
+    found = (
+        Checkpoint(20, 0.5, {"identity": 0.81, "prompt_fidelity": 0.7, "harmonic": 0.75}, 7, 1),
+        Checkpoint(40, 0.4),
+    )
+    seen = Watched("j", 9, 40, 100, checkpoints=found, picked=20, reason="it is the best", stop_reason="nothing gained")
+    page = run_of(SITE, job("done"), seen)
+    assert "Step 20 is kept." in page
+    assert "it is the best" in page
+    assert "nothing gained" in page
+    assert "identity 0.81" in page
+    assert page.count('class="picked"') == 1
+    assert f'src="/web/candidates/{"0" * 16}/7/0"' in page
+
+
+def test_what_failed_is_said_in_the_librarys_sentence() -> None:
+    assert "no space left" in run_of(SITE, job("failed", error="no space left"), Watched("j"))
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(4.4, "4 s"), (100, "2 min"), (5500, "1 h 32 min")])
+def test_durations_are_short(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
