@@ -297,7 +297,7 @@ _EXAMPLES = re.compile(r"(\d+) passing(?: examples?)?, (\d+) failing")
 FOLDERS = ("tests/unit", "tests/golden", "tests/properties", "tests/end_to_end", "tests/browser", "benchmarks/faults")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # pytest keeps plugins in sets
 class Record:
     """A pytest plugin that keeps the tests of `rows` and counts what becomes of them, by what they are for."""
 

@@ -75,7 +75,10 @@ def test_sealed_people_are_others_for_another_seed(tmp_path: Path, monkeypatch: 
 
 
 def test_the_hostile_record_counts_inputs_and_losses(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
+    for name in ("photos", "others"):  # two, of which neither conftest is for all tests
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "conftest.py").write_text("")
+        (tmp_path / name / "test_none.py").write_text("def test_is_passed_over(): assert False\n")
     (tmp_path / "photos/test_some.py").write_text(
         "from hypothesis import given, settings, strategies as st\n"
         "import pytest\n"
