@@ -358,7 +358,15 @@ def _statistics(item: pytest.Item) -> str:
 def run(paths: Sequence[str], *more: str, rows: Sequence[Row] = ROWS) -> Record:
     """Runs what counts under `paths` and gives the record."""
     record = Record(rows)
-    quiet = ("-q", "--no-header", "-p", "no:cacheprovider", "--tb=short", "--hypothesis-show-statistics")
+    quiet = (
+        "-q",
+        "--no-header",
+        "--import-mode=importlib",
+        "-p",
+        "no:cacheprovider",
+        "--tb=short",
+        "--hypothesis-show-statistics",
+    )
     pytest.main([*paths, *quiet, *more], plugins=[record])
     return record
 
