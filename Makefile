@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 # One environment serves the demo and the tests. The package is installed in place, so a change in src/ needs no
@@ -16,7 +17,7 @@ NODE_MODULES ?= $(WORK)/node_modules
 EMOJI        := @iconify-json/noto@1.2.9 @iconify-json/fluent-emoji-flat@1.2.6 @lobehub/fluent-emoji-3d@1.1.0
 export NODE_MODULES
 
-.PHONY: menu demo test check docs bench browser mini
+.PHONY: menu demo test check docs bench browser chromium mini
 .DEFAULT_GOAL := menu
 
 menu:
@@ -25,8 +26,11 @@ menu:
 demo: $(RUN_READY)  ## learn a person from the bundled photos and draw them: demo/report.html
 	$(BIN)/retrato demo --out demo
 
+# Several files of tests at once, each in one process with one thread: the small models of tests gain nothing by more.
+# `make test PYTEST="-n 0 -k name"` runs them one by one.
+test: export OMP_NUM_THREADS = 1
 test: $(TEST_READY)  ## run the whole test-suite
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST)
 
 check: $(TEST_READY)  ## lint, formatting, types, layers
 	$(BIN)/ruff check .
@@ -41,8 +45,12 @@ docs: $(TEST_READY)  ## write the pages that follow from the code anew, then the
 bench: $(RUN_READY)  ## time the main job and print a line for benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/main_job.py
 
-browser:  ## test the web studio in a browser (not written yet)
-	@echo "There are no browser tests yet: open the studio with retrato serve."; exit 1
+browser: $(TEST_READY) chromium  ## test the studio in a browser; pictures of it: tests/browser/screenshots
+	$(BIN)/python -m pytest tests/browser $(PYTEST)
+
+# Debian's own browser, where there is none yet. Without it `make test` leaves the tests in a browser out, and says so.
+chromium:
+	@command -v chromium >/dev/null || { $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -qq -y --no-install-recommends chromium; }
 
 # The dataset is the same each time it is drawn and each training goes on where it stopped, so after an interruption
 # the same command goes on. What the steps do stands at the top of each file in mini/.

@@ -67,6 +67,8 @@ ROWS = (
         "unit/training/test_step.py::test_working_in_parts*",
         "unit/training/test_crowd.py::test_gradients_computed_together*",
         "unit/training/test_crowd.py::test_a_crowd_learns*",
+        "unit/training/test_step.py::test_shares_add_up*",
+        "end_to_end/test_processes.py::test_two_processes*",
         "unit/photos/test_prepare.py::test_two_processes*",
     ),
     _row(
@@ -74,6 +76,7 @@ ROWS = (
         "end_to_end/test_cli.py::test_terminated_training*",
         f"{TRAIN}an_interruption_saves*",
         "unit/test_studio.py::test_who_stops_listening*",
+        "end_to_end/test_faults.py::test_signals_interrupt*",
         "faults/test_training.py::test_a_signal*",
     ),
     _row(
@@ -85,6 +88,8 @@ ROWS = (
         "places that cannot be written, folders that vanish",
         f"{TRAIN}a_place_that_cannot*",
         f"{TRAIN}a_run_folder_that_vanishes*",
+        "end_to_end/test_faults.py::test_a_disk_that_fails*",
+        "end_to_end/test_faults.py::test_photos_that_are_deleted*",
         "unit/photos/test_prepare.py::test_a_folder_that_changes*",
         "unit/test_studio.py::test_where_the_library_refuses*",
         "unit/model/test_doctor.py::test_a_home_that_is_no_folder*",
@@ -98,6 +103,7 @@ ROWS = (
         "unit/training/test_checkpoint.py::test_numbers_that_are_none*",
         "unit/training/test_crowd.py::test_numbers_that_are_none*",
         "unit/training/test_latent_cache.py::test_names_the_photo*",
+        "end_to_end/test_faults.py::test_a_photo_that_gives_no_numbers*",
         "unit/training/test_optimizer.py::test_finds_numbers*",
         "unit/hypernetworks/test_hypernetwork.py::test_refuses_numbers*",
         "unit/model/test_single_file.py::test_weights_that_are_no_numbers*",
@@ -131,7 +137,7 @@ ROWS = (
     ),
     _row(
         "servers killed at work",
-        "end_to_end/test_job_crashes.py::test_*",
+        "end_to_end/test_crashes.py::test_*",
         "unit/jobs/test_learning.py::test_after_a_restart*",
         "unit/jobs/test_queue.py::test_a_job_that_was_accepted*",
         "unit/jobs/test_queue.py::test_what_ran_when*",
@@ -150,7 +156,12 @@ ROWS = (
         "browser/test_*.py::test_*restart*",
         "browser/test_*.py::test_*refresh*",
     ),
-    _row("clocks that are set", "unit/jobs/test_queue.py::test_a_clock*"),
+    _row("clocks that are set", "unit/jobs/test_queue.py::test_a_clock*", "end_to_end/test_faults.py::test_a_clock*"),
+    _row(
+        "processes and workers that are lost",
+        "unit/training/test_processes.py::test_a_*",
+        "unit/test_cluster.py::test_a_*",
+    ),
     _row(
         "two at once",
         "unit/training/test_run_folder.py::test_two_trainings*",

@@ -19,7 +19,7 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     With `owner`, pictures and jobs of others stay. Raises EmbeddingError for what is no name, QueueError while a job
     about them runs, and UnknownError where there is nothing about them.
     """
-    check_name(name)
+    check_name(name, is_found=True)
     known = queue.jobs(owner=owner, limit=-1)
     jobs = [job for job in known if _is_about(queue, job, name)]
     sets = _photo_sets(home, name, jobs, known)

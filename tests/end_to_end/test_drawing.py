@@ -1,5 +1,6 @@
 """Drawing from pictures, with masks, in two passes and on sheets, from the command line."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def start(tmp_path: Path) -> Path:
     mask.crop((0, 0, 32, 64)).save(tmp_path / "narrow.png")
     Image.new("L", (64, 64)).save(tmp_path / "black.png")
     (tmp_path / "text.png").write_text("no picture")
+    os.mkfifo(tmp_path / "pipe.png")
     return tmp_path
 
 
@@ -93,6 +95,17 @@ def test_a_matrix_on_one_sheet(retrato: Run, start: Path, tiny_folder: Path) -> 
         (("--sampler", "DPM++ SDE", "--eta", "0.5"), "takes none"),
         (("--hires", "--hires-upscaler", "ESRGAN_4x"), "needs weights"),
         (("--seed-resize-from", "big"), "seed_resize_from is 'big'"),
+        (("--hires", "--hires-resize", "60x60"), "second pass is 60"),
+        (("--hires", "--hires-sampler", "Eul"), "did you mean Euler"),
+        (("--sampler", "DPM++ 2N Karras"), "DPM++ 2M"),
+        (("--schedule", "Karas"), "did you mean Karras"),
+        (("--hypernetwork", "ana"), "no hypernetwork 'ana'"),
+        (("--style", "Oil"), "no style called 'Oil'"),
+        (("--negative", "(a:1000)"), "a word weighs 1000"),
+        (("--negative", "__colour__"), "no word list colour.txt"),
+        (("--init-image", "/dev/zero"), "/dev/zero is no regular file"),
+        (("--init-image", "pipe.png"), "pipe.png is no regular file"),
+        (("--init-image", "."), "cannot be read"),
     ],
 )
 def test_wrong_input_is_one_sentence(

@@ -1,12 +1,4 @@
-"""Faults in a training, with the figures that they are held to. Those that need no whole training lie elsewhere:
-
-a kill at each deed of a save, cut and flipped checkpoints      tests/unit/training/test_checkpoint.py
-numbers that are none, a full disk at many moments, SIGTERM     tests/unit/training/test_train.py, test_cli.py here
-too little memory, once and always                              tests/unit/training/test_answer.py
-two trainings of one name, the lock of a dead process           tests/unit/training/test_run_folder.py
-photos that are none                                            tests/unit/photos/
-checkpoints of earlier versions                                 tests/golden/
-"""
+"""Faults that come while somebody is learned. `benchmarks/hostile.py` names the tests for each kind of fault."""
 
 import errno
 import os
@@ -42,30 +34,6 @@ def learn(studio: Studio, photos: Path, tmp_path: Path) -> Callable[..., Iterato
         return studio.train(photos, settings, out=tmp_path / folder, **options)
 
     return start
-
-
-def newest(folder: Path) -> bytes:
-    return max(folder.glob("checkpoints/*.safetensors"), key=lambda path: int(path.stem)).read_bytes()
-
-
-def test_two_hundred_steps_with_four_stops_equal_two_hundred_without(
-    learn: Callable[..., Iterator[TrainingEvent]], tmp_path: Path
-) -> None:
-    """Stopped at steps 1, 37, 100 and 199: vectors, state and loss log bit for bit, no row twice."""
-    settings = TrainSettings(name="ana-t1", steps=200, batch_size=1, recipe="a1111", evaluate_every=50, save_every=50)
-    settings = settings.changed(overwrite=True, latent_sampling="random", shuffle_tags=True, tag_dropout=0.2)
-    list(learn(settings, "whole"))
-    for stop in (1, 37, 100, 199):
-        events = learn(settings, "parts", resume=stop > 1)
-        assert next(event for event in events if isinstance(event, Stepped) and event.step == stop)
-        events.close()
-    finished = list(learn(settings, "parts", resume=True))[-1]
-    assert isinstance(finished, Finished)
-    assert newest(tmp_path / "parts") == newest(tmp_path / "whole")
-    for name in ("textual_inversion_loss.csv", "ana-t1.safetensors"):
-        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    rows = (tmp_path / "parts" / "textual_inversion_loss.csv").read_text().splitlines()[1:]
-    assert [int(row.split(",")[0]) for row in rows] == list(range(1, 201))
 
 
 @pytest.mark.parametrize("kind", [errno.EIO, errno.EPERM, errno.EROFS])

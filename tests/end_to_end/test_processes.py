@@ -41,3 +41,5 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(
     (found,), (expected,) = (read_embedding(Path(each["file"])).vectors for each in (two, one))
     assert float((found - expected).norm() / expected.norm()) < 1e-5
     assert rows(tmp_path / "two") == [pytest.approx(row, rel=1e-4) for row in rows(tmp_path / "one")]
+    resumed = train("--batch-size", 4, "--out", tmp_path / "two", *together, "--resume", "--overwrite", name="ana-t2")
+    assert resumed.code == 0, resumed.err  # what several began, one can end

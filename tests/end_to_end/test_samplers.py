@@ -11,7 +11,7 @@ from retrato.model.latents import decode, pixels_to_images
 from retrato.sampling import SAMPLERS
 from retrato.settings import GenerateSettings
 
-STEPS = 8
+STEPS = 6
 
 
 @pytest.fixture(scope="module")

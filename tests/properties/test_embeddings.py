@@ -76,13 +76,13 @@ def test_damaged_files_give_an_embedding_or_a_sentence(data):
         assert isinstance(result, tuple) or result.startswith(source.name)
 
 
-@given(st.text(max_size=70) | NAMES)
-def test_a_checked_name_stays_and_is_one_part_of_a_path(name):
+@given(st.text(max_size=70) | NAMES, st.booleans())
+def test_a_checked_name_stays_and_is_one_part_of_a_path(name, is_found):
     try:
-        checked = check_name(name)
+        checked = check_name(name, is_found=is_found)
     except EmbeddingError:
         return
-    assert check_name(checked) == checked
+    assert check_name(checked, is_found=is_found) == checked
     assert Path(checked).name == checked
     assert not checked.endswith((".", " "))
 

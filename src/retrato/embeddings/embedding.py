@@ -21,6 +21,7 @@ MAX_ENTRIES = 500  # of metadata, so that a reader can bound what it interprets
 RESERVED_KEYS = frozenset({"name", "step", "base_model", "base_model_hash"})
 
 _NAME = re.compile(r"\w[\w .-]{0,63}")
+_FOUND_NAME = re.compile(r"[\w(\[][\w .()\[\]'&+!@#~=$%^;-]{0,63}")  # `ana (1)` is a browser's second copy
 _WINDOWS = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9¹²³])", re.IGNORECASE)
 
 
@@ -46,7 +47,7 @@ class Embedding:
     file_hash: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", check_name(self.name))
+        object.__setattr__(self, "name", check_name(self.name, is_found=True))
         object.__setattr__(self, "vectors", _owned(self.vectors))
         object.__setattr__(self, "metadata", dict(self.metadata))
         _check_facts(self)
@@ -66,14 +67,16 @@ class Embedding:
         return tuple(tuple(vectors.norm(dim=1).tolist()) for vectors in self.vectors)
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, *, is_found: bool = False) -> str:
     """Gives `name` in Unicode's NFC form if it can be a file on every system and a word in a prompt.
 
-    Raises EmbeddingError otherwise: path parts, prompt syntax, more than 64 characters, Windows' device names.
+    One that `is_found`, as a file is called that somebody has, may also have brackets, which a prompt writes with `\\`
+    before them, and a few other marks. Raises EmbeddingError otherwise: path parts, prompt syntax, more than 64
+    characters, Windows' device names.
     """
     composed = unicodedata.normalize("NFC", name)
     shown = repr(name if len(name) <= 40 else name[:40] + "…")
-    if not _NAME.fullmatch(composed):
+    if not (_FOUND_NAME if is_found else _NAME).fullmatch(composed):
         raise EmbeddingError(
             f"{shown} cannot be a name: use 1 to 64 letters, digits, `_`, `-`, `.` or spaces, a letter or digit first"
         )
@@ -84,6 +87,11 @@ def check_name(name: str) -> str:
             f"{shown} cannot be a name: Windows keeps it for a device, choose another, such as {name[:3]}-1"
         )
     return composed
+
+
+def in_prompt(name: str) -> str:
+    """Gives how `name` is written in a prompt: with a backslash before each bracket."""
+    return re.sub(r"([()\[\]])", r"\\\1", name)
 
 
 def check_shape(shape: tuple[int, ...]) -> None:

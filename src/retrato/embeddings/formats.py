@@ -98,7 +98,7 @@ def _content(path: Path) -> bytes:
 
 
 def _read_torch(content: bytes, stem: str) -> Embedding:
-    return from_payload(read_torch(content), check_name(stem))
+    return from_payload(read_torch(content), check_name(stem, is_found=True))
 
 
 def _read_card(content: bytes, stem: str) -> Embedding:
@@ -110,7 +110,7 @@ def _read_card(content: bytes, stem: str) -> Embedding:
     if any(part in name for part in ("/", "\\", "\0")):
         raise EmbeddingError(f"the name inside it is a path ({name[:40]!r}): do not trust it, delete it")
     try:
-        name = check_name(name)
+        name = check_name(name, is_found=True)
     except EmbeddingError:
         name = stem
     return from_payload(payload, name)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from retrato.embeddings.embedding import Embedding, check_name
+from retrato.embeddings.embedding import Embedding, check_name, in_prompt
 from retrato.embeddings.formats import READERS, is_preview, read_embedding, write_embedding
 from retrato.errors import EmbeddingError
 
@@ -62,9 +62,13 @@ class EmbeddingLibrary:
 
     @property
     def warnings(self) -> list[str]:
-        """Gives one sentence for each embedding that may surprise: all zeros."""
+        """Gives one sentence for each embedding that may surprise: all zeros, or brackets in its name."""
         empty = [name for name in self.names if not any(any(norms) for norms in self[name].norms())]
-        return [f"{name} is all zeros: it was made from empty text and never trained" for name in empty]
+        bracketed = [name for name in self.names if in_prompt(name) != name]
+        return [
+            *(f"{name} is all zeros: it was made from empty text and never trained" for name in empty),
+            *(f"{name} has brackets: write it as {in_prompt(name)} in a prompt, or rename it" for name in bracketed),
+        ]
 
     def path(self, name: str) -> Path:
         """Gives the file that `name` was read from; raises EmbeddingError when there is none."""

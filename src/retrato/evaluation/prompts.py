@@ -32,8 +32,9 @@ def read_prompts(file: Path | str | None) -> tuple[JudgedPrompt, ...]:
     name = str(file or "the built-in prompts")
     try:
         source = Path(file) if file else files("retrato.evaluation").joinpath("prompts.txt")
-        content = source.read_bytes()
-        text = content[: MOST_BYTES + 1].decode("utf-8")
+        with source.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise PromptError(f"{name} cannot be read ({reason}): name a text file of `group: prompt` lines") from None

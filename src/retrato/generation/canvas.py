@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from retrato.errors import PhotoError, SettingsError
-from retrato.photos.decode import decode
+from retrato.photos.decode import MAX_BYTES, decode
 from retrato.settings import GenerateSettings
 
 Box = tuple[int, int, int, int]
@@ -151,7 +151,13 @@ def _widened(low: int, high: int, wanted: int, most: int) -> tuple[int, int]:
 
 def _read(path: str) -> Image.Image:
     try:
-        content = Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise PhotoError(f"{path} cannot be read ({error.strerror}): name a picture file") from None
+        file = Path(path).expanduser()
+        if file.exists() and not file.is_file() and not file.is_dir():  # a device or a pipe may never end
+            raise PhotoError(f"{path} is no regular file: name a picture file")
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise PhotoError(
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}): name a picture file"
+        ) from None
     return decode(content, path).image

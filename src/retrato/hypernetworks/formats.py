@@ -50,7 +50,7 @@ def read_hypernetwork(path: Path | str) -> Hypernetwork:
     try:
         if read is None:
             raise HypernetworkError(f"its ending is no hypernetwork's: those are {', '.join(READERS)}")
-        return read(_content(path), check_name(path.stem))
+        return read(_content(path), check_name(path.stem, is_found=True))
     except (EmbeddingError, HypernetworkError) as error:
         raise HypernetworkError(f"{path.name} cannot be used: {error}") from None
 

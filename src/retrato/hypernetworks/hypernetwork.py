@@ -37,7 +37,7 @@ class Hypernetwork:
 
     def __post_init__(self) -> None:
         try:
-            object.__setattr__(self, "name", check_name(self.name))
+            object.__setattr__(self, "name", check_name(self.name, is_found=True))
         except EmbeddingError as error:
             raise HypernetworkError(str(error)) from None
         check_sizes(self.sizes)

@@ -3,12 +3,15 @@
 Knows nothing of HTTP.
 """
 
+import json
 import re
 import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from retrato.embeddings import EmbeddingLibrary, check_name
 from retrato.errors import ModelError, UnknownError
@@ -23,6 +26,9 @@ from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.photos.decode import decode
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
+
+Cut = tuple[float, float, float]
+SMALLEST_CUT = 0.1  # of the shorter side
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,61 @@ class Service:
             write_atomic(target.with_suffix(".txt"), caption.strip() + "\n")
         return target
 
+    def own_photo(self, name: str, file: str, *, owner: str) -> Path:
+        """Gives a photo of a set of `owner`'s own, which may be changed; raises UnknownError."""
+        folder = self.photo_set(name, owner=owner)
+        found = next((path for path in list_photos(folder) if path.name == file), None)
+        if found is None or not folder.is_relative_to(self.photo_roots(owner)[0].resolve()):
+            raise UnknownError(f"there is no photo {file[:80]!r} of yours in {name}: look at the set first")
+        return found
+
+    def remove_photo(self, name: str, file: str, *, owner: str) -> None:
+        """Takes a photo out of a set, with its caption and what was cut off it."""
+        photo = self.own_photo(name, file, owner=owner)
+        for path in (photo, photo.with_suffix(".txt"), whole_of(photo), cut_of(photo)):
+            path.unlink(missing_ok=True)
+
+    def cut_photo(self, name: str, file: str, cut: Cut, *, owner: str) -> None:
+        """Cuts a photo of a set to a square; the whole of it is kept beside it, so that the square can move again.
+
+        `cut` is the square's left, top and side, as shares of the whole's width, height and shorter side.
+        """
+        photo = self.own_photo(name, file, owner=owner)
+        whole, told = whole_of(photo), cut_of(photo)
+        if not whole.exists():
+            shutil.copyfile(photo, whole)
+        with Image.open(whole) as image:
+            side = round(min(max(cut[2], SMALLEST_CUT), 1.0) * min(image.size))
+            left = min(max(round(cut[0] * image.width), 0), image.width - side)
+            top = min(max(round(cut[1] * image.height), 0), image.height - side)
+            with atomic_path(photo) as temporary:
+                image.crop((left, top, left + side, top + side)).save(temporary, "PNG")
+        write_atomic(told, json.dumps([max(0.0, min(1.0, share)) for share in cut]))
+
+    def uncut_photo(self, name: str, file: str, *, owner: str) -> None:
+        """Gives a photo back what was cut off it."""
+        photo = self.own_photo(name, file, owner=owner)
+        if whole_of(photo).exists():
+            whole_of(photo).replace(photo)
+        cut_of(photo).unlink(missing_ok=True)
+
+    def cut_of_photo(self, name: str, file: str, *, owner: str) -> Cut | None:
+        """Gives how a photo is cut, None where it is whole."""
+        told = cut_of(self.own_photo(name, file, owner=owner))
+        if not told.exists():
+            return None
+        left, top, side = json.loads(told.read_text("utf-8"))
+        return left, top, side
+
+    def caption_photo(self, name: str, file: str, caption: str, *, owner: str) -> None:
+        """Writes what is on a photo in words into the .txt beside it; no words take it away."""
+        target = self.own_photo(name, file, owner=owner).with_suffix(".txt")
+        words = " ".join(caption.split())
+        if words:
+            write_atomic(target, words + "\n")
+        else:
+            target.unlink(missing_ok=True)
+
     def look_at_photos(self, name: str, *, owner: str) -> Iterator[Looked | PhotoReport]:
         """Gives what `retrato.photos.checking` does of a set; the report at once where no file changed since the last.
 
@@ -210,6 +271,16 @@ class Service:
     def open(self, source: str) -> Studio:
         """Gives a studio on another model, in the same home and on the same device."""
         return Studio.open(source, home=self.home, device=self.studio.device, dtype=self.studio.dtype)
+
+
+def whole_of(photo: Path) -> Path:
+    """Gives where the whole of a photo that was cut lies; hidden, so that nobody learns from it."""
+    return photo.with_name(f".{photo.stem}.whole.png")
+
+
+def cut_of(photo: Path) -> Path:
+    """Gives where it says how a photo was cut."""
+    return photo.with_name(f".{photo.stem}.cut.json")
 
 
 def _model(path: Path) -> Model:

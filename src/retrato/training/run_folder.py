@@ -131,8 +131,14 @@ def seen_photos(root: Path, name: str) -> frozenset[str]:
 
 
 def _is_run_of(folder: Path, name: str) -> bool:
+    """Says whether a run of `name` lies in `folder`: `ana-2` is the second of `ana`, or the first of `ana-2`."""
     tail = folder.name.removeprefix(name)
-    return folder.name.startswith(name) and (not tail or (tail.startswith("-") and tail[1:].isdecimal()))
+    if not folder.name.startswith(name) or (tail and not (tail.startswith("-") and tail[1:].isdecimal())):
+        return False
+    for written in folder.glob("settings-*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return bool(json.loads(written.read_text(encoding="utf-8"))["settings"]["name"] == name)
+    return True
 
 
 @contextlib.contextmanager

@@ -125,6 +125,12 @@ def test_names_that_do_not(name):
         Embedding(name, (torch.ones(1, 4),))
 
 
+def test_a_found_name_may_have_brackets_and_a_new_one_may_not():
+    assert check_name("ana (1)", is_found=True) == "ana (1)"
+    with pytest.raises(EmbeddingError, match="cannot be a name"):
+        check_name("ana (1)")
+
+
 def test_a_huge_name_gives_a_short_sentence():
     with pytest.raises(EmbeddingError) as caught:
         check_name("a" * 100_000)

@@ -42,6 +42,13 @@ def test_summary_names_each_skipped_file_and_each_surprise(library, tmp_path):
     assert zero.startswith("ana-2 is all zeros")
 
 
+def test_a_name_with_brackets_says_how_it_is_written(library):
+    library.add(made("ana (1)"))
+    assert library.summary().split("\n")[1:] == [
+        r"ana (1) has brackets: write it as ana \(1\) in a prompt, or rename it"
+    ]
+
+
 def test_looks_up_without_regard_to_case(library):
     library.add(made("Ana Júlia"))
     assert library["ana júlia"].name == "Ana Júlia"

@@ -103,10 +103,11 @@ def test_frozen_weights_stay_bit_identical(tiny_components: Components) -> None:
     assert not any(weight.requires_grad for module in tiny_components.modules for weight in module.parameters())
 
 
-def test_embeddings_act_in_both_prompts(tiny_components: Components) -> None:
-    near, far = (Embedding("benny", (torch.full((2, 32), value).cumsum(1),)) for value in (0.1, -0.3))
+@pytest.mark.parametrize(("name", "written"), [("benny", "a benny"), ("benny (1)", r"a benny \(1\)")])
+def test_embeddings_act_in_both_prompts(tiny_components: Components, name: str, written: str) -> None:
+    near, far = (Embedding(name, (torch.full((2, 32), value).cumsum(1),)) for value in (0.1, -0.3))
     for place in ("prompt", "negative_prompt"):
-        first, second = (latents_of(tiny_components, {"benny": each}, **{place: "a benny"}) for each in (near, far))
+        first, second = (latents_of(tiny_components, {name: each}, **{place: written}) for each in (near, far))
         assert not torch.allclose(first, second)
 
 

@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from retrato.errors import EmbeddingError, ModelError, PhotoError, UnknownError
 from retrato.jobs import order_drawing
+from retrato.photos import list_photos
 from retrato.server import create_app
 from retrato.server.doors import Accounts
 from retrato.server.service import Service
@@ -318,3 +319,47 @@ def test_nobody_outside_is_asked(shared: TestClient, monkeypatch: pytest.MonkeyP
     for path in ("/", "/docs", "/openapi.json", "/sdapi/v1/options", "/api/v1/people"):
         assert ask(shared, "ana", "GET", path).status_code == 200
     assert asked == []
+
+
+def test_a_cut_can_move_and_be_taken_back(service: Service) -> None:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(buffer, "PNG")
+    file = service.add_photo("cuts", "one.png", buffer.getvalue(), owner="local")
+    service.cut_photo("cuts", "one.png", (0.5, 0.25, 0.5), owner="local")
+    with Image.open(file) as image:
+        assert image.size == (32, 32)
+    service.cut_photo("cuts", "one.png", (0.0, 0.0, 1.0), owner="local")
+    with Image.open(file) as image:
+        assert image.size == (64, 64)
+    assert service.cut_of_photo("cuts", "one.png", owner="local") == (0.0, 0.0, 1.0)
+    assert [path.name for path in list_photos(file.parent)] == ["one.png"]
+    service.uncut_photo("cuts", "one.png", owner="local")
+    with Image.open(file) as image:
+        assert image.size == (96, 64)
+    assert service.cut_of_photo("cuts", "one.png", owner="local") is None
+
+
+def test_a_caption_is_one_line_beside_the_photo_and_goes_with_it(service: Service) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(buffer, "PNG")
+    file = service.add_photo("captions", "one.png", buffer.getvalue(), owner="local")
+    service.caption_photo("captions", "one.png", " a man\nin a hat ", owner="local")
+    assert file.with_suffix(".txt").read_text() == "a man in a hat\n"
+    service.caption_photo("captions", "one.png", " ", owner="local")
+    assert not file.with_suffix(".txt").exists()
+    service.cut_photo("captions", "one.png", (0, 0, 0.5), owner="local")
+    service.remove_photo("captions", "one.png", owner="local")
+    assert list(file.parent.iterdir()) == []
+    with pytest.raises((UnknownError, PhotoError)):
+        service.remove_photo("captions", "one.png", owner="local")
+
+
+def test_photos_are_looked_at_once(service: Service) -> None:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(buffer, "PNG")
+    service.add_photo("looks", "one.png", buffer.getvalue(), owner="local")
+    first = list(service.look_at_photos("looks", owner="local"))
+    assert [type(each).__name__ for each in first] == ["Looked", "PhotoReport"]
+    assert list(service.look_at_photos("looks", owner="local")) == first[1:]
+    service.add_photo("looks", "two.png", buffer.getvalue(), owner="local")
+    assert len(list(service.look_at_photos("looks", owner="local"))) == 3

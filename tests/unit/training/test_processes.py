@@ -9,7 +9,7 @@ from retrato.errors import ModelError, SettingsError, TrainingError
 from retrato.model import Components
 from retrato.photos import Photo
 from retrato.settings import HypernetworkSettings, TrainSettings
-from retrato.training import Finished, Stepped, TrainingEvent, processes
+from retrato.training import RECIPES, Finished, Stepped, TrainingEvent, processes
 from retrato.training.processes import Processes, answered_together, joined_processes
 from retrato.training.train import lesson
 
@@ -74,7 +74,7 @@ def test_all_processes_make_one_step_of_as_many_times_the_batch(start: Callable[
 @pytest.mark.parametrize("recipe", ["retrato", "a1111"])
 def test_the_batch_is_that_of_one_process_times_their_number(recipe: str) -> None:
     settings = TrainSettings(name="ana-1", recipe=recipe)
-    assert FIRST.settings(settings).batch_size == {"retrato": 16, "a1111": 2}[recipe]
+    assert FIRST.settings(settings).batch_size == 2 * RECIPES[recipe].batch_size
     assert FIRST.settings(settings.changed(batch_size=3)).batch_size == 6
     with pytest.raises(SettingsError, match="batch_size is 400"):
         FIRST.settings(settings.changed(batch_size=200))

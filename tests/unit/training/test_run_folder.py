@@ -48,6 +48,17 @@ def test_resuming_takes_the_latest_run_that_has_a_checkpoint(tmp_path: Path) -> 
         choose_run_folder(tmp_path, "bea", resume=True)
 
 
+def test_a_person_whose_name_ends_like_a_second_run_is_somebody_else(tmp_path: Path) -> None:
+    for place, name in (("2026-11-22/ana-2", "ana-2"), ("2026-11-22/ana-3", "ana")):
+        folder = tmp_path / place
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints/50.json").touch()
+        (folder / "settings-2026-11-22-10-00-00.json").write_text(json.dumps({"settings": {"name": name}}))
+    os.utime(tmp_path / "2026-11-22/ana-3/checkpoints/50.json", (1, 1))
+    assert choose_run_folder(tmp_path, "ana", resume=True).name == "ana-3"
+    assert choose_run_folder(tmp_path, "ana-2", resume=True).name == "ana-2"
+
+
 def test_two_trainings_of_one_name_do_not_meet(tmp_path: Path) -> None:
     folder = choose_run_folder(tmp_path, "ana-t1", today=TODAY)
     with locked(folder):

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from retrato.errors import UnknownError
-from retrato.photos import check_photos, list_photos
+from retrato.photos import check_photos
 from retrato.plain import plain
 from retrato.server.api.jobs import PROBLEMS, SetName
 from retrato.server.pictures import read_base64
@@ -108,13 +107,7 @@ def routes(service: Service) -> APIRouter:
     @router.delete("/photos/{name}/{file}", status_code=204, response_class=Response)
     def remove_photo(name: SetName, file: Annotated[str, Field(max_length=200)], request: Request) -> Response:
         """Takes a photo out of a set of yours."""
-        folder = service.photo_set(name, owner=request.state.user)
-        own = service.photo_roots(request.state.user)[0].resolve()
-        found = next((path for path in list_photos(folder) if path.name == file), None)
-        if found is None or not folder.is_relative_to(own):
-            raise UnknownError(f"there is no photo {file!r} of yours in {name}: look at the set first")
-        for path in (found, found.with_suffix(".txt")):
-            path.unlink(missing_ok=True)
+        service.remove_photo(name, file, owner=request.state.user)
         return Response(status_code=204)
 
     return router

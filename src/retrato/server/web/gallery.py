@@ -92,9 +92,11 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     asked = [words, person, model, sampler, when]
+    # One after the other, so that the answer to what was asked last comes last.
+    in_turn: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": f"gallery-{site.language}", **private}
     for control in asked:
-        control.change(search, asked, [pictures], **private)
-    tab.select(arrive, asked, [person, model, sampler, pictures], **private)
+        control.change(search, asked, [pictures], **in_turn)
+    tab.select(arrive, asked, [person, model, sampler, pictures], **in_turn)
     said.change(hear, [said, parameters, *asked], [opened, parameters, tabs, *filled, pictures], **private)
     dropped.change(read, [dropped], [opened, parameters], **private)
 

@@ -7,6 +7,8 @@ import gradio as gr
 
 from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, blend, check_name
 from retrato.errors import RetratoError, SettingsError
+from retrato.generation import hypernet_tag
+from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.training.report.markup import Html, joined, tag
@@ -45,8 +47,13 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
         _, verb, name = [*said.split(" ", 2), "", ""][:3]
         if verb == "draw":
             return [*[gr.skip()] * 5, gr.Tabs(selected="draw"), f"a portrait of {name}"]
+        if verb == "network":
+            return [*[gr.skip()] * 5, gr.Tabs(selected="draw"), f"a portrait of a person {hypernet_tag(name)}"]
         try:
-            site.service.forget(name, owner=owner_of(request))
+            if verb == "network-remove":
+                HypernetworkLibrary(site.service.home / "hypernetworks").remove(name)
+            else:
+                site.service.forget(name, owner=owner_of(request))
         except RetratoError as error:
             return [*show(request, problem("people-cards", str(error))), gr.skip(), gr.skip()]
         return [*show(request), gr.skip(), gr.skip()]
@@ -77,12 +84,18 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
 
 def cards_of(site: Site, library: EmbeddingLibrary, owner: str) -> Html:
     """Gives a card for each person, and what could not be read with the reason."""
-    if not len(library) and not library.skipped:
+    networks = HypernetworkLibrary(site.service.home / "hypernetworks")
+    nets = [_network_card(site, name, networks) for name in networks.names]
+    if not len(library) and not library.skipped and not nets:
         return empty(site("people.empty"), site("people.empty.next"))
     cards = [_card(site, embedding, owner) for embedding in library.embeddings.values()]
     skipped = [tag("li", f"{path.name}: {reason}") for path, reason in library.skipped.items()]
-    rest = joined([tag("h3", site("people.skipped")), tag("ul", *skipped, class_="advice")]) if skipped else Html("")
-    return joined([tag("div", *cards, class_="cards"), rest])
+    parts = [tag("div", *cards, class_="cards")] if cards else []
+    if nets:
+        parts += [tag("h2", site("people.networks"), class_="later"), tag("div", *nets, class_="cards")]
+    if skipped:
+        parts += [tag("h3", site("people.skipped")), tag("ul", *skipped, class_="advice")]
+    return joined(parts)
 
 
 def _card(site: Site, embedding: Embedding, owner: str) -> Html:
@@ -109,6 +122,33 @@ def _card(site: Site, embedding: Embedding, owner: str) -> Html:
     actions = tag("div", button(site("people.draw"), SAID, f"draw {name}"), forget, class_="row")
     export = tag("p", f"{site('people.export')} ", joined(files, " · "), class_="quiet")
     return tag("article", face, tag("h3", name), tag("p", facts, class_="quiet"), actions, export, class_="card")
+
+
+def _network_card(site: Site, name: str, library: HypernetworkLibrary) -> Html:
+    """Gives the card of a hypernetwork; one that cannot be read says why, and can be removed."""
+    try:
+        network = library[name]
+    except RetratoError as error:
+        facts: list[Html] = [tag("p", str(error), class_="problem")]
+    else:
+        layers = ", ".join(map(str, network.sizes))
+        facts = [tag("p", site("people.network", layers=layers, model=network.base_model or "?"), class_="quiet")]
+        files = [
+            tag("a", kind, href=f"/web/hypernetworks/{kind}/{name}", title=each.description, download="")
+            for kind, each in HYPERNETWORK_FORMATS.items()
+        ]
+        facts.append(tag("p", f"{site('people.export')} ", joined(files, " · "), class_="quiet"))
+    remove = tag(
+        "button",
+        site("gallery.remove"),
+        type="button",
+        class_="small danger",
+        data_channel=SAID,
+        data_said=f"network-remove {name}",
+        data_sure=site("people.network.sure", name=name),
+    )
+    actions = tag("div", button(site("people.draw"), SAID, f"network {name}"), remove, class_="row")
+    return tag("article", tag("h3", name), *facts, actions, class_="card plain")
 
 
 def _learned(site: Site, name: str, owner: str) -> str | None:

@@ -1,5 +1,6 @@
 """The tab where photos are dropped: a set of them, a verdict on each with a small copy, and advice."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import gradio as gr
 
 from retrato.errors import RetratoError
 from retrato.photos import Looked, PhotoReport
+from retrato.server.web.retouching import SAID, opened_photo, retouch
 from retrato.server.web.site import Site, bar, empty, owner_of, problem, row
 from retrato.training.report.markup import Html, joined, tag
 
@@ -34,7 +36,9 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
             onward = gr.Button(site("photos.train"), variant="primary", interactive=False, elem_id="photos-train")
         with gr.Column(scale=8, min_width=320):
             nothing = empty(site("photos.empty"), site("photos.empty.next"))
+            opened = gr.HTML(elem_id="photos-opened")
             sheet = gr.HTML(nothing, elem_id="photos-sheet")
+        said = gr.Textbox(elem_id=SAID, visible="hidden", show_label=False)
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     shown = [sheet, onward, sets, trouble]
 
@@ -71,6 +75,34 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
         except RetratoError as error:
             yield [problem("photos-set", str(error)), gr.update(interactive=False), gr.skip(), ""]
 
+    def hear(said: str, name: str, request: gr.Request) -> Iterator[list[object]]:
+        owner, told = owner_of(request), json.loads(said.partition(" ")[2] or "{}")
+        still = [gr.skip()] * len(shown)
+        try:
+            if told.get("verb") == "open":
+                photo = site.service.own_photo(name, str(told["file"]), owner=owner)
+                caption = photo.with_suffix(".txt")
+                words = caption.read_text("utf-8").strip() if caption.exists() else ""
+                cut = site.service.cut_of_photo(name, photo.name, owner=owner)
+                yield [opened_photo(site, name, photo, words, cut), *still]
+                return
+            if told.get("verb") in ("save", "whole", "remove"):
+                retouch(site.service, name, told, owner=owner)
+        except RetratoError as error:
+            yield [problem("photos-opened", str(error)), *still]
+            return
+        if told.get("verb") == "close":
+            yield ["", *still]
+        else:
+            for seen in look(name, request):
+                yield ["", *seen]
+
+    def enter(name: str | None, request: gr.Request) -> Iterator[list[object]]:
+        names = site.service.photo_sets(owner=owner_of(request))
+        chosen = name or (names[0] if names else None)
+        for seen in look(chosen, request):
+            yield [*seen, gr.update(choices=names, value=chosen)]
+
     def arrive(request: gr.Request) -> list[object]:
         names = site.service.photo_sets(owner=owner_of(request))
         first = names[0] if names else None
@@ -78,7 +110,8 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
 
     dropped.upload(add, [name, dropped], [*shown, name, dropped], **private)
     name.input(look, [name], shown, **private)
-    tab.select(look, [name], shown, **private)
+    tab.select(enter, [name], [*shown, name], **private)
+    said.change(hear, [said, name], [opened, *shown], **private)
     onward.click(lambda: gr.Tabs(selected="train"), None, [tabs], **private)
     page.load(arrive, None, [name, sets], **private)
 
@@ -95,7 +128,10 @@ def report_of(site: Site, name: str, report: PhotoReport) -> Html:
 
 
 def _photo(site: Site, name: str, photo: Any) -> Html:
-    image = tag("img", src=f"/web/photos/{name}/{photo.file.name}", alt=photo.file.name, loading="lazy")
+    at = photo.file.stat().st_mtime_ns if photo.file.exists() else 0
+    small = tag("img", src=f"/web/photos/{name}/{photo.file.name}?at={at}", alt=photo.file.name, loading="lazy")
+    opening = json.dumps({"verb": "open", "file": photo.file.name})
+    image = tag("button", small, type="button", class_="picture", data_channel=SAID, data_said=opening)
     verdict = tag("span", site(f"verdict.{photo.verdict}"), class_=f"verdict {photo.verdict}")
     problems = "; ".join(photo.problems)
     return tag("figure", image, tag("figcaption", verdict, tag("div", photo.file.name), problems))

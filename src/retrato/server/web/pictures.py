@@ -11,8 +11,9 @@ from PIL import Image
 
 from retrato.embeddings import FORMATS, EmbeddingLibrary
 from retrato.errors import UnknownError
+from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.photos import list_photos
-from retrato.server.service import Service
+from retrato.server.service import Service, whole_of
 
 SIDE = 320  # pixels
 
@@ -25,6 +26,12 @@ def routes(service: Service) -> APIRouter:
     def photo(name: str, file: str, request: Request) -> Response:
         folder = service.photo_set(name, owner=request.state.user)
         return _small(next((path for path in list_photos(folder) if path.name == file), None))
+
+    @router.get("/photos/{name}/{file}/whole")
+    def whole(name: str, file: str, request: Request) -> Response:
+        """Gives a photo before it was cut."""
+        photo = service.own_photo(name, file, owner=request.state.user)
+        return _small(whole_of(photo) if whole_of(photo).exists() else photo, 2 * SIDE)
 
     @router.get("/uploads/{name}")
     def upload(name: str, request: Request) -> Response:
@@ -51,23 +58,34 @@ def routes(service: Service) -> APIRouter:
         if kind not in FORMATS:
             raise UnknownError(f"there is no embedding format {kind[:40]!r}: there are {', '.join(FORMATS)}")
         embedding = EmbeddingLibrary(service.home / "embeddings")[name]
-        told = f"attachment; filename*=UTF-8''{quote(embedding.name + FORMATS[kind].suffix)}"
-        return Response(
-            FORMATS[kind].content(embedding),
-            media_type="application/octet-stream",
-            headers={"content-disposition": told},
-        )
+        return _download(FORMATS[kind].content(embedding), embedding.name + FORMATS[kind].suffix)
+
+    @router.get("/hypernetworks/{kind}/{name}")
+    def export_network(kind: str, name: str) -> Response:
+        """Gives a hypernetwork's file in one of the formats."""
+        if kind not in HYPERNETWORK_FORMATS:
+            raise UnknownError(
+                f"there is no hypernetwork format {kind[:40]!r}: there are {', '.join(HYPERNETWORK_FORMATS)}"
+            )
+        network = HypernetworkLibrary(service.home / "hypernetworks")[name]
+        form = HYPERNETWORK_FORMATS[kind]
+        return _download(form.content(network), network.name + form.suffix)
 
     return router
 
 
-def _small(path: Path | None) -> Response:
+def _download(content: bytes, name: str) -> Response:
+    told = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    return Response(content, media_type="application/octet-stream", headers=told)
+
+
+def _small(path: Path | None, side: int = SIDE) -> Response:
     if path is None or not path.is_file():
         raise UnknownError("there is no such picture (any more): load the page again")
     with Image.open(path) as image:
-        image.draft("RGB", (SIDE, SIDE))
+        image.draft("RGB", (side, side))
         small = image.convert("RGB")
-    small.thumbnail((SIDE, SIDE))
+    small.thumbnail((side, side))
     small.info = {}
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=82)

@@ -170,6 +170,57 @@
     else { canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height); tell(canvas); }
   });
 
+  // The frame over a photo: a square that moves within it.
+  const framed = (frame) => {
+    const box = frame.parentElement, image = box.querySelector("img"), data = frame.dataset;
+    const side = Math.min(image.clientWidth, image.clientHeight) * data.side;
+    if (data.left === "") { data.left = (1 - side / image.clientWidth) / 2; data.top = (1 - side / image.clientHeight) / 2; }
+    data.left = Math.min(Math.max(data.left, 0), 1 - side / image.clientWidth);
+    data.top = Math.min(Math.max(data.top, 0), 1 - side / image.clientHeight);
+    frame.style.width = frame.style.height = `${side}px`;
+    frame.style.left = `${data.left * image.clientWidth}px`; frame.style.top = `${data.top * image.clientHeight}px`;
+  };
+  const move = (frame, right, down) => {
+    const image = frame.parentElement.querySelector("img");
+    frame.dataset.left = Number(frame.dataset.left) + right / image.clientWidth;
+    frame.dataset.top = Number(frame.dataset.top) + down / image.clientHeight;
+    frame.dataset.moved = "yes"; framed(frame);
+  };
+  let held = null;
+  document.addEventListener("pointerdown", (event) => {
+    const frame = event.target.closest?.(".cutting .frame");
+    if (!frame) return;
+    event.preventDefault(); frame.focus();
+    held = frame; frame.setPointerCapture(event.pointerId);
+  });
+  document.addEventListener("pointermove", (event) => { if (held) move(held, event.movementX, event.movementY); });
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { held = null; });
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [-4, 0], ArrowRight: [4, 0], ArrowUp: [0, -4], ArrowDown: [0, 4] }[event.key];
+    if (!step || !event.target.matches?.(".cutting .frame")) return;
+    event.preventDefault(); move(event.target, ...step);
+  });
+  document.addEventListener("input", (event) => {
+    const frame = event.target.matches?.(".opened input.brush") && event.target.closest(".opened").querySelector(".frame");
+    if (frame) {
+      const before = frame.clientWidth;
+      frame.dataset.side = event.target.value / 100; framed(frame);
+      move(frame, (before - frame.clientWidth) / 2, (before - frame.clientHeight) / 2); // about its middle
+    }
+  });
+  document.addEventListener("load", (event) => {
+    const frame = event.target.matches?.(".cutting img") && event.target.parentElement.querySelector(".frame");
+    if (frame) framed(frame);
+  }, true);
+  document.addEventListener("click", (event) => {
+    const save = event.target.closest?.("[data-retouch]");
+    if (!save) return;
+    const photo = save.closest(".opened"), { left, top, side, moved } = photo.querySelector(".frame").dataset;
+    const cut = moved && [left, top, side];
+    const said = { verb: "save", file: save.dataset.file, cut, caption: photo.querySelector("textarea").value };
+    set(document.querySelector(`#${save.dataset.retouch} :is(textarea, input)`), `${++sayings} ${JSON.stringify(said)}`);
+  });
+
   // An error stands by the field that it is about.
   const place = () => {
     const opened = document.querySelector(".opened:not(.is-seen)");

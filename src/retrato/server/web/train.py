@@ -1,6 +1,6 @@
 """The tab where a person is learned, and watched being learned. What it shows comes from the job, not from the page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -11,7 +11,7 @@ from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, bar, empty, owner_of, problem
 from retrato.server.web.watching import Checkpoint, Watched, fold
-from retrato.settings import TrainSettings
+from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.report.curves import Series, chart
 from retrato.training.report.markup import Html, joined, tag
 
@@ -22,6 +22,7 @@ ADVANCED = (
     *("seed", "overwrite"),
 )
 NAMES = (*FIRST, *ADVANCED)
+KINDS: Mapping[str, type[LearnSettings]] = {"embedding": TrainSettings, "hypernetwork": HypernetworkSettings}
 OPEN = ("queued", "running", "paused")
 
 
@@ -33,6 +34,9 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
             sets.render()
             for name in FIRST:
                 controls[name] = control(site, TrainSettings, name, "train")
+            kinds = [(site(f"train.kind.{kind}"), kind) for kind in KINDS]
+            texts = {"label": site("train.kind"), "info": site("train.kind.info"), "elem_id": "train-kind"}
+            what = gr.Radio(kinds, value="embedding", **texts)
             with gr.Accordion(site("advanced"), open=False):
                 for name in ADVANCED:
                     controls[name] = control(site, TrainSettings, name, "train")
@@ -49,13 +53,15 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
     shown = [watched, stage, pause, stop, resume, timer, trouble]
     queue = site.service.queue
 
-    def submit(photos: str | None, request: gr.Request, *values: Any) -> Iterator[list[object]]:
+    def submit(photos: str | None, kind: str, request: gr.Request, *values: Any) -> Iterator[list[object]]:
         owner = owner_of(request)
         if not photos:
             yield [*[gr.skip()] * 6, problem("train-photos", site("train.no photos"))]
             return
         try:
-            settings = settings_of(TrainSettings, NAMES, values)
+            said = dict(zip(NAMES, values, strict=True))
+            names = [name for name in NAMES if name in KINDS[kind].model_fields]
+            settings = settings_of(KINDS[kind], names, (said[name] for name in names))
             folder = site.service.photo_set(photos, owner=owner)
             yield [gr.skip(), bar(0, site("train.prepares")), *[gr.skip()] * 4, ""]  # the first time, the model is read
             site.service.studio.check_training(folder, settings)
@@ -83,11 +89,13 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
         return _shown(site, jobs[0] if jobs else None, Watched(jobs[0].id if jobs else ""))
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
-    start.click(submit, [sets, *(controls[name] for name in NAMES)], shown, **private)
+    start.click(submit, [sets, what, *(controls[name] for name in NAMES)], shown, **private)
     for button, kind in ((pause, "pause"), (stop, "cancel"), (resume, "resume")):
         button.click(wish(kind), [watched], shown, **private)
     timer.tick(watch, [watched], shown, **private)
     stage.change(lambda: names_of(site), None, [names], **private)
+    vectors = controls["vectors_per_token"]
+    what.change(lambda kind: gr.update(visible=kind == "embedding"), [what], [vectors], **private)
     page.load(arrive, None, shown, **private)
 
 

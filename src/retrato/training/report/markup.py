@@ -6,7 +6,7 @@ Knows nothing of what a page says.
 from collections.abc import Iterable
 from html import escape
 
-_WITHOUT_END = frozenset(("img", "link", "meta"))
+_WITHOUT_END = frozenset(("img", "input", "link", "meta"))
 
 
 class Html(str):

@@ -22,7 +22,7 @@ def test_each_photo_has_its_verdict_and_its_problems() -> None:
     )
     page = report_of(SITE, "ana", report)
     assert "2 fotos, 1 delas boas" in page
-    assert 'src="/web/photos/ana/a.png"' in page
+    assert 'src="/web/photos/ana/a.png?at=0"' in page
     assert "blurred: no sharp edge" in page
     assert "add some full body pictures" in page
     assert "<i>" not in page

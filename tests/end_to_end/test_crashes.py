@@ -13,7 +13,6 @@ import torch
 from retrato.jobs import JobQueue, order_drawing, order_training, work
 from retrato.settings import GenerateSettings, TrainSettings
 from retrato.studio import Studio
-from tests.unit.jobs.conftest import draw_photos
 
 CYCLES = 20
 LEARNING = TrainSettings(name="ana-t1", steps=6, batch_size=1, save_every=2, evaluate_every=6, held_out=0)
@@ -55,11 +54,14 @@ def worker(studio: Studio, dies_at: int | None) -> None:
             pass
 
 
+@pytest.fixture
+def studio(tmp_path: Path, tiny_folder: Path) -> Studio:
+    return Studio.open(tiny_folder, home=tmp_path / "home", device="cpu")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_twenty_kills_lose_nothing_and_do_nothing_twice(tiny_folder: Path, tmp_path: Path) -> None:
-    studio = Studio.open(tiny_folder, home=tmp_path / "home", device="cpu")
-    photos = draw_photos(tmp_path / "photos", 4)
+def test_twenty_kills_lose_nothing_and_do_nothing_twice(studio: Studio, photos: Path, tmp_path: Path) -> None:
     _ = studio.components, studio.library
     queue = JobQueue(studio.home)
     training = order_training(queue, photos, LEARNING)

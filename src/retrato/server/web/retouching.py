@@ -1,0 +1,70 @@
+"""One photo of a set, opened: its cut, which can be moved, and its caption, which can be written. Knows no tabs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from retrato.errors import SettingsError
+from retrato.server.service import Cut, Service
+from retrato.server.web.site import Site, button
+from retrato.training.report.markup import Html, tag
+
+SAID = "photos-said"
+
+
+def opened_photo(site: Site, name: str, file: Path, caption: str, cut: Cut | None) -> Html:
+    """Gives the photo with a frame to move, its caption and what can be done with it.
+
+    `cut` is as in `Service.cut_photo`, None where nothing was cut off yet: the frame then stands in the middle.
+    """
+    left, top, side = cut or ("", "", 1.0)
+    image = tag("img", src=f"/web/photos/{name}/{file.name}/whole", alt=file.name)
+    frame = tag(
+        *("div", ""),
+        class_="frame",
+        tabindex="0",
+        role="application",
+        aria_label=site("photos.frame"),
+        data_left=str(left),
+        data_top=str(top),
+        data_side=f"{side:.5f}",
+    )
+    size = tag("input", type="range", min="20", max="100", value=f"{side * 100:.0f}", class_="brush")
+    words = tag("textarea", caption, rows="3", maxlength="4000")
+    save = tag(
+        "button", site("photos.save"), type="button", class_="small strong", data_retouch=SAID, data_file=file.name
+    )
+    tools = [
+        save,
+        *([button(site("photos.uncut"), SAID, json.dumps({"verb": "whole", "file": file.name}))] if cut else []),
+        button(site("photos.remove"), SAID, json.dumps({"verb": "remove", "file": file.name}), class_="small danger"),
+        button(site("gallery.close"), SAID, json.dumps({"verb": "close"})),
+    ]
+    facts = [
+        tag("strong", file.name),
+        tag("p", site("photos.frame"), class_="quiet"),
+        tag("label", site("photos.cut"), " ", size),
+        tag("label", site("photos.caption"), words, class_="above"),
+        tag("div", *tools, class_="row"),
+    ]
+    return tag(
+        "div", tag("div", image, frame, class_="cutting"), tag("div", *facts, class_="prose-like"), class_="opened"
+    )
+
+
+def retouch(service: Service, name: str, said: dict[str, Any], *, owner: str) -> None:
+    """Does what the page says about a photo of a set. Raises SettingsError, UnknownError and PhotoError."""
+    file = str(said.get("file", ""))
+    if said.get("verb") == "remove":
+        service.remove_photo(name, file, owner=owner)
+        return
+    if said.get("verb") == "whole":
+        service.uncut_photo(name, file, owner=owner)
+        return
+    if said.get("cut"):
+        try:
+            left, top, side = (float(share) for share in said["cut"])
+        except (TypeError, ValueError):
+            raise SettingsError("the frame has no place: load the page again") from None
+        service.cut_photo(name, file, (left, top, side), owner=owner)
+    service.caption_photo(name, file, str(said.get("caption", ""))[:4000], owner=owner)

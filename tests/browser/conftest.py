@@ -1,0 +1,137 @@
+"""The studio as a process of its own, and Debian's Chromium in front of it. Nothing may leave this machine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SHOTS = Path(__file__).parent / "screenshots"
+WAIT = 60_000  # milliseconds; a slow machine is no fault of the page
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = pytest.mark.skip(reason="there is no chromium on this machine: make browser installs Debian's")
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(missing)
+
+
+class Studio:
+    """A `retrato serve` on the tiny model; `start` after `kill` is the same studio after a crash."""
+
+    def __init__(self, home: Path, model: Path) -> None:
+        self._home, self._model, self._port = home, model, 0
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "retrato", "serve", "--model", str(self._model), "--port", str(self._port)]
+        self._process = subprocess.Popen(
+            [*command, "--json"],
+            env={**os.environ, "RETRATO_HOME": str(self._home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        told = json.loads(self._process.stdout.readline())
+        self.url, self._port = told["url"].rstrip("/"), told["port"]
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture(scope="session")
+def make_studio(tiny_folder: Path) -> Iterator[Callable[[Path], Studio]]:
+    """Gives what starts a studio in a home folder; all of them end with the tests."""
+    started: list[Studio] = []
+
+    def make(home: Path) -> Studio:
+        studio = Studio(home, tiny_folder)
+        studio.start()
+        started.append(studio)
+        return studio
+
+    yield make
+    for studio in started:
+        studio.kill()
+
+
+@pytest.fixture(scope="session")
+def studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """One studio for all tests that do not crash it; what hostile people sent lies in its folder."""
+    import torch
+
+    from retrato.embeddings import Embedding, write_embedding
+    from tests.browser.hostile import fill
+
+    home = tmp_path_factory.mktemp("studio")
+    fill(home)
+    (home / "embeddings").mkdir()
+    for name in ("anabel", "anatol", "bert"):
+        write_embedding(Embedding(name, (torch.zeros(1, 32),)), home / "embeddings" / f"{name}.safetensors")
+    return make_studio(home)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Gives what opens a page; afterwards, no request went elsewhere, nothing was missing and no script failed."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def watched(page: Page, url: str) -> None:
+        page.on("request", lambda request: None if _is_ours(request.url, url) else wrong.append(f"asked {request.url}"))
+        page.on(
+            "response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None
+        )
+        page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+        page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
+
+    def open_page(url: str, *, width: int = 1280, language: str = "en-US", theme: str = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            locale=language,
+            color_scheme=theme,  # type: ignore[arg-type]
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        context.set_default_timeout(WAIT)
+        page = context.new_page()
+        watched(page, url)
+        page.goto(url)
+        page.wait_for_selector("#draw-start")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def tab(page: Page, name: str) -> None:
+    """Goes to a tab by its id."""
+    page.click(f'#tabs [role=tablist] [data-tab-id="{name}"]')
+
+
+def shot(page: Page, name: str) -> None:
+    """Keeps a picture of the whole page, for whoever wants to look."""
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def _is_ours(address: str, url: str) -> bool:
+    return address.startswith((f"{url}/", "data:", "blob:", "about:")) or address == url
