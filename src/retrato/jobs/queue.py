@@ -176,15 +176,6 @@ class JobQueue:
             raise UnknownError(f"job {job[:32]!r} has no event {number}: ask for its events")
         return found[0]
 
-    def last_event(self, job: str, kinds: tuple[str, ...]) -> JobEvent | None:
-        """Gives the latest event of these kinds that a job had."""
-        marks = ",".join("?" * len(kinds))
-        with self._reading() as database:
-            row = database.execute(
-                f"SELECT * FROM events WHERE job = ? AND kind IN ({marks}) ORDER BY number DESC LIMIT 1", (job, *kinds)
-            ).fetchone()
-        return _event(row) if row else None
-
     def move(self, job: str, *, before: str | None = None, owner: str | None = None) -> Job:
         """Puts a waiting job before another one, by default first; raises QueueError for one that waits no more.
 

@@ -146,7 +146,7 @@ def stage_of(site: Site, job: Job | None) -> Html:
 
 def _state(site: Site, job: Job) -> list[Html]:
     if job.state == "running":
-        sampled = site.service.queue.last_event(job.id, ("sampled",))
+        sampled = site.service.queue.latest(job.id, ("sampled",))
         count = int(job.settings["count"])
         if sampled is None:
             return [bar(job.progress, site("draw.begins"))]
