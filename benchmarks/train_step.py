@@ -30,13 +30,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import ImageOps
 from torch.autograd.graph import saved_tensors_hooks
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.main_job import circumstances
 from benchmarks.random_models import save_random_model
+from retrato.evaluation.run_script import stand_ins
 from retrato.model import Components, load_components
 from retrato.model.load import model_path
 from retrato.photos import read_photos
@@ -231,24 +231,14 @@ def _loaded(script: Path) -> types.ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    stand_ins = {} if importlib.util.find_spec("torchvision") else _mirroring()
-    sys.modules |= stand_ins
+    added = stand_ins()
+    sys.modules |= added
     try:
         spec.loader.exec_module(module)
     finally:
-        for name in stand_ins:
+        for name in added:
             del sys.modules[name]
     return module
-
-
-def _mirroring() -> dict[str, types.ModuleType]:
-    """Gives what the script uses of torchvision, as the modules it looks for."""
-    names = ("torchvision", "torchvision.transforms")
-    package, transforms = modules = [types.ModuleType(name) for name in names]
-    mirror = lambda image: ImageOps.mirror(image) if torch.rand(1) < 0.5 else image
-    transforms.RandomHorizontalFlip = lambda p: mirror  # type: ignore[attr-defined]
-    package.transforms = transforms  # type: ignore[attr-defined]
-    return dict(zip(names, modules, strict=True))
 
 
 class Retrato:

@@ -22,28 +22,7 @@ PLACEHOLDER = "<evaluated>"
 ACCUMULATED = 4  # photos of a step, one at a time, as in the README of the script
 STEPS = 3000
 RATE = "5.0e-04"
-
-# The script wants torchvision for one thing, mirroring half of the photos. Where torchvision is not installed, this
-# stands in for that; transformers and diffusers have looked for the real one before and go on without.
-_RUNNER = """
-import runpy, sys, types
-import diffusers, transformers
-try:
-    import torchvision.transforms
-except Exception:
-    from PIL import ImageOps
-    import torch
-    class RandomHorizontalFlip:
-        def __init__(self, p=0.5): self.p = p
-        def __call__(self, image): return ImageOps.mirror(image) if torch.rand(1) < self.p else image
-    torchvision = types.ModuleType("torchvision")
-    torchvision.transforms = types.ModuleType("torchvision.transforms")
-    torchvision.transforms.RandomHorizontalFlip = RandomHorizontalFlip
-    sys.modules["torchvision"], sys.modules["torchvision.transforms"] = torchvision, torchvision.transforms
-script = sys.argv[1]
-sys.argv = sys.argv[1:]
-runpy.run_path(script, run_name="__main__")
-"""
+_RUNNER = ("-m", "retrato.evaluation.run_script")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +59,7 @@ def learn_with_peer(
     started = time.perf_counter()
     done = subprocess.run(
         [
-            sys.executable, "-c", _RUNNER, str(script.resolve()),
+            sys.executable, *_RUNNER, str(script.resolve()),
             f"--pretrained_model_name_or_path={model_path(model).resolve()}",
             f"--train_data_dir={photos}", "--learnable_property=object", f"--placeholder_token={PLACEHOLDER}",
             f"--initializer_token={word}", f"--num_vectors={vectors}", f"--resolution={components.defaults.size}",

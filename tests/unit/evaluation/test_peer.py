@@ -56,7 +56,7 @@ def test_the_script_learns_from_the_photos_that_training_may_see(
 def test_what_the_script_says_is_passed_on(
     studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retrato.evaluation.peer._RUNNER", "raise SystemExit('out of memory')")
+    monkeypatch.setattr("retrato.evaluation.peer._RUNNER", ("-c", "raise SystemExit('out of memory')"))
     with pytest.raises(TrainingError, match="failed on ana: out of memory"):
         list(evaluate(studio, people / "ana", settings, out=tmp_path / "out"))
 

@@ -129,14 +129,8 @@ def opened_of(site: Site, picture: Picture) -> Html:
     address = f"/api/v1/pictures/{picture.id}/file"
     image = tag("img", src=address, alt=picture.prompt[:200] or picture.file)
     large = tag("a", image, href=address, data_large=address, target="_blank")
-    away = tag(
-        "button",
-        site("gallery.remove"),
-        type="button",
-        class_="small danger",
-        data_channel=SAID,
-        data_said=f"remove {picture.id}",
-        data_sure=site("gallery.sure"),
+    away = button(
+        site("gallery.remove"), SAID, f"remove {picture.id}", class_="small danger", sure=site("gallery.sure")
     )
     save = tag("a", site("gallery.save"), href=address, download=Path(picture.file).name, class_="small")
     sending = [button(site(f"gallery.{mode}"), SAID, f"{mode} {picture.id}") for mode in (PICTURE, REPAINT)]

@@ -106,21 +106,10 @@ def _card(site: Site, embedding: Embedding, owner: str) -> Html:
     if address:
         face = tag("img", src=address, alt=name, class_="face")
     facts = site("people.facts", vectors=embedding.vectors_per_token, model=embedding.base_model or "?")
-    files = [
-        tag("a", kind, href=f"/web/people/{kind}/{name}", title=each.description, download="")
-        for kind, each in FORMATS.items()
-    ]
-    forget = tag(
-        "button",
-        site("people.forget"),
-        type="button",
-        class_="small danger",
-        data_channel=SAID,
-        data_said=f"forget {name}",
-        data_sure=site("people.sure", name=name),
-    )
+    sure = site("people.sure", name=name)
+    forget = button(site("people.forget"), SAID, f"forget {name}", class_="small danger", sure=sure)
     actions = tag("div", button(site("people.draw"), SAID, f"draw {name}"), forget, class_="row")
-    export = tag("p", f"{site('people.export')} ", joined(files, " · "), class_="quiet")
+    export = _export(site, "people", {kind: each.description for kind, each in FORMATS.items()}, name)
     return tag("article", face, tag("h3", name), tag("p", facts, class_="quiet"), actions, export, class_="card")
 
 
@@ -133,22 +122,20 @@ def _network_card(site: Site, name: str, library: HypernetworkLibrary) -> Html:
     else:
         layers = ", ".join(map(str, network.sizes))
         facts = [tag("p", site("people.network", layers=layers, model=network.base_model or "?"), class_="quiet")]
-        files = [
-            tag("a", kind, href=f"/web/hypernetworks/{kind}/{name}", title=each.description, download="")
-            for kind, each in HYPERNETWORK_FORMATS.items()
-        ]
-        facts.append(tag("p", f"{site('people.export')} ", joined(files, " · "), class_="quiet"))
-    remove = tag(
-        "button",
-        site("gallery.remove"),
-        type="button",
-        class_="small danger",
-        data_channel=SAID,
-        data_said=f"network-remove {name}",
-        data_sure=site("people.network.sure", name=name),
-    )
+        formats = {kind: each.description for kind, each in HYPERNETWORK_FORMATS.items()}
+        facts.append(_export(site, "hypernetworks", formats, name))
+    sure = site("people.network.sure", name=name)
+    remove = button(site("gallery.remove"), SAID, f"network-remove {name}", class_="small danger", sure=sure)
     actions = tag("div", button(site("people.draw"), SAID, f"network {name}"), remove, class_="row")
     return tag("article", tag("h3", name), *facts, actions, class_="card plain")
+
+
+def _export(site: Site, folder: str, formats: Mapping[str, str], name: str) -> Html:
+    """Gives links to the file in each of the `formats`, which come with what they are for."""
+    files = [
+        tag("a", kind, href=f"/web/{folder}/{kind}/{name}", title=said, download="") for kind, said in formats.items()
+    ]
+    return tag("p", f"{site('people.export')} ", joined(files, " · "), class_="quiet")
 
 
 def _learned(site: Site, name: str, owner: str) -> str | None:

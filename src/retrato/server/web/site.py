@@ -64,9 +64,9 @@ def empty(title: str, what_next: str) -> Html:
     return tag("div", tag("strong", title), tag("p", what_next), class_="empty")
 
 
-def button(label: str, channel: str, said: str, *, class_: str = "small") -> Html:
-    """Gives a button by which the page says `said` to the hidden field `channel`."""
-    return tag("button", label, type="button", class_=class_, data_channel=channel, data_said=said)
+def button(label: str, channel: str, said: str, *, class_: str = "small", sure: str | None = None) -> Html:
+    """Gives a button by which the page says `said` to the hidden field `channel`, if asked so after being `sure`."""
+    return tag("button", label, type="button", class_=class_, data_channel=channel, data_said=said, data_sure=sure)
 
 
 def bar(share: float, label: str) -> Html:
