@@ -49,9 +49,9 @@ class Studio:
         self._process.communicate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make_studio(tiny_folder: Path) -> Iterator[Callable[[Path], Studio]]:
-    """Gives what starts a studio in a home folder; all of them end with the tests."""
+    """Gives what starts a studio in a home folder; all of them end with the file."""
     started: list[Studio] = []
 
     def make(home: Path) -> Studio:
@@ -65,9 +65,9 @@ def make_studio(tiny_folder: Path) -> Iterator[Callable[[Path], Studio]]:
         studio.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    """One studio for all tests that do not crash it; what hostile people sent lies in its folder."""
+    """One studio for all tests of a file that do not crash it; what hostile people sent lies in its folder."""
     import torch
 
     from retrato.embeddings import Embedding, write_embedding
@@ -85,8 +85,9 @@ def studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempP
     return make_studio(home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for one file: while it is open a loop runs in this thread, and other tests need one of their own."""
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 

@@ -375,14 +375,16 @@ class JobQueue:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """Holds one transaction; the outermost one commits, and tells the listeners."""
+        """Holds one transaction; the outermost one commits, and tells the listeners where anything has changed."""
         with self._lock:
             if self._database.in_transaction:
                 yield self._database
                 return
+            before = self._database.total_changes
             with transaction(self._database):
                 yield self._database
-            listeners = list(self._listeners.values())
+            # A worker that finds nothing to claim must not wake itself.
+            listeners = list(self._listeners.values()) if self._database.total_changes > before else []
         for listener in listeners:
             listener()
 

@@ -140,6 +140,14 @@ def test_listeners_hear_each_change_until_they_leave(queue: JobQueue) -> None:
     assert len(heard) == 1
 
 
+def test_a_worker_that_finds_nothing_does_not_wake_itself(queue: JobQueue) -> None:
+    heard: list[int] = []
+    queue.subscribe(lambda: heard.append(1))
+    assert queue.claim("cpu") is None
+    assert queue.recover("cpu") == []
+    assert heard == []
+
+
 def test_a_failed_change_changes_nothing(queue: JobQueue) -> None:
     (job,) = add(queue)
     with pytest.raises(TypeError):
