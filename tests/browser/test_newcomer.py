@@ -46,6 +46,7 @@ def drop_and_check(page: Page) -> None:
     expect(frame).to_be_visible()
     page.locator(".opened input[type=range]").fill("60")
     frame.press("ArrowRight")
+    expect(frame).to_have_attribute("style", re.compile(r"left: 21%.* width: 60%"))
     page.fill(".opened textarea", "a man in a yellow shirt")
     shot(page, "1-photos")
     page.click(".opened button >> text=Save")

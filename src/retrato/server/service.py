@@ -150,6 +150,8 @@ class Service:
         target = self.new_photo_set(name, owner=owner) / f"{check_name(Path(file).stem)}.png"
         with atomic_path(target) as temporary:
             image.save(temporary, "PNG")
+        for of_its_forerunner in (whole_of(target), cut_of(target)):
+            of_its_forerunner.unlink(missing_ok=True)
         if caption.strip():
             write_atomic(target.with_suffix(".txt"), caption.strip() + "\n")
         return target
@@ -276,6 +278,13 @@ class Service:
 def whole_of(photo: Path) -> Path:
     """Gives where the whole of a photo that was cut lies; hidden, so that nobody learns from it."""
     return photo.with_name(f".{photo.stem}.whole.png")
+
+
+def whole_size(photo: Path) -> tuple[int, int]:
+    """Gives the width and height in pixels of a photo as it was before it was cut."""
+    whole = whole_of(photo)
+    with Image.open(whole if whole.exists() else photo) as image:
+        return image.size
 
 
 def cut_of(photo: Path) -> Path:

@@ -22,7 +22,7 @@ from retrato.jobs import order_drawing
 from retrato.photos import list_photos
 from retrato.server import create_app
 from retrato.server.doors import Accounts
-from retrato.server.service import Service
+from retrato.server.service import Service, whole_size
 from retrato.server.web.retouching import retouch
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
@@ -338,6 +338,17 @@ def test_a_cut_can_move_and_be_taken_back(service: Service) -> None:
     with Image.open(file) as image:
         assert image.size == (96, 64)
     assert service.cut_of_photo("cuts", "one.png", owner="local") is None
+
+
+def test_a_photo_dropped_again_forgets_the_cut_of_its_forerunner(service: Service) -> None:
+    for size, cut in ((96, 64), (0.5, 0.25, 0.5)), ((64, 96), None):
+        buffer = io.BytesIO()
+        Image.new("RGB", size, "red").save(buffer, "PNG")
+        file = service.add_photo("again", "one.png", buffer.getvalue(), owner="local")
+        if cut:
+            service.cut_photo("again", "one.png", cut, owner="local")
+        assert whole_size(file) == size
+    assert service.cut_of_photo("again", "one.png", owner="local") is None
 
 
 def test_a_caption_is_one_line_beside_the_photo_and_goes_with_it(service: Service) -> None:

@@ -9,6 +9,7 @@ import gradio as gr
 
 from retrato.errors import RetratoError
 from retrato.photos import Looked, PhotoReport
+from retrato.server.service import whole_size
 from retrato.server.web.retouching import SAID, opened_photo, retouch
 from retrato.server.web.site import Site, bar, empty, owner_of, problem, row
 from retrato.training.report.markup import Html, joined, tag
@@ -84,7 +85,7 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
                 caption = photo.with_suffix(".txt")
                 words = caption.read_text("utf-8").strip() if caption.exists() else ""
                 cut = site.service.cut_of_photo(name, photo.name, owner=owner)
-                yield [opened_photo(site, name, photo, words, cut), *still]
+                yield [opened_photo(site, name, photo, words, cut, whole_size(photo)), *still]
                 return
             if told.get("verb") in ("save", "whole", "remove"):
                 retouch(site.service, name, told, owner=owner)

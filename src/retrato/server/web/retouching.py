@@ -13,12 +13,15 @@ from retrato.training.report.markup import Html, tag
 SAID = "photos-said"
 
 
-def opened_photo(site: Site, name: str, file: Path, caption: str, cut: Cut | None) -> Html:
+def opened_photo(site: Site, name: str, file: Path, caption: str, cut: Cut | None, size: tuple[int, int]) -> Html:
     """Gives the photo with a frame to move, its caption and what can be done with it.
 
-    `cut` is as in `Service.cut_photo`, None where nothing was cut off yet: the frame then stands in the middle.
+    `cut` is as in `Service.cut_photo`, None where nothing was cut off yet: the frame then is the greatest square in the
+    middle. `size` is that of the whole photo, width and height in pixels.
     """
-    left, top, side = cut or ("", "", 1.0)
+    width, height = size
+    shorter = min(size)
+    left, top, side = cut or ((1 - shorter / width) / 2, (1 - shorter / height) / 2, 1.0)
     image = tag("img", src=f"/web/photos/{name}/{file.name}/whole", alt=file.name)
     frame = tag(
         *("div", ""),
@@ -26,11 +29,13 @@ def opened_photo(site: Site, name: str, file: Path, caption: str, cut: Cut | Non
         tabindex="0",
         role="application",
         aria_label=site("photos.frame"),
-        data_left=str(left),
-        data_top=str(top),
+        data_left=f"{left:.5f}",
+        data_top=f"{top:.5f}",
         data_side=f"{side:.5f}",
+        data_width=str(width),
+        data_height=str(height),
     )
-    size = tag("input", type="range", min="20", max="100", value=f"{side * 100:.0f}", class_="brush")
+    slider = tag("input", type="range", min="20", max="100", value=f"{side * 100:.0f}", class_="brush")
     words = tag("textarea", caption, rows="3", maxlength="4000")
     save = tag(
         "button", site("photos.save"), type="button", class_="small strong", data_retouch=SAID, data_file=file.name
@@ -44,7 +49,7 @@ def opened_photo(site: Site, name: str, file: Path, caption: str, cut: Cut | Non
     facts = [
         tag("strong", file.name),
         tag("p", site("photos.frame"), class_="quiet"),
-        tag("label", site("photos.cut"), " ", size),
+        tag("label", site("photos.cut"), " ", slider),
         tag("label", site("photos.caption"), words, class_="above"),
         tag("div", *tools, class_="row"),
     ]

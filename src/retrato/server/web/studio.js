@@ -170,23 +170,18 @@
     else { canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height); tell(canvas); }
   });
 
-  // The frame over a photo: a square that moves within it.
+  // The frame over a photo: a square that moves within it. All of it is shares of the photo, whose size the server says,
+  // so that nothing waits for the picture and nothing moves with the window.
+  const shares = ({ side, width, height }) => [side * Math.min(1, height / width), side * Math.min(1, width / height)];
   const framed = (frame) => {
-    const box = frame.parentElement, image = box.querySelector("img"), data = frame.dataset;
-    if (!image.clientWidth) return; // it is placed once the picture is there
-    const side = Math.min(image.clientWidth, image.clientHeight) * data.side;
-    if (data.left === "") { data.left = (1 - side / image.clientWidth) / 2; data.top = (1 - side / image.clientHeight) / 2; }
-    data.left = Math.min(Math.max(data.left, 0), 1 - side / image.clientWidth);
-    data.top = Math.min(Math.max(data.top, 0), 1 - side / image.clientHeight);
-    frame.style.width = frame.style.height = `${side}px`;
-    frame.style.left = `${data.left * image.clientWidth}px`; frame.style.top = `${data.top * image.clientHeight}px`;
+    const data = frame.dataset, [wide, high] = shares(data);
+    data.left = Math.min(Math.max(data.left, 0), 1 - wide); data.top = Math.min(Math.max(data.top, 0), 1 - high);
+    for (const [name, share] of Object.entries({ left: data.left, top: data.top, width: wide, height: high }))
+      frame.style[name] = `${share * 100}%`;
   };
   const move = (frame, right, down) => {
-    const image = frame.parentElement.querySelector("img");
     frame.dataset.moved = "yes";
-    if (!image.clientWidth) return;
-    frame.dataset.left = Number(frame.dataset.left) + right / image.clientWidth;
-    frame.dataset.top = Number(frame.dataset.top) + down / image.clientHeight;
+    frame.dataset.left = Number(frame.dataset.left) + right; frame.dataset.top = Number(frame.dataset.top) + down;
     framed(frame);
   };
   let held = null;
@@ -196,37 +191,37 @@
     event.preventDefault(); frame.focus();
     held = frame; frame.setPointerCapture(event.pointerId);
   });
-  document.addEventListener("pointermove", (event) => { if (held) move(held, event.movementX, event.movementY); });
+  document.addEventListener("pointermove", (event) => {
+    if (held) move(held, event.movementX / held.parentElement.clientWidth, event.movementY / held.parentElement.clientHeight);
+  });
   for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { held = null; });
   document.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [-4, 0], ArrowRight: [4, 0], ArrowUp: [0, -4], ArrowDown: [0, 4] }[event.key];
+    const step = { ArrowLeft: [-.01, 0], ArrowRight: [.01, 0], ArrowUp: [0, -.01], ArrowDown: [0, .01] }[event.key];
     if (!step || !event.target.matches?.(".cutting .frame")) return;
     event.preventDefault(); move(event.target, ...step);
   });
   document.addEventListener("input", (event) => {
     const frame = event.target.matches?.(".opened input.brush") && event.target.closest(".opened").querySelector(".frame");
     if (frame) {
-      const before = frame.clientWidth;
-      frame.dataset.side = event.target.value / 100; framed(frame);
-      move(frame, (before - frame.clientWidth) / 2, (before - frame.clientHeight) / 2); // about its middle
+      const [wide, high] = shares(frame.dataset);
+      frame.dataset.side = event.target.value / 100;
+      const [wider, higher] = shares(frame.dataset);
+      move(frame, (wide - wider) / 2, (high - higher) / 2); // about its middle
     }
   });
-  document.addEventListener("load", (event) => {
-    const frame = event.target.matches?.(".cutting img") && event.target.parentElement.querySelector(".frame");
-    if (frame) framed(frame);
-  }, true);
   document.addEventListener("click", (event) => {
     const save = event.target.closest?.("[data-retouch]");
     if (!save) return;
     const photo = save.closest(".opened"), { left, top, side, moved } = photo.querySelector(".frame").dataset;
-    const cut = moved && left !== "" && [left, top, side];
+    const cut = moved && [left, top, side];
     const said = { verb: "save", file: save.dataset.file, cut, caption: photo.querySelector("textarea").value };
     set(document.querySelector(`#${save.dataset.retouch} :is(textarea, input)`), `${++sayings} ${JSON.stringify(said)}`);
   });
 
   // An error stands by the field that it is about.
   const place = () => {
-    const opened = document.querySelector(".opened:not(.is-seen)");
+    const opened = document.querySelector(".opened:not(.is-seen)"), frame = opened?.querySelector(".frame");
+    if (frame) framed(frame);
     if (opened?.getClientRects().length) { opened.classList.add("is-seen"); opened.scrollIntoView({ block: "nearest" }); }
     document.querySelectorAll(".problem-there").forEach((each) => {
       if (!document.getElementById(each.dataset.from)?.isConnected) each.remove();
