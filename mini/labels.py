@@ -14,15 +14,21 @@ HEADS: dict[str, tuple[str, ...]] = {
     "framing": FRAMINGS,
 }
 UNSEEN = -100
+# Expressions whose pictures are the same to the pixel, or nearly, where the person has a beard.
+MOUTHS_BEHIND_BEARD = {"flat style": ("smiling", "sad", "surprised"), "comic style": ("smiling", "sad")}
 
 
 def labels(facts: dict) -> dict[str, int]:
-    """Class number per head; UNSEEN where the picture cannot show it (the hair colour of a bald, shaven person)."""
+    """Class number per head; UNSEEN where the picture cannot show it: the hair colour of a bald, shaven person, a face
+    behind sunglasses or behind the beard of a style that draws it over the mouth."""
     values = facts["person"] | facts["scene"]
     found = {head: classes.index(values[head]) for head, classes in HEADS.items()}
     if values["hair"] == "bald" and values["beard"] == "none":
         found["hair_colour"] = UNSEEN
-    if values["glasses"] == "sunglasses" and values["expression"] in ("winking", "laughing"):
+    behind_glasses = values["glasses"] == "sunglasses" and values["expression"] in ("winking", "laughing")
+    if behind_glasses or (
+        values["beard"] == "beard" and values["expression"] in MOUTHS_BEHIND_BEARD.get(values["style"], ())
+    ):
         found["expression"] = UNSEEN
     return found
 
