@@ -152,7 +152,7 @@ def masks(photos: list[Photo]) -> list[tuple[str, int, int]]:
         shapes.append(np.asarray(shape) > 127)
     drawn = [None if mask is None else mask > 127 for mask in drawn_masks(alone)]
     hits = [
-        mask is not None and (mask & shape).sum() >= 0.9 * (mask | shape).sum()
+        mask is not None and bool((mask & shape).sum() >= 0.9 * (mask | shape).sum())
         for mask, shape in zip(drawn, shapes, strict=True)
     ]
     with_face = [photo for photo in photos if found[photo.path]]
@@ -163,7 +163,8 @@ def masks(photos: list[Photo]) -> list[tuple[str, int, int]]:
         left, top, right, bottom = (
             round(value * scale + shift[at % 2]) for at, value in enumerate(found[photo.path][0].box)
         )
-        covered.append(mask is not None and (mask[top:bottom, left:right] > 127).mean() >= 0.9 and mask.mean() < 204)
+        face = None if mask is None else mask[top:bottom, left:right] > 127
+        covered.append(mask is not None and face is not None and bool(face.mean() >= 0.9 and mask.mean() < 204))
     without = [photo.image for photo in photos if not found[photo.path]]
     return [
         ("mask of a part on a plain ground within 0.9", sum(hits), len(hits)),
