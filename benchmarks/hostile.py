@@ -6,7 +6,8 @@ python -m benchmarks.hostile --list       only says which tests stand for what
 
 What counts stands in `ROWS`: for each fault and each kind of hostile input, the tests that inject it. A row without a
 test is said to be open and is no success; so is one whose tests were skipped. A test of properties tries many inputs;
-each of them counts. A table, then one line of JSON; ends with 1 where anything was lost or is open.
+each of them counts. Then what refusing the worst embeddings took (see `refusals`), and one line of JSON; ends with 1
+where anything was lost, is open, or took more than the bounds.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import refusals
 from benchmarks.main_job import circumstances
 
 ROOT = Path(__file__).parents[1]
@@ -186,6 +188,7 @@ ROWS = (
         "unit/hypernetworks/test_formats.py::test_a_pickle*",
         "unit/model/test_checkpoint_file.py::test_a_pickle*",
         "golden/test_embeddings.py::test_hostile*",
+        "golden/test_a1111_unpickler.py::test_the_check*",
         f"{SERVICE}no_pickle*",
     ),
     _row(
@@ -406,6 +409,10 @@ def main() -> None:
     print(f"{'all':54}{record.tests.total():7}{tried:8}{survived:10}{tried - survived:6}")
     for name in record.skipped:
         print(f"skipped: {name}")
+    slow = refusals.refusals()
+    for each in slow[:3]:
+        print(f"refused in {each.seconds:.3f} s of the processor and {each.mb:.0f} MB: {each.file}")
+    beyond = [each.file for each in slow if not each.is_within]
     figures = {
         "tests": record.tests.total(),
         "tried": tried,
@@ -413,9 +420,12 @@ def main() -> None:
         "lost": record.lost,
         "skipped": record.skipped,
         "open": record.open,
+        "refusal_seconds": max(each.seconds for each in slow),
+        "refusal_mb": max(each.mb for each in slow),
+        "refusals_beyond": beyond,
     }
     print(json.dumps({**circumstances(), **figures}))
-    raise SystemExit(1 if record.lost or record.open else 0)
+    raise SystemExit(1 if record.lost or record.open or beyond else 0)
 
 
 if __name__ == "__main__":

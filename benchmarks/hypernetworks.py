@@ -1,6 +1,7 @@
 """Embedding or hypernetwork: the same people, photos, seeds and steps for both, judged by what neither was picked with.
 
-python -m benchmarks.hypernetworks --people 8 --sheet sheet.png  (needs the recipe's packages: pip install --group mini)
+python -m benchmarks.hypernetworks --out networks.jsonl --people 8 --sheet sheet.png
+                                        (needs the recipe's packages: pip install --group mini; $NODE_MODULES)
 
 For each held-out person twenty photos (3 full, 5 half, 12 close) and the default settings of both ways; --steps limits
 both alike. Columns of the table:
@@ -14,15 +15,20 @@ both alike. Columns of the table:
     kB, seconds                size of the file, time of training with picking
 
 A hypernetwork is drawn at strength 1 unless --strength says otherwise. `person` in its prompts is the class word.
+One line for each person and way is appended to `--out`, and what stands there with the same choices is not done again;
+the pictures for the sheet lie in a folder beside it.
 """
 
 import argparse
 import json
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +39,7 @@ from mini.people import STYLES, held_out_identities
 from mini.train_judge import Judge, load_judge
 from retrato import GenerateSettings, HypernetworkSettings, Studio, TrainSettings
 from retrato.generation import hypernet_tag
+from retrato.settings import LearnSettings
 
 ELSEWHERE = (
     "a photo of an old woman, grey hair, red shirt, blue background",
@@ -40,19 +47,21 @@ ELSEWHERE = (
     "an emoji of a cat",
     "an emoji of a pizza",
 )
-WAYS = ("embedding", "hypernetwork")
+WAYS = ("class word", "embedding", "hypernetwork")
 
 
 @dataclass
 class Found:
-    """What one way, or the class word, came to over all people."""
+    """What one person came to in one way, or as the class word; `pictures` make a row of the sheet and are not kept."""
 
     hits: dict[str, list[bool]] = field(default_factory=lambda: {style: [] for style in STYLES})
     fidelity: list[float] = field(default_factory=list)
     drift: list[float] = field(default_factory=list)
     drift_fidelity: list[float] = field(default_factory=list)
-    bytes: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    bytes: int | None = None
+    seconds: float | None = None
+    picked_step: int | None = None
+    pictures: list[Image.Image] = field(default_factory=list)
 
 
 class Bench:
@@ -77,9 +86,8 @@ class Bench:
         zero = self.cosine(plain, other)
         return (self.cosine(pictures, text) - zero) / max(self.cosine(plain, text) - zero, 0.02)
 
-    def person(self, found: Found, number: int, word: str, tag: str) -> list[Image.Image]:
-        """Draws a person in all styles and notes how they are recognised; gives the first picture of each style."""
-        row = []
+    def person(self, found: Found, number: int, word: str, tag: str) -> None:
+        """Draws a person in all styles and notes how they are recognised, with the first picture of each style."""
         texts = [prompt.format("a person") for style in STYLES for prompt in PROMPTS[style]]
         for style in STYLES:
             for place, prompt in enumerate(PROMPTS[style]):
@@ -88,12 +96,10 @@ class Bench:
                 text = prompt.format("a person")
                 other = texts[(texts.index(text) + 1) % len(texts)]
                 found.fidelity.append(self.fidelity(pictures, self.draw(text), text, other))
-                row += pictures[:1] if place == 0 else []
-        return row
+                found.pictures += pictures[:1] if place == 0 else []
 
-    def elsewhere(self, found: Found, tag: str) -> list[Image.Image]:
-        """Draws something else while the file is in use; gives the first picture of each prompt."""
-        row = []
+    def elsewhere(self, found: Found, tag: str) -> None:
+        """Draws something else while the file is in use, and notes the first picture of each prompt."""
         for place, prompt in enumerate(ELSEWHERE):
             plain, drawn = self.draw(prompt), self.draw(prompt + tag)
             apart = [
@@ -102,13 +108,58 @@ class Bench:
             found.drift.append(float(np.mean(apart)))
             other = ELSEWHERE[(place + 1) % len(ELSEWHERE)]
             found.drift_fidelity.append(self.fidelity(drawn, plain, prompt, other))
-            row += drawn[:1]
-        return row
+            found.pictures += drawn[:1]
+
+    def learned(self, number: int, way: str, photos: Path, choices: Mapping[str, Any]) -> Found:
+        """Learns a person in one way and draws everything; the class word learns nothing."""
+        found, word, tag = Found(), "a person", ""
+        if way != "class word":
+            name = f"who{number}-{way[0]}1"
+            said = {"name": name, "steps": choices["steps"], "seed": number}
+            settings: LearnSettings = TrainSettings(**said)
+            if way == "hypernetwork":
+                settings = HypernetworkSettings(
+                    **said, learning_rate=choices["rate"], layer_structure=choices["layers"]
+                )
+            started = time.perf_counter()
+            *_, finished = self.studio.train(photos, settings)
+            found.seconds = time.perf_counter() - started
+            found.bytes, found.picked_step = finished.file.stat().st_size, finished.picked_step
+            word, tag = (name, "") if way == "embedding" else (word, hypernet_tag(name, choices["strength"]))
+        self.person(found, number, word, tag)
+        self.elsewhere(found, tag)
+        return found
 
 
 def main() -> None:
-    """Learns everybody in both ways, draws, judges, prints a table and one JSON line."""
+    """Learns everybody in both ways that are not there yet, draws, judges; prints a table and one JSON line."""
+    options = _options()
+    choices = {
+        "per_prompt": options.per_prompt,
+        "steps": options.steps,
+        "rate": options.hypernetwork_rate,
+        "layers": options.layers,
+        "strength": options.strength,
+        "model": options.model,
+    }
+    lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    lines = [line for line in lines if line["choices"] == choices]
+    if not options.table:
+        _go_on(options, choices, lines)
+    if options.sheet:
+        _write_sheet([_strip(options.out, line) for line in lines], options.sheet)
+    result = {way: _summary([line for line in lines if line["way"] == way]) for way in WAYS}
+    columns = list(dict.fromkeys(column for values in result.values() for column in values))
+    print(f"{'':14}" + "".join(f"{column:>16}" for column in columns))
+    for way, values in result.items():
+        print(f"{way:14}" + "".join(f"{values.get(column, ''):>16}" for column in columns))
+    print(json.dumps({"people": len({line["person"] for line in lines}), **choices, **result}))
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="file of results; what stands there is not done again")
+    parser.add_argument("--table", action="store_true", help="only print what stands there")
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--per-prompt", type=int, default=4)
@@ -118,68 +169,58 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=1.0)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
-    parser.add_argument("--sheet", type=Path, help="write a sheet: a row for each person and way, the class word first")
-    options = parser.parse_args()
+    parser.add_argument("--sheet", type=Path, help="write a sheet: a row for each person and way")
+    return parser.parse_args()
+
+
+def _go_on(options: argparse.Namespace, choices: Mapping[str, Any], lines: list[dict[str, Any]]) -> None:
+    """Adds a line to the file and to `lines` for each person and way that has none."""
+    done = {(line["person"], line["way"]) for line in lines}
+    numbers = range(options.first, options.first + options.people)
+    todo = [(number, way) for number in numbers for way in WAYS if (number, way) not in done]
+    if not todo:
+        return
     people, judge = held_out_identities(20), load_judge(options.judge)
-    found = {way: Found() for way in ("class word", *WAYS)}
-    rows: list[list[Image.Image]] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, options.out.open("a") as out:
         studio = Studio.open(model=options.model, home=Path(folder) / "home")
         bench = Bench(studio, judge, {style: galleries(judge, people, style) for style in STYLES}, options.per_prompt)
-        for number in range(options.first, options.first + options.people):
+        for number, way in todo:
             photos = Path(folder) / f"photos-{number}"
-            photos_of(people[number], number, photos)
-            if not rows:
-                rows.append(bench.person(Found(), number, "a person", "") + bench.elsewhere(Found(), ""))
-            bench.person(found["class word"], number, "a person", "")
-            for way in WAYS:
-                name = f"who{number}-{way[0]}1"
-                options_of_way = {"name": name, "steps": options.steps, "seed": number}
-                settings = (
-                    TrainSettings(**options_of_way)
-                    if way == "embedding"
-                    else HypernetworkSettings(
-                        **options_of_way,
-                        learning_rate=options.hypernetwork_rate,
-                        layer_structure=options.layers,
-                    )
-                )
-                started = time.perf_counter()
-                *_, finished = studio.train(photos, settings)
-                one = found[way]
-                one.seconds.append(time.perf_counter() - started)
-                one.bytes.append(finished.file.stat().st_size)
-                tag = hypernet_tag(name, options.strength) if way == "hypernetwork" else ""
-                word = name if way == "embedding" else "a person"
-                rows.append(bench.person(one, number, word, tag) + bench.elsewhere(one, tag))
-                share = {
-                    style: round(float(np.mean(hits[-options.per_prompt :])), 2) for style, hits in one.hits.items()
-                }
-                print(
-                    f"{people[number].key} {way}: step {finished.picked_step}, {one.seconds[-1]:.0f} s, {share}",
-                    flush=True,
-                )
-    if options.sheet:
-        _write_sheet(rows, options.sheet)
-    result = {way: _summary(each) for way, each in found.items()}
-    columns = list(result["embedding"])
-    print(f"{'':14}" + "".join(f"{column:>16}" for column in columns))
-    for way, values in result.items():
-        print(f"{way:14}" + "".join(f"{values.get(column, ''):>16}" for column in columns))
-    print(json.dumps({"people": options.people, "steps": options.steps, "strength": options.strength, **result}))
+            if not photos.exists():
+                photos_of(people[number], f"photos {number}", photos)
+            found = bench.learned(number, way, photos, choices)
+            line = {"person": number, "way": way, "choices": choices}
+            line |= {each.name: getattr(found, each.name) for each in fields(found) if each.name != "pictures"}
+            _write_sheet([found.pictures], _strip_file(options.out, line))
+            out.write(json.dumps(line) + "\n")
+            out.flush()
+            lines.append(line)
+            print(f"{people[number].key} {way}: {_summary([line])}", flush=True)
 
 
-def _summary(found: Found) -> dict[str, float]:
-    others = [hit for style in STYLES if style != "photo" for hit in found.hits[style]]
-    values = {
-        "own style": found.hits["photo"],
-        "other styles": others,
-        "fidelity": found.fidelity,
-        "drift": found.drift,
-        "drift fidelity": found.drift_fidelity,
-        "kB": [size / 1000 for size in found.bytes],
-        "seconds": found.seconds,
-    }
+def _strip_file(out: Path, line: Mapping[str, Any]) -> Path:
+    """Gives the file of the pictures that belong to a line of results."""
+    folder = out.with_suffix(".pictures")
+    folder.mkdir(exist_ok=True)
+    choices = zlib.crc32(json.dumps(line["choices"]).encode())
+    return folder / f"{line['person']:02}-{line['way'].replace(' ', '-')}-{choices:08x}.png"
+
+
+def _strip(out: Path, line: Mapping[str, Any], side: int = 128) -> list[Image.Image]:
+    with Image.open(_strip_file(out, line)) as strip:
+        return [strip.crop((left, 0, left + side, side)) for left in range(0, strip.width, side)]
+
+
+def _summary(lines: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    values: dict[str, list[float]] = defaultdict(list)
+    for line in lines:
+        for style, hits in line["hits"].items():
+            values["own style" if style == "photo" else "other styles"] += hits
+        for name in ("fidelity", "drift", "drift_fidelity"):
+            values[name.replace("_", " ")] += line[name]
+        if line["bytes"] is not None:
+            values["kB"].append(line["bytes"] / 1000)
+            values["seconds"].append(line["seconds"])
     return {name: round(float(np.mean(each)), 3) for name, each in values.items() if each}
 
 

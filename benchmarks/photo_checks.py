@@ -12,12 +12,16 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+import numpy as np
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from retrato.photos import Photo, duplicates, read_photos
+from retrato.photos import Photo, PreparedPhoto, duplicates, prepare, read_photos
 from retrato.photos.faces import Face, find_faces, identity_distance, why_missing
 from retrato.photos.look import measure, problems_of
+from retrato.photos.measure import Floats
+from retrato.settings import PhotoSettings
 
 SIZE = 512
 Edit = Callable[[Image.Image], Image.Image]
@@ -79,7 +83,7 @@ def main() -> None:
     rows.append(("false alarms on the pictures themselves", len(alarms), len(photos)))
     rows += copies(photos)
     if why_missing() is None:
-        rows += faces(photos)
+        rows += faces(photos) + masks(photos)
     for name, hits, of in rows:
         print(f"| {name} | {hits} of {of} |", flush=True)
     print("\n".join(alarms))
@@ -130,6 +134,55 @@ def faces(photos: list[Photo]) -> list[tuple[str, int, int]]:
             (f"and known as the same person, {name}", sum(is_same(found, face) for found, face in again), len(known))
         )
     return rows
+
+
+def masks(photos: list[Photo]) -> list[tuple[str, int, int]]:
+    """Counts masks that `prepare` draws as they should be: of a part of the picture on a plain ground, and of a face.
+
+    Of the first the true mask is known, a large ellipse: a hit shares nine tenths with it. Of a face the mask should
+    cover the face, and less than the picture.
+    """
+    found = {photo.path: find_faces(photo.image) for photo in photos}
+    alone, shapes = [], []
+    for photo in photos:
+        image = ImageOps.fit(photo.image, (SIZE, SIZE))
+        shape = Image.new("L", image.size, 0)
+        ImageDraw.Draw(shape).ellipse((100, 70, SIZE - 100, SIZE - 40), fill=255)
+        alone.append(Image.composite(image, Image.new("RGB", image.size, (206, 214, 222)), shape))
+        shapes.append(np.asarray(shape) > 127)
+    drawn = [None if mask is None else mask > 127 for mask in drawn_masks(alone)]
+    hits = [
+        mask is not None and bool((mask & shape).sum() >= 0.9 * (mask | shape).sum())
+        for mask, shape in zip(drawn, shapes, strict=True)
+    ]
+    with_face = [photo for photo in photos if found[photo.path]]
+    covered = []
+    for photo, mask in zip(with_face, drawn_masks([photo.image for photo in with_face], crop="none"), strict=True):
+        scale = SIZE / max(photo.image.size)
+        shift = [(SIZE - side * scale) / 2 for side in photo.image.size]
+        left, top, right, bottom = (
+            round(value * scale + shift[at % 2]) for at, value in enumerate(found[photo.path][0].box)
+        )
+        face = None if mask is None else mask[top:bottom, left:right] > 127
+        covered.append(mask is not None and face is not None and bool(face.mean() >= 0.9 and mask.mean() < 204))
+    without = [photo.image for photo in photos if not found[photo.path]]
+    return [
+        ("mask of a part on a plain ground within 0.9", sum(hits), len(hits)),
+        ("mask covers the face, and at most four fifths", sum(covered), len(covered)),
+        ("no mask where nothing shows the subject", sum(mask is None for mask in drawn_masks(without)), len(without)),
+    ]
+
+
+def drawn_masks(images: list[Image.Image], crop: Literal["center", "none"] = "center") -> list[Floats | None]:
+    """Gives the masks that `prepare` draws for pictures, None where it draws none."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "photos"
+        folder.mkdir()
+        for number, image in enumerate(images):
+            image.save(folder / f"{number:03}.png")
+        prepared = prepare(folder, Path(work) / "out", PhotoSettings(size=SIZE, mask=True, crop=crop))
+        files = [each.mask for each in prepared if isinstance(each, PreparedPhoto)]
+        return [np.asarray(Image.open(file), dtype=float) if file else None for file in files]
 
 
 def is_same(found: tuple[Face, ...], face: Face) -> bool:

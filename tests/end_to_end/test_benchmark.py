@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import floor, identities, past_one_machine, start_up
+from benchmarks import floor, identities, past_one_machine, refusals, start_up
+from retrato.embeddings import read_embedding
+from retrato.errors import EmbeddingError
 from retrato.model import Components
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "main_job.py"
@@ -107,6 +109,12 @@ def test_the_hostile_record_counts_inputs_and_losses(tmp_path: Path) -> None:
     assert [node.split("::")[1] for node in lost] == ["test_refuses_another", "test_refuses_and_breaks"]
     assert [node.split("::")[1] for node in skipped] == ["test_refuses_what_is_not_here"]
     assert untested == ["nothing"]
+
+
+def test_every_hostile_embedding_that_is_made_is_refused_by_name(tmp_path: Path) -> None:
+    for path in refusals.hostile_files(tmp_path):
+        with pytest.raises(EmbeddingError, match=re.escape(path.name)):
+            read_embedding(path)
 
 
 def test_every_test_that_the_hostile_record_names_is_there() -> None:

@@ -93,6 +93,8 @@ def test_a_score_says_what_taints_it(
     assert {"identity", "prompt_fidelity", "harmonic"} < good.json.keys()
     assert (good.json["tainted"], good.json["taints"]) == (False, [])
     assert len(good.json["images"]) == 12
+    assert good.json["faces"] is None
+    assert good.json["no_faces"]  # coloured patches have none, and without the extra nobody looks
     assert all(Path(each["file"]).exists() for each in good.json["images"])
     seen = retrato("score", "ana-t1", "--photos", photos, *options)
     assert seen.json["tainted"] is True

@@ -12,7 +12,7 @@ from retrato.cli.outcome import Interrupted
 from retrato.cli.screen import Screen
 from retrato.errors import SettingsError
 from retrato.studio import Studio
-from retrato.training.verdict import ScoredPicture, Verdict
+from retrato.training.verdict import FaceSummary, ScoredPicture, Verdict
 
 
 def score(
@@ -58,6 +58,8 @@ def score(
             "tainted": bool(verdict.taints),
             "taints": verdict.taints,
             "yardstick": verdict.yardstick,
+            "faces": verdict.faces if isinstance(verdict.faces, FaceSummary) else None,
+            "no_faces": verdict.faces if isinstance(verdict.faces, str) else None,
             "images": images,
             "seconds": time.perf_counter() - started,
         }
@@ -72,6 +74,7 @@ def _facts(each: ScoredPicture, file: Path) -> dict[str, object]:
         "likeness": each.likeness,
         "fidelity": each.fidelity,
         "shows_identity": each.shows_identity,
+        "face": each.face,
     }
 
 
@@ -80,5 +83,17 @@ def _tell(screen: Screen, verdict: Verdict, pictures: int) -> None:
     screen.say(f"identity         {scores['identity']:6.2f}   0 anybody, 1 as alike as the photos to each other")
     screen.say(f"prompt fidelity  {scores['prompt_fidelity']:6.2f}   0 some other prompt, 1 as the class word")
     screen.say(f"harmonic         {scores['harmonic']:6.2f}   of {pictures} pictures")
+    if isinstance(verdict.faces, str):
+        screen.note(f"no face distance: {verdict.faces}")
+    else:
+        screen.say(_face_line(verdict.faces))
     for taint in verdict.taints:
         screen.say(f"tainted: {taint}")
+
+
+def _face_line(faces: FaceSummary) -> str:
+    figure = "     -" if faces.distance is None else f"{faces.distance:6.2f}"
+    return (
+        f"face distance    {figure}   up to 0.6 one person, the photos to each other {faces.photos_distance:.2f}; "
+        f"{faces.clear} clear faces, {faces.unclear} too small or soft to count, {faces.none} pictures without"
+    )

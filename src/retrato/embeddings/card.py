@@ -12,6 +12,7 @@ import json
 import math
 import warnings
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -21,16 +22,18 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from retrato.embeddings.embedding import MAX_FACTS, MAX_VECTORS, Embedding
+from retrato.embeddings.embedding import MAX_FACTS, MAX_VECTORS, Embedding, check_shape
 from retrato.embeddings.layout import to_payload
+from retrato.embeddings.safetensors_file import nests_too_much
 from retrato.errors import EmbeddingError
 
 TEXT_KEY = "sd-ti-embedding"
 TENSOR_KEY = "TORCHTENSOR"
 MAX_JSON = 5_000_000  # bytes; 75 vectors for both encoders of SDXL take 3.5 million
-MAX_BRACKETS = 100_000  # a table takes 77; a million lists take Python a second
+MAX_COMMAS = 400_000  # those 75 vectors have 154,000 numbers; a million take Python a quarter of a second
 MAX_PIXELS = 5_000_000  # a 2048 x 2048 picture with its blocks
 DESTROYED = "its pixel data does not decompress: the card was resized or saved as JPEG, get the original"
+STRETCH = 1 << 16  # nibbles of the mask that are made at once, a power of 2
 SIDE = 512  # of the picture on a card, in pixels
 
 Bytes = NDArray[numpy.uint8]
@@ -48,7 +51,10 @@ def read_card(content: bytes) -> dict[str, Any]:
                 if math.prod(image.size) > MAX_PIXELS:
                     raise Image.DecompressionBombError
                 text: str = getattr(image, "text", {}).get(TEXT_KEY, "")
-                pixels: Bytes = numpy.asarray(image if text else image.convert("RGB"))
+                image.load()
+                pixels: Bytes | None = None
+                if not text:
+                    pixels = numpy.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise EmbeddingError(
             f"the picture is too large for a card ({MAX_PIXELS} pixels at most): it is something else"
@@ -59,13 +65,13 @@ def read_card(content: bytes) -> dict[str, Any]:
         raise EmbeddingError(
             f"the picture is damaged or its text too large, get it again ({str(error)[:60]})"
         ) from None
-    return _decoded(_from_text(text) if text else _from_pixels(pixels))
+    return _decoded(_from_text(text) if pixels is None else _from_pixels(pixels))
 
 
 def card_bytes(embedding: Embedding, picture: Image.Image | None = None) -> bytes:
     """Gives a PNG card that A1111 reads: `picture`, or a pattern of the vectors, with caption, text and pixels."""
     packed = json.dumps(to_payload(embedding), default=_encoded).encode()
-    if len(packed) > MAX_JSON or _brackets(packed) > MAX_BRACKETS:
+    if len(packed) > MAX_JSON or _is_too_rich(packed):
         raise EmbeddingError(
             f"{embedding.name} takes {len(packed)} bytes, too many for a card: write safetensors instead"
         )
@@ -102,34 +108,42 @@ def _from_pixels(pixels: Bytes) -> bytes:
     rows, columns = numpy.flatnonzero(lit.any(axis=1)), numpy.flatnonzero(lit.any(axis=0))
     if len(rows) == 0:
         raise EmbeddingError("it is an all black picture, not an embedding: keep it elsewhere")
-    nibbles = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] & 0x0F
+    nibbles = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] & numpy.uint8(0x0F)
     black = numpy.flatnonzero(nibbles.max(axis=0).max(axis=1) == 0)
     if len(black) < 2:
         raise EmbeddingError(
             "it is an ordinary picture, not an embedding, or a card that was resized: get the original"
         )
-    # What zlib gave is never longer than the JSON by more than a little, so that the rest is padding.
-    low, high = (
-        block.reshape(-1)[: MAX_JSON + 1024] for block in (nibbles[:, : black[0]], nibbles[:, black[-1] + 1 :])
-    )
+    low, high = (_head(block) for block in (nibbles[:, : black[0]], nibbles[:, black[-1] + 1 :]))
     count = min(len(low), len(high))
-    mask = _stream(count)
-    squeezed = ((high[:count] ^ mask) << 4) | (low[:count] ^ mask)
-    inflater = zlib.decompressobj()
-    try:
-        unpacked = inflater.decompress(squeezed.tobytes(), MAX_JSON)
-    except zlib.error:
-        raise EmbeddingError(DESTROYED) from None
-    if not inflater.eof:
-        too_large = f"its pixels unpack to more than {MAX_JSON} bytes, too large for an embedding: delete it"
-        raise EmbeddingError(too_large if inflater.unconsumed_tail else DESTROYED)
-    return unpacked
+    inflater, unpacked = zlib.decompressobj(), b""
+    for start, mask in zip(range(0, count, STRETCH), _stretches(), strict=False):
+        one, other = low[start : start + STRETCH][: count - start], high[start : start + STRETCH][: count - start]
+        squeezed = ((other ^ mask[: len(other)]) << 4) | (one ^ mask[: len(one)])
+        try:
+            unpacked += inflater.decompress(squeezed.tobytes(), MAX_JSON + 1 - len(unpacked))
+        except zlib.error:
+            raise EmbeddingError(DESTROYED) from None
+        if len(unpacked) > MAX_JSON:
+            raise EmbeddingError(
+                f"its pixels unpack to more than {MAX_JSON} bytes, too large for an embedding: delete it"
+            )
+        if inflater.eof:
+            return unpacked
+    raise EmbeddingError(DESTROYED)
+
+
+def _head(block: Bytes) -> Bytes:
+    """Gives a block `[H, W, 3]` as one row, without what can only be padding: zlib adds little to the JSON."""
+    most = MAX_JSON + 1024
+    rows = most // max(1, block.shape[1] * 3) + 1
+    return block[:rows].reshape(-1)[:most]
 
 
 def _decoded(text: bytes) -> dict[str, Any]:
     """Gives the dict in a card's JSON, with tensors in the two places where the layouts have them."""
-    if _brackets(text) > MAX_BRACKETS:
-        raise EmbeddingError("its JSON is no table of numbers, it nests too much: it is not an embedding")
+    if _is_too_rich(text):
+        raise EmbeddingError("its JSON holds more than a table of vectors, or nests too much: it is not an embedding")
     try:
         payload = json.loads(text)
     except (ValueError, RecursionError):
@@ -142,8 +156,9 @@ def _decoded(text: bytes) -> dict[str, Any]:
     return {key: _tensor(value) for key, value in payload.items()}
 
 
-def _brackets(text: bytes) -> int:
-    return text.count(b"[") + text.count(b"{")
+def _is_too_rich(text: bytes) -> bool:
+    """Says whether JSON takes long to read, as no embedding's does."""
+    return text.count(b",") > MAX_COMMAS or nests_too_much(text)
 
 
 def _tensor(value: Any) -> Any:
@@ -154,6 +169,8 @@ def _tensor(value: Any) -> Any:
     rows = numbers if isinstance(numbers, list) else []
     if not rows or len(rows) > (MAX_VECTORS if isinstance(rows[0], list) else 2 * MAX_FACTS):
         raise EmbeddingError(f"its vectors are no list of 1 to {MAX_VECTORS} vectors: it is not an embedding")
+    if isinstance(rows[0], list):
+        check_shape((len(rows), len(rows[0])))
     try:
         return torch.tensor(rows, dtype=torch.float64)
     except (ValueError, TypeError, RuntimeError, OverflowError):
@@ -167,17 +184,24 @@ def _encoded(value: object) -> object:
     raise TypeError(f"{type(value)} in a card")
 
 
-def _stream(count: int) -> Bytes:
-    """Gives the first `count` nibbles of the mask: state <- 1664525 state + 1013904223 mod 2^32, (state % 255) & 15.
+def _stretches() -> Iterator[Bytes]:
+    """Gives the mask, STRETCH nibbles at a time: state <- 1664525 state + 1013904223 mod 2^32, (state % 255) & 15.
 
-    States are doubled: with the first n known, the next n follow by one multiplication and one addition.
+    With the first n states known, the next n follow by one multiplication and one addition.
     """
     states = numpy.array([1013904223], dtype=numpy.uint32)
     factor, offset = 1664525, 1013904223
-    while len(states) < count:
+    while len(states) < STRETCH:
         states = numpy.concatenate([states, states * numpy.uint32(factor) + numpy.uint32(offset)])
         factor, offset = factor * factor % 2**32, (factor * offset + offset) % 2**32
-    return ((states[:count] % 255) & 0x0F).astype(numpy.uint8)
+    while True:
+        yield ((states % 255) & 0x0F).astype(numpy.uint8)
+        states = states * numpy.uint32(factor) + numpy.uint32(offset)
+
+
+def _stream(count: int) -> Bytes:
+    """Gives the first `count` nibbles of the mask."""
+    return numpy.concatenate(list(itertools.islice(_stretches(), count // STRETCH + 1)))[:count]
 
 
 def _block(nibbles: Bytes, height: int, shades: Bytes) -> Image.Image:

@@ -18,6 +18,7 @@ from retrato.errors import EmbeddingError
 
 MAX_HEADER = 1_000_000
 MAX_TENSORS = 32
+MAX_BRACKETS = 50_000  # of JSON: an embedding takes 80, a large LoRA 10,000; a million lists take Python a second
 READABLE = frozenset({"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8"})
 
 
@@ -67,13 +68,22 @@ def read_header(content: bytes) -> dict[str, object]:
         raise EmbeddingError(
             f"it claims a header of {claimed} bytes: it is cut off or no safetensors file, get it again"
         )
+    text = content[8 : 8 + claimed]
     try:
-        header = json.loads(content[8 : 8 + claimed])
+        header = None if nests_too_much(text) else json.loads(text)
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
         raise EmbeddingError("its header cannot be read: the file is damaged, get it again")
     return header
+
+
+def nests_too_much(text: bytes) -> bool:
+    """Says whether a JSON text holds more than MAX_BRACKETS lists and objects; brackets within strings do not count."""
+    if text.count(b"[") + text.count(b"{") <= MAX_BRACKETS:
+        return False
+    outside = b"".join(text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    return outside.count(b"[") + outside.count(b"{") > MAX_BRACKETS
 
 
 def _check_entry(entry: object) -> None:

@@ -5,6 +5,7 @@ animations, truncation and decompression bombs. Knows nothing of folders, captio
 """
 
 import io
+import math
 import struct
 import warnings
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from retrato.errors import PhotoError
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
+DRAFT_MARGIN = 1.4  # how much larger than asked for a JPEG is decoded at least; what is left is resized with Lanczos
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
@@ -79,7 +81,8 @@ def _decode(content: bytes, name: str, shorter_side: int | None) -> Pixels:
         raise PhotoError(_too_many_pixels(name, f"{width}x{height}"))
     turn = _TURNS.get(_orientation(image, content))
     if shorter_side is not None and image.format == "JPEG":
-        image.draft(None, (shorter_side * 2, shorter_side * 2))  # the decoder halves for free
+        least = math.ceil(shorter_side * DRAFT_MARGIN)
+        image.draft(None, (least, least))  # the decoder halves, and halves again, for free
     image.load()
     if shorter_side is not None:
         image = _reduced(image, shorter_side)

@@ -24,6 +24,7 @@ INSTALL = "install it with: pip install 'retrato[faces]'"
 SAME_PERSON = 0.6  # distance of identities up to which dlib calls two faces one person's; holds for sharp faces
 SHARP_ENOUGH = 0.12  # see `sharpness`, on a face of 150 pixels; below, and below 40 pixels, distances mean little
 SMALLEST_FACE = 40
+BEST_SIDE = 800  # pixels on the shorter side of a picture to look in: more take longer and show no more
 
 _LOOKED_AT = 400  # pixels on the shorter side in which faces are looked for
 _LONGEST = 900
@@ -64,7 +65,7 @@ def find_faces(image: Image.Image, *, thorough: bool = False) -> tuple[Face, ...
 
     A quick detector (HOG) proposes, the CNN decides on what it proposed. If nothing stands and the search is to be
     `thorough`, the CNN looks everywhere, which takes ten times as long. A second face in the background that only the
-    CNN would see can be missed. Give it about 800 pixels on the shorter side: more take longer and show no more.
+    CNN would see can be missed. Give it about BEST_SIDE pixels on the shorter side.
     """
     models = _models()
     pixels = np.asarray(image.convert("RGB"))

@@ -13,7 +13,7 @@ from retrato.errors import PhotoError
 from retrato.photos import duplicates
 from retrato.photos.advice import Figures
 from retrato.photos.clothes import clothes
-from retrato.photos.faces import Face, find_faces, why_missing
+from retrato.photos.faces import BEST_SIDE, Face, find_faces, why_missing
 from retrato.photos.framing import Box, Framing, framing, subject
 from retrato.photos.measure import Exposure, Floats, border, exposure, light, sharpness
 from retrato.photos.photo import Photo, Refused, printable, read_photo
@@ -24,7 +24,6 @@ BLURRED = 0.24  # see `sharpness`; a blur of sigma 2 in a picture of 512 pixels
 DARK, BRIGHT, FLAT = 70, 185, 40  # luma of 255, see `Exposure`
 SMALLEST_FACE = 24  # pixels at the training size: three cells of Stable Diffusion's latents
 _SECOND = 0.5  # of the height of the largest face; smaller ones stand in the background
-_FACES_AT = 800  # pixels on the shorter side, for finding and comparing faces
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Measured:
 def look(file: Path, size: int, faces: Literal["none", "quick", "thorough"]) -> Measured | Refused:
     """Gives the figures about one file at the training size, or why it cannot be used."""
     try:
-        photo = read_photo(file, shorter_side=size if faces == "none" else max(size, _FACES_AT))
+        photo = read_photo(file, shorter_side=size if faces == "none" else max(size, BEST_SIDE))
         found = None if faces == "none" else find_faces(photo.image, thorough=faces == "thorough")
         return replace(measure(photo, size, found), bytes=file.stat().st_size)
     except PhotoError as error:

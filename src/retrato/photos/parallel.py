@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -33,13 +34,14 @@ def spread(
 
     `lost(item)` stands for an item whose process died of it (killed for its memory, a fault in a decoder); the others
     are done all the same. An exception of `work` is raised. Scripts that ask for more than one process need the usual
-    `if __name__ == "__main__":`, as the processes are started anew (threads of torch would not survive a fork).
+    `if __name__ == "__main__":`, as the processes do not come from this one (threads of torch would not survive a
+    fork) but from a server that imports what `work` needs once, or, where there is none (Windows), are started anew.
     """
     if processes <= 1 or len(items) < 2:
         yield from map(work, items)
         return
     waiting, begun = deque(items), deque[tuple[Item, Future[Result]]]()
-    pool = _pool(processes)
+    pool = _pool(work, processes)
     try:
         while waiting or begun:
             while waiting and len(begun) < processes * _AHEAD:
@@ -51,7 +53,7 @@ def spread(
             result, is_whole = _next(work, begun, waiting, lost)
             if not is_whole:
                 pool.shutdown(wait=False, cancel_futures=True)
-                pool = _pool(processes)
+                pool = _pool(work, processes)
             if result is not None:
                 yield result[0]
     finally:
@@ -73,17 +75,19 @@ def _next(
     except BrokenProcessPool:
         waiting.extendleft(each for each, _ in reversed(begun))
         begun.clear()
-    with _pool(1) as alone:
+    with _pool(work, 1) as alone:
         try:
             return (alone.submit(work, item).result(),), False
         except BrokenProcessPool:
             return (lost(item),), False
 
 
-def _pool(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupting_to_the_parent
-    )
+def _pool(work: Callable[[Item], Result], processes: int) -> ProcessPoolExecutor:
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    function = work.func if isinstance(work, partial) else work
+    context.set_forkserver_preload(["__main__", function.__module__])  # what a server that runs has loaded stays so
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_interrupting_to_the_parent)
 
 
 def _leave_interrupting_to_the_parent() -> None:

@@ -11,13 +11,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from retrato.errors import PhotoError
-from retrato.photos.faces import Face, find_faces
+from retrato.photos.faces import BEST_SIDE, Face, find_faces
 from retrato.photos.framing import Box, Framing, framing, subject
 from retrato.photos.photo import MASK_SUFFIX, Photo, Refused, printable, read_mask, read_photo
 from retrato.photos.square import crop_box, cut, shaped_size, split_boxes, square
 from retrato.settings import PhotoSettings
-
-_FACES_AT = 800  # pixels on the shorter side
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def _given_mask(photo: Photo, settings: PhotoSettings) -> Image.Image | None:
 
 def _largest_face(image: Image.Image, thorough: bool) -> Face | None:
     """Gives the largest face, its box in the picture's own pixels."""
-    scale = min(1.0, _FACES_AT / min(image.size))
+    scale = min(1.0, BEST_SIDE / min(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0) if scale < 1 else image
     found = find_faces(small, thorough=thorough)

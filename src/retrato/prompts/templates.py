@@ -3,6 +3,7 @@
 Knows nothing of photos or captions; which line goes with which photo is the training's choice.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from retrato.errors import PromptError
@@ -71,6 +72,11 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 }
 
 
+def template_names(*, needs_name: bool = True) -> tuple[str, ...]:
+    """Gives the names of the built-in lists; of those whose every line has a `[name]`, where it `needs_name`."""
+    return tuple(name for name, lines in TEMPLATES.items() if not needs_name or all("[name]" in line for line in lines))
+
+
 def read_templates(path_or_name: str | Path, *, needs_name: bool = True) -> list[str]:
     """Gives the template lines of a file, or of a built-in list (one of `TEMPLATES`), without the blank ones.
 
@@ -79,7 +85,7 @@ def read_templates(path_or_name: str | Path, *, needs_name: bool = True) -> list
     line has no `[name]` where it `needs_name`: a step on that line could teach an embedding nothing.
     """
     path = Path(path_or_name)
-    lines = _built_in(path_or_name) or _lines(path)
+    lines = _built_in(path_or_name) or _lines(path, template_names(needs_name=needs_name))
     for number, line in lines:
         if needs_name and "[name]" not in line:
             raise PromptError(f"line {number} of {path} has no [name]: put [name] where the embedding belongs")
@@ -94,12 +100,12 @@ def _built_in(path_or_name: str | Path) -> list[tuple[int, str]]:
     return list(enumerate(TEMPLATES.get(name, ()), start=1))
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
+def _lines(path: Path, built_in: Sequence[str]) -> list[tuple[int, str]]:
     """Gives the numbered lines of a file without the blank ones; raises PromptError where there are none."""
     try:
         text = _text(path)
     except FileNotFoundError:
-        names = ", ".join(TEMPLATES)
+        names = ", ".join(built_in)
         raise PromptError(
             f"there is no template file {path}: give a text file with one prompt a line, or one of {names}"
         ) from None

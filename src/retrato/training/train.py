@@ -205,10 +205,8 @@ def _one_step(
 
 def _judged(run: Run, state: State, good: State, autocast: bool) -> tuple[State, State, Evaluated | None]:
     """Gives the state with its evaluation, where one is due, and the last good state."""
-    plan, is_last = run.plan, state.step == run.plan.steps
-    is_due = state.step % plan.evaluate_every == 0 or state.step % plan.save_every == 0
     # While steps are being skipped there is nothing new to judge, and nothing that is known to be good.
-    if not is_last and (not is_due or state.skipped_in_a_row):
+    if not _is_due(run, state) or (state.skipped_in_a_row and state.step != run.plan.steps):
         return state, good, None
     loss = evaluate_run(run, state.parameters, autocast)
     if not math.isfinite(loss):
@@ -223,13 +221,19 @@ def _judged(run: Run, state: State, good: State, autocast: bool) -> tuple[State,
     return judged, judged, Evaluated(state.step, loss, is_best)
 
 
+def _is_due(run: Run, state: State) -> bool:
+    """Says whether an evaluation belongs to this step."""
+    return state.step % run.plan.evaluate_every == 0 or state.step == run.plan.steps
+
+
 def _written(run: Run, state: State, evaluated: Evaluated | None) -> tuple[State, list[Previewed | Saved]]:
     """Draws a preview and writes a candidate where they are due; what could not be judged is no candidate."""
     events: list[Previewed | Saved] = []
     plan = run.plan
     if plan.preview_every and state.step % plan.preview_every == 0:
         events.append(draw_preview(run, state))
-    if evaluated is not None and (state.step == plan.steps or state.step % plan.save_every == 0):
+    is_sound = evaluated is not None or not (_is_due(run, state) or state.skipped_in_a_row)
+    if is_sound and (state.step == plan.steps or state.step % plan.save_every == 0):
         state = dataclasses.replace(state, saved=(*state.saved, state.step))
         events.append(Saved(state.step, _save(run, state)))
     return state, events

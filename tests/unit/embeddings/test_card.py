@@ -157,7 +157,13 @@ def test_refuses_strange_json(payload, tmp_path):
 def test_refuses_json_that_is_all_brackets():
     with pytest.raises(EmbeddingError, match="nests too much"):
         read_card(with_text(base64.b64encode(b"[" + b"[]," * 100_000 + b"[]]").decode()))
-    crowded = Embedding("ana", (torch.ones(1, 4),), metadata={"a": "[" * 100_001})
+    with pytest.raises(EmbeddingError, match="holds more than a table"):
+        read_card(with_text(base64.b64encode(b'{"a":[' + b"0," * 400_001 + b"0]}").decode()))
+    one, pair = (torch.ones(1, 4),), (torch.ones(1, 4), torch.ones(1, 8))
+    assert read_card(card_bytes(Embedding("ana", one, metadata={"a": "[" * 200_000})))["metadata"] == {
+        "a": "[" * 200_000
+    }
+    crowded = Embedding("ana", pair, metadata={"a": "[" * 500_000})  # their facts are packed as numbers
     with pytest.raises(EmbeddingError, match="write safetensors instead"):
         card_bytes(crowded)
 

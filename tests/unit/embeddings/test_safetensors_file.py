@@ -5,7 +5,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from retrato.embeddings.safetensors_file import read_safetensors
+from retrato.embeddings.embedding import Embedding
+from retrato.embeddings.safetensors_file import read_safetensors, safetensors_bytes
 from retrato.errors import EmbeddingError
 
 
@@ -76,3 +77,10 @@ def test_a_step_that_is_no_count_is_unknown(step):
 def test_refuses(content, reason):
     with pytest.raises(EmbeddingError, match=reason):
         read_safetensors(content, "ana")
+
+
+def test_refuses_a_header_that_is_all_brackets_but_not_brackets_in_words():
+    with pytest.raises(EmbeddingError, match="header cannot be read"):
+        read_safetensors(lying({"a": [[]] * 50_001}), "ana")
+    crowded = Embedding("ana", (torch.ones(1, 4),), metadata={"a": '[{"\\' * 90_000})
+    assert read_safetensors(safetensors_bytes(crowded), "ana").metadata == crowded.metadata

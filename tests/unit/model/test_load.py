@@ -138,6 +138,21 @@ def test_a_gpu_gets_the_halves_that_it_has(monkeypatch: pytest.MonkeyPatch) -> N
         assert "Card 9000" in choice.reason
 
 
+def test_apples_and_intels_gpus_are_taken_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not torch.cuda.is_available()
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: True)
+    monkeypatch.setattr(torch.xpu, "get_device_name", lambda *_: "Arc")
+    intel = choose_device()
+    assert (intel.device.type, intel.dtype) == ("xpu", torch.bfloat16)
+    assert "an Intel GPU was found: Arc" in intel.reason
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    apple = choose_device()
+    assert (apple.device.type, apple.dtype) == ("mps", torch.float32)
+    assert "black pictures" in apple.reason
+    assert choose_device("mps").device.type == "mps"
+    assert choose_device("cpu").device.type == "cpu"
+
+
 def test_device_and_format() -> None:
     assert choose_device("cpu").dtype == torch.float32
     assert choose_device("cpu", "bfloat16").dtype == torch.bfloat16
@@ -146,6 +161,7 @@ def test_device_and_format() -> None:
         ("toaster", "auto"),
         ("cuda:99", "auto"),
         ("xpu:9", "auto"),
+        ("mps", "auto"),
         ("meta", "auto"),
         ("cpu", "int8"),
     ):

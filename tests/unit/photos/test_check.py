@@ -1,3 +1,5 @@
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,7 +7,18 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from retrato.errors import PhotoError
-from retrato.photos import Photo, PhotoVerdict, Refused, check_photos, read_photos, require_trainable
+from retrato.photos import (
+    Photo,
+    PhotoVerdict,
+    PreparedPhoto,
+    Refused,
+    check_photos,
+    prepare,
+    read_photos,
+    require_trainable,
+)
+from retrato.photos.photo import printable
+from retrato.settings import PhotoSettings
 
 Scene = Callable[..., Image.Image]
 FolderOf = Callable[..., Path]
@@ -73,6 +86,42 @@ def test_unreadable_files_are_refused_by_name_and_the_rest_is_checked(folder_of:
     assert all(name in each.problems[0] and each.width == 0 for name, each in refused.items())
     assert any("03.png, zero.jpg cannot be used" in sentence for sentence in report.advice)
     assert report.verdict == "good"  # eleven photos less one are enough
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """A PNG that says it is so large, and holds nothing."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def test_every_bad_file_under_every_odd_name_is_reported_by_name_and_nothing_else_is_lost(
+    folder_of: FolderOf, scene: Scene, tmp_path: Path
+) -> None:
+    folder = folder_of(3)
+    whole = (folder / "00.png").read_bytes()
+    bad = {
+        'it\'s "zero".png': b"",
+        "smile \U0001f600.png": whole[:500],
+        "two\nlines.png": b"Dear diary",
+        "x" * 251 + ".png": whole[:30],
+        "hundred megapixels.png": huge_png(10_000, 10_000),
+    }
+    for name, content in bad.items():
+        (folder / name).write_bytes(content)
+    scene(1, (1, 1)).save(folder / "one pixel.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "up").symlink_to(folder)
+    wanted = {*bad, "one pixel.png", "loop.png"}
+    report = check_photos(folder)
+    refused = {each.file.name: each.problems for each in report.photos if each.verdict == "refused"}
+    assert set(refused) == wanted
+    assert all(printable(name) in problems[0] and "\n" not in problems[0] for name, problems in refused.items())
+    assert len(report.photos) == 3 + len(wanted)
+    done = list(prepare(folder, tmp_path / "out", PhotoSettings(size=64)))
+    assert {each.file.name for each in done if isinstance(each, Refused)} == wanted
+    assert len([each for each in done if isinstance(each, PreparedPhoto)]) == 3
+    assert (folder / "00.png").read_bytes() == whole
 
 
 def test_small_sets_are_refused_or_doubtful(folder_of: FolderOf) -> None:

@@ -228,7 +228,7 @@ def test_refuses_too_many_bytes(monkeypatch: pytest.MonkeyPatch, scene: Scene) -
     assert "save it smaller" in refused(saved(scene(8)))
 
 
-@pytest.mark.parametrize("size", [(9000, 9000), (12000, 12000), (60000, 60000)])
+@pytest.mark.parametrize("size", [(9000, 9000), (10_000, 10_000), (60000, 60000)])
 def test_refuses_too_many_pixels_by_the_header_alone(size: tuple[int, int]) -> None:
     header = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
     parts = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]

@@ -1,5 +1,7 @@
 import os
+import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,11 @@ def fatal(item: int, deadly: int) -> int:
     if item == deadly:
         os._exit(9)
     return item * 2
+
+
+def marked(item: int, folder: Path) -> int:
+    (folder / str(item)).touch()
+    return item
 
 
 def failing(item: int) -> int:
@@ -36,6 +43,14 @@ def test_a_process_that_dies_costs_one_item() -> None:
 def test_errors_of_the_work_are_raised() -> None:
     with pytest.raises(ValueError, match="0"):
         list(spread(failing, range(3), 2, lost))
+
+
+def test_no_more_than_two_a_process_are_begun_before_their_turn(tmp_path: Path) -> None:
+    results = spread(partial(marked, folder=tmp_path), range(40), 2, lost)
+    assert next(results) == 0
+    time.sleep(0.5)  # enough for many more of these, if anybody asked for them
+    assert len(list(tmp_path.iterdir())) <= 4
+    results.close()
 
 
 def test_few_items_are_done_in_this_process() -> None:

@@ -3,9 +3,14 @@ from pathlib import Path
 import pytest
 
 from retrato.errors import PromptError
-from retrato.prompts.templates import LARGEST_FILE, TEMPLATES, fill_template, read_templates
+from retrato.prompts.templates import LARGEST_FILE, TEMPLATES, fill_template, read_templates, template_names
 
 NAMELESS = ("hypernetwork", "none")
+
+
+def test_lists_without_a_name_are_offered_only_where_none_is_needed() -> None:
+    assert set(template_names()) == set(TEMPLATES) - set(NAMELESS)
+    assert template_names(needs_name=False) == tuple(TEMPLATES)
 
 
 @pytest.mark.parametrize("name", sorted(set(TEMPLATES) - set(NAMELESS)))

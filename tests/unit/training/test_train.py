@@ -59,7 +59,7 @@ def test_tells_the_whole_story_in_order(run_training: Start, quick: TrainSetting
     kinds = [type(event).__name__ for event in events]
     assert kinds == [
         "Prepared",
-        *("Stepped", "Stepped", "Evaluated", "Stepped", "Evaluated", "Saved"),
+        *("Stepped", "Stepped", "Evaluated", "Stepped", "Saved"),
         *("Stepped", "Evaluated", "Stepped", "Stepped", "Evaluated", "Saved"),
         *("Picked", "Finished"),
     ]
@@ -71,6 +71,19 @@ def test_tells_the_whole_story_in_order(run_training: Start, quick: TrainSetting
     assert finished.stop_reason == "all 6 steps are done"
     assert finished.run_folder == tmp_path / "run"
     assert sum(finished.times.values()) == pytest.approx(finished.seconds)
+
+
+def test_candidates_are_saved_where_they_are_asked_for_judged_or_not(
+    run_training: Start, quick: TrainSettings, tmp_path: Path
+) -> None:
+    *events, finished = run_training(quick.changed(evaluate_every=5, save_every=2, recipe="a1111"))
+    assert [event.step for event in of_kind(events, Saved)] == [2, 4, 6]
+    assert [event.step for event in of_kind(events, Evaluated)] == [5, 6]
+    assert isinstance(finished, Finished)
+    assert all(read_embedding(each.file).step == each.step for each in finished.candidates)
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert [each["step"] for each in run["candidates"] if each["loss"] is None] == [2, 4]
+    assert finished.picked_step in (5, 6)  # without a scorer the least loss decides, and these have one
 
 
 def test_the_embedding_is_on_disk_with_its_provenance(
@@ -91,7 +104,7 @@ def test_the_embedding_is_on_disk_with_its_provenance(
 def test_the_run_folder_says_everything(run_training: Start, quick: TrainSettings, tmp_path: Path) -> None:
     events = list(run_training(quick.changed(preview_every=3)))
     run = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert [each["step"] for each in run["evaluations"]] == [2, 3, 4, 6]
+    assert [each["step"] for each in run["evaluations"]] == [2, 4, 6]
     assert [each["loss"] for each in run["evaluations"]] == [event.loss for event in of_kind(events, Evaluated)]
     assert run["pick_reason"] == of_kind(events, Picked)[0].reason
     assert [each["held_out"] for each in run["photos"]].count(True) == 1
@@ -246,6 +259,7 @@ def test_a_step_that_is_no_number_is_skipped_and_the_rate_halves(
     monkeypatch.setattr(answer, "gradients", Poisoned([3], in_gradient))
     events = list(run_training(quick.changed(learning_rate="0.004")))
     assert [event.learning_rate for event in of_kind(events, Stepped)] == [0.004] * 3 + [0.002] * 3
+    assert [event.step for event in of_kind(events, Saved)] == [6]  # at the third nothing was learned
     assert json.loads((tmp_path / "run" / "run.json").read_text())["skipped_steps"] == 1
 
 
@@ -276,10 +290,10 @@ def test_after_three_ways_back_it_stops_with_a_sentence(
 def test_an_evaluation_that_is_no_number_goes_back_too(
     run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses = iter([0.5, math.nan, 0.4, 0.3, 0.3])
+    losses = iter([0.5, math.nan, 0.4, 0.3])
     monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(losses))
-    events = list(run_training(quick))
-    assert [event.loss for event in of_kind(events, Evaluated)] == [0.5, 0.4, 0.3]
+    events = list(run_training(quick.changed(save_every=4)))
+    assert [event.loss for event in of_kind(events, Evaluated)] == [0.5, 0.4]
     assert [event.step for event in of_kind(events, Saved)] == [6]
 
 

@@ -1,11 +1,16 @@
+from statistics import median
+from types import SimpleNamespace
+
 import pytest
 
 from retrato.embeddings import Embedding
 from retrato.errors import PhotoError
 from retrato.model import Components, initial_vectors
 from retrato.photos import Photo
+from retrato.photos.likeness import FaceDistance, KnownFaces, Quality
+from retrato.training import verdict as module
 from retrato.training.recipes import RECIPES
-from retrato.training.verdict import ScoredPicture, Verdict, judge_artefact
+from retrato.training.verdict import FaceSummary, ScoredPicture, Verdict, judge_artefact
 
 from .conftest import ColourScorer
 
@@ -34,6 +39,11 @@ def test_pictures_are_those_of_picking_and_the_scores_stand_on_them(
     assert verdict.taints == ()
 
 
+def _drawn(photo: Photo) -> object:
+    """What stands in for a picture that was drawn."""
+    return SimpleNamespace(image=photo.image, seed=1)
+
+
 @pytest.mark.parametrize(
     ("facts", "seen", "taints"),
     [
@@ -52,10 +62,7 @@ def test_what_makes_a_score_too_good_is_said(
     seen: tuple[str, ...],
     taints: list[str],
 ) -> None:
-    from retrato.training import verdict
-
-    pictures = [type("Drawn", (), {"image": photo.image, "seed": 1})() for photo in photos] * 2
-    monkeypatch.setattr(verdict, "draw_cells", lambda *_: pictures)
+    monkeypatch.setattr(module, "draw_cells", lambda *_: [_drawn(photo) for photo in photos] * 2)
     *_, found = judge_artefact(tiny_components, embedding(tiny_components, **facts), photos, scorer, seen=seen)
     assert isinstance(found, Verdict)
     assert len(found.taints) == len(taints)
@@ -65,3 +72,44 @@ def test_what_makes_a_score_too_good_is_said(
 def test_one_photo_is_too_few(tiny_components: Components, photos: list[Photo], scorer: ColourScorer) -> None:
     with pytest.raises(PhotoError, match="at least 2"):
         next(judge_artefact(tiny_components, embedding(tiny_components), photos[:1], scorer))
+
+
+def face(distance: float | None, quality: Quality) -> FaceDistance:
+    return FaceDistance(distance, quality)
+
+
+def test_clear_faces_count_and_the_others_are_counted(
+    tiny_components: Components, photos: list[Photo], scorer: ColourScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "why_missing", lambda: None)
+    monkeypatch.setattr(module, "known_faces", lambda files: KnownFaces((), 0.25))
+    faces = [
+        face(0.3, "clear"),
+        face(0.9, "unclear"),
+        face(None, "none"),
+        face(0.5, "clear"),
+        *[face(0.4, "clear")] * 9,
+    ]
+    monkeypatch.setattr(KnownFaces, "distance_to", lambda *_: faces.pop(0))
+    *pictures, verdict = judge_artefact(tiny_components, embedding(tiny_components), photos, scorer)
+    assert isinstance(verdict, Verdict)
+    shown = [each.face for each in pictures if isinstance(each, ScoredPicture) and each.shows_identity]
+    counted = [each.distance for each in shown if each is not None and each.quality == "clear"]
+    assert verdict.faces == FaceSummary(
+        median(counted), 0.25, clear=len(counted), unclear=sum(each.quality == "unclear" for each in shown if each),
+        none=sum(each.quality == "none" for each in shown if each),
+    )  # fmt: skip
+    assert 0 < len(counted) < len(pictures)
+
+
+def test_where_there_are_no_faces_the_reason_is_said(
+    tiny_components: Components, photos: list[Photo], scorer: ColourScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "draw_cells", lambda *_: [_drawn(photo) for photo in photos] * 2)
+    for found, reason in ((lambda: "there is no face finder", "no face finder"), (lambda: None, "00.png")):
+        monkeypatch.setattr(module, "why_missing", found)
+        *pictures, verdict = judge_artefact(tiny_components, embedding(tiny_components), photos, scorer)
+        assert isinstance(verdict, Verdict)
+        assert isinstance(verdict.faces, str)
+        assert reason in verdict.faces
+        assert all(each.face is None for each in pictures if isinstance(each, ScoredPicture))

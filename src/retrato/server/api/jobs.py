@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from retrato.errors import SettingsError, UnknownError
 from retrato.jobs import Job, JobEvent, JobQueue, order_captions, order_drawing, order_preparation, order_training
 from retrato.photos import list_photos
-from retrato.prompts.templates import TEMPLATES
+from retrato.prompts.templates import template_names
 from retrato.server.problems import Problem
 from retrato.server.service import Service
 from retrato.server.waiting import follow
@@ -244,8 +244,9 @@ def _submit(
             return order_drawing(queue, settings, owner=owner, model=model)
         case TrainOrder() | HypernetworkOrder():
             photos = service.photo_set(order.photos, owner=owner)
-            if order.settings.template not in (None, *TEMPLATES):
-                raise SettingsError(f"template is {order.settings.template!r}: name one of {', '.join(TEMPLATES)}")
+            names = template_names(needs_name=isinstance(order, TrainOrder))
+            if order.settings.template not in (None, *names):
+                raise SettingsError(f"template is {order.settings.template!r}: name one of {', '.join(names)}")
             service.studio.check_training(photos, order.settings)
             return order_training(queue, photos, order.settings, owner=owner, model=model)
         case PrepareOrder():

@@ -115,7 +115,9 @@ class Training(Request):
     log_directory: Name | None = Field(None, description="not looked at: runs lie in the home folder")
     training_width: int | None = None
     training_height: int | None = None
-    varsize: bool | None = None
+    varsize: bool | None = Field(
+        None, description="each photo in its own shape, the nearest of a grid; no width, height"
+    )
     steps: int | None = None
     clip_grad_mode: Name | None = Field(None, description="disabled, value or norm")
     clip_grad_value: str | float | None = Field(None, description="a number, or a schedule")

@@ -1,6 +1,6 @@
 """A1111's create, train and preprocess: its fields in terms of our settings. What it answers, plus honest statuses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from retrato.embeddings import Embedding
 from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, SettingsError
 from retrato.hypernetworks import Hypernetwork
 from retrato.jobs import Job, order_preparation, order_training
-from retrato.prompts.templates import TEMPLATES
+from retrato.prompts.templates import template_names
 from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi import failure
 from retrato.server.api.sdapi_fields import Field as Asked
@@ -35,16 +35,23 @@ TRAINING = (
     Asked("tag_drop_out", None, "tag_dropout"),
     Asked("latent_sampling_method", None, "latent_sampling", ("",)),
     Asked("use_weight", None, "use_mask"),
-    Asked("varsize", None, None, (False,)),
+    Asked("varsize", None, "buckets", (False,)),
     Asked("create_image_every", None, "preview_every"),
-    Asked("template_filename", None, "template", ("",), lambda said: _template(str(said))),
 )
 TRAINING_EMBEDDING = (
     *TRAINING,
     Asked("save_embedding_every", None, "save_every", (0,)),
     Asked("save_image_with_stored_embedding", None, "preview_cards"),
+    Asked("template_filename", None, "template", ("",), lambda said: _template(str(said), template_names())),
 )
-TRAINING_HYPERNETWORK = (*TRAINING, Asked("save_hypernetwork_every", None, "save_every", (0,)))
+TRAINING_HYPERNETWORK = (
+    *TRAINING,
+    Asked("save_hypernetwork_every", None, "save_every", (0,)),
+    Asked(
+        *("template_filename", None, "template", ("",)),
+        lambda said: _template(str(said), template_names(needs_name=False)),
+    ),
+)
 # Fields that are looked at one by one, and those that say how previews are drawn, which are drawn in one way here.
 TAKEN = (
     *("id_task", "embedding_name", "hypernetwork_name", "data_root", "log_directory", "clip_grad_mode"),
@@ -198,6 +205,10 @@ def _training(service: Service, body: Mapping[str, Any], kind: type[LearnSetting
     name = str(body.get(f"{what}_name") or "")
     begun = _begun_embedding(service, name) if is_embedding else _begun_hypernetwork(service, name)
     values: dict[str, Any] = {"name": name, "overwrite": True, "recipe": "a1111", **begun, **_filled(fields, body)}
+    if values.get(
+        "buckets"
+    ):  # each photo's own shape; width and height are always sent, and not looked at there either
+        values = {field: value for field, value in values.items() if field not in ("width", "height")}
     mode = body.get("clip_grad_mode")
     if mode in ("norm", "value"):
         values |= {"gradient_clip": str(body.get("clip_grad_value", "0.1")), "gradient_clip_by": mode}
@@ -240,11 +251,11 @@ def _begun_hypernetwork(service: Service, name: str) -> dict[str, Any]:
     }
 
 
-def _template(said: str) -> str:
-    """Gives the built-in template that a file name stands for; raises SettingsError for any other."""
+def _template(said: str, names: Sequence[str]) -> str:
+    """Gives the built-in template that a file name stands for; raises SettingsError for any but `names`."""
     name = said.removesuffix(".txt")
-    if name not in TEMPLATES:
-        raise SettingsError(f"template_filename is {said[:60]!r}: name one of {', '.join(TEMPLATES)}")
+    if name not in names:
+        raise SettingsError(f"template_filename is {said[:60]!r}: name one of {', '.join(names)}")
     return name
 
 

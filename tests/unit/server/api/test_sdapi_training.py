@@ -171,6 +171,7 @@ def test_training_starts_from_what_was_created(begun: Service) -> None:
         ({"use_weight": True}, {"use_mask": True}),
         ({"use_weight": False}, {"use_mask": False}),
         ({"training_width": 96, "training_height": 64}, {"width": 96, "height": 64}),
+        ({"varsize": True}, {"buckets": True, "width": None, "height": None}),
         ({"create_image_every": 5, "save_embedding_every": 7}, {"preview_every": 5, "save_every": 7}),
         ({"save_image_with_stored_embedding": True}, {"preview_cards": True}),
         ({"template_filename": "subject"}, {"template": "subject"}),
@@ -190,7 +191,8 @@ def test_each_of_a1111s_training_fields_says_what_it_says_there(
     "changes",
     [
         {"clip_grad_mode": "both"},
-        {"varsize": True},
+        {"template_filename": "hypernetwork.txt"},
+        {"template_filename": "none"},
         {"template_filename": "/etc/passwd"},
         {"template_filename": "../subject.txt"},
         {"steps": 10**9},
