@@ -31,6 +31,7 @@ from retrato.generation import (
     name_warnings,
     recall_picture,
     vary,
+    vary_sheet,
 )
 from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
@@ -304,7 +305,21 @@ class Studio:
                     "expect another picture"
                 )
 
-    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis]) -> Iterator[Sampled | Cell]:
+    def plan_grid(
+        self, settings: GenerateSettings, axes: Sequence[Axis]
+    ) -> tuple[GenerateSettings, Sequence[Axis]]:
+        """Gives what `draw_grid` takes: where `settings` ask for a matrix, it takes the sides before the `axes`.
+
+        Raises what `vary_sheet` does.
+        """
+        if settings.matrix == "off":
+            return settings, axes
+        settings, sides = vary_sheet(settings, styles=self.styles, wildcards=self.wildcards)
+        return settings, [*sides, *axes]
+
+    def draw_grid(
+        self, settings: GenerateSettings, axes: Sequence[Axis], *, first: int = 0
+    ) -> Iterator[Sampled | Cell]:
         """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`.
 
         Wildcards are chosen once for the whole sheet.
@@ -314,7 +329,7 @@ class Studio:
         own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
         if more:
             raise SettingsError("a sheet has one prompt: leave out --wildcards all, or make an axis of it")
-        return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks)
+        return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks, first=first)
 
     def _train_many(
         self, people: Mapping[str, tuple[Path, TrainSettings]], resume: bool, at_once: int

@@ -45,10 +45,12 @@ def draw_grid(
     axes: Sequence[Axis],
     embeddings: Mapping[str, Embedding],
     hypernetworks: Mapping[str, Hypernetwork] = MappingProxyType({}),
+    *,
+    first: int = 0,
 ) -> Iterator[Sampled | Cell]:
     """Draws one picture for each combination of values, x fastest, and yields each step and each cell.
 
-    All share one seed unless an axis says another. Raises SettingsError, PromptError or EmbeddingError before the first
+    All share one seed unless an axis says another. `first` leaves out the cells before it: they are there already. Raises SettingsError, PromptError or EmbeddingError before the first
     step where any cell asks for what does not exist.
     """
     if not 1 <= len(axes) <= 3:
@@ -65,7 +67,7 @@ def draw_grid(
     ]
     for _, (own, _) in states:
         resolve_settings(components, own, read_source(own))
-    for number, (labels, (own, vectors)) in enumerate(states):
+    for number, (labels, (own, vectors)) in enumerate(states[first:], first):
         for event in generate(components, own, vectors, hypernetworks):
             if isinstance(event, Drawn):
                 yield Cell(event.image, labels)
@@ -98,6 +100,7 @@ def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Pat
     notes = PngInfo()
     notes.add_text("parameters", cells[0].image.infotext)
     path = folder / f"grid-{max(numbers, default=-1) + 1:04d}.png"
+    folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         sheet(cells, axes).save(temporary, format="PNG", pnginfo=notes)
     return path
