@@ -305,9 +305,7 @@ class Studio:
                     "expect another picture"
                 )
 
-    def plan_grid(
-        self, settings: GenerateSettings, axes: Sequence[Axis]
-    ) -> tuple[GenerateSettings, Sequence[Axis]]:
+    def plan_grid(self, settings: GenerateSettings, axes: Sequence[Axis]) -> tuple[GenerateSettings, Sequence[Axis]]:
         """Gives what `draw_grid` takes: where `settings` ask for a matrix, it takes the sides before the `axes`.
 
         Raises what `vary_sheet` does.

@@ -2,7 +2,7 @@
 
 from retrato.generation.axes import AXES, Axis, parse_axis
 from retrato.generation.generate import Drawn, Sampled, generate
-from retrato.generation.grid import Cell, draw_grid, save_sheet, sheet
+from retrato.generation.grid import Cell, draw_grid, require_sheet, save_sheet, sheet
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import format_infotext, parse_infotext
 from retrato.generation.networks import hypernet_tag
@@ -33,6 +33,7 @@ __all__ = [
     "read_infotext",
     "recall",
     "recall_picture",
+    "require_sheet",
     "resolve_settings",
     "save_sheet",
     "sheet",

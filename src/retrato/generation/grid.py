@@ -4,6 +4,7 @@ Knows axes by what they do; what they are called is `axes`' business.
 """
 
 import itertools
+import math
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,16 +51,11 @@ def draw_grid(
 ) -> Iterator[Sampled | Cell]:
     """Draws one picture for each combination of values, x fastest, and yields each step and each cell.
 
-    All share one seed unless an axis says another. `first` leaves out the cells before it: they are there already. Raises SettingsError, PromptError or EmbeddingError before the first
-    step where any cell asks for what does not exist.
+    All share one seed unless an axis says another. The cells before `first` are left out: they are there already.
+    Raises SettingsError, PromptError or EmbeddingError before the first step where any cell asks for what does not
+    exist.
     """
-    if not 1 <= len(axes) <= 3:
-        raise SettingsError(f"a sheet has {len(axes)} axes: give one to three, x, y and z")
-    count = 1
-    for axis in axes:
-        count *= len(axis.labels)
-    if count > MOST_CELLS:
-        raise SettingsError(f"the axes make {count} pictures: at most {MOST_CELLS} fit on a sheet")
+    count = require_sheet(axes)
     if settings.seed == -1:
         settings = settings.changed(seed=secrets.randbelow(2**32 - 1))
     states = [
@@ -73,6 +69,16 @@ def draw_grid(
                 yield Cell(event.image, labels)
             else:
                 yield Sampled(event.step, event.steps, number, count, event.latents, event.estimate)
+
+
+def require_sheet(axes: Sequence[Axis]) -> int:
+    """Gives how many pictures the axes make; raises SettingsError where these are no sheet."""
+    if not 1 <= len(axes) <= 3:
+        raise SettingsError(f"a sheet has {len(axes)} axes: give one to three, x, y and z")
+    count = math.prod(len(axis.labels) for axis in axes)
+    if count > MOST_CELLS:
+        raise SettingsError(f"the axes make {count} pictures: at most {MOST_CELLS} fit on a sheet")
+    return count
 
 
 def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:

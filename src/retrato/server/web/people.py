@@ -105,7 +105,9 @@ def _card(site: Site, embedding: Embedding, owner: str) -> Html:
     address = f"/api/v1/pictures/{pictures[0].id}/thumbnail" if pictures else _learned(site, name, owner)
     if address:
         face = tag("img", src=address, alt=name, class_="face")
-    facts = site("people.facts", vectors=embedding.vectors_per_token, model=embedding.base_model or "?")
+    facts = site("people.vectors", vectors=embedding.vectors_per_token)
+    if embedding.base_model:
+        facts += " · " + site("people.model", model=embedding.base_model)
     sure = site("people.sure", name=name)
     forget = button(site("people.forget"), SAID, f"forget {name}", class_="small danger", sure=sure)
     actions = tag("div", button(site("people.draw"), SAID, f"draw {name}"), forget, class_="row")

@@ -35,7 +35,7 @@ def test_a_running_drawing_shows_progress_and_what_is_there(queue: JobQueue) -> 
     queue.show(job.id, b"png")
     page = stage_of(site(queue), queue.get(job.id))
     assert "Image 2 of 3, step 4 of 20" in page
-    assert f"/api/v1/jobs/{job.id}/preview" in page
+    assert f"/web/previews/{job.id}" in page
     assert "seed 5" in page
     assert "<b>" not in page
 
