@@ -31,7 +31,6 @@ from retrato.generation import (
     name_warnings,
     recall_picture,
     vary,
-    vary_sheet,
 )
 from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
@@ -305,19 +304,7 @@ class Studio:
                     "expect another picture"
                 )
 
-    def plan_grid(self, settings: GenerateSettings, axes: Sequence[Axis]) -> tuple[GenerateSettings, Sequence[Axis]]:
-        """Gives what `draw_grid` takes: where `settings` ask for a matrix, it takes the sides before the `axes`.
-
-        Raises what `vary_sheet` does.
-        """
-        if settings.matrix == "off":
-            return settings, axes
-        settings, sides = vary_sheet(settings, styles=self.styles, wildcards=self.wildcards)
-        return settings, [*sides, *axes]
-
-    def draw_grid(
-        self, settings: GenerateSettings, axes: Sequence[Axis], *, first: int = 0
-    ) -> Iterator[Sampled | Cell]:
+    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis], first: int = 0) -> Iterator[Sampled | Cell]:
         """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`.
 
         Wildcards are chosen once for the whole sheet.

@@ -29,12 +29,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Studio:
-    """A `retrato serve` on the tiny model; `start` after `kill` is the same studio after a crash."""
+    """A `retrato serve` on the tiny model; `start` after `kill` is the same studio after a crash.
+
+    `start` does not wait: whoever asks for the `url` does.
+    """
 
     def __init__(self, home: Path, model: Path) -> None:
-        self._home, self._model, self._port = home, model, 0
+        self._home, self._model, self._port, self._url = home, model, 0, ""
 
     def start(self) -> None:
+        self._url = ""
         command = [sys.executable, "-m", "retrato", "serve", "--model", str(self._model), "--port", str(self._port)]
         self._process = subprocess.Popen(
             [*command, "--json"],
@@ -43,9 +47,14 @@ class Studio:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        assert self._process.stdout is not None
-        told = json.loads(self._process.stdout.readline())
-        self.url, self._port = told["url"].rstrip("/"), told["port"]
+
+    @property
+    def url(self) -> str:
+        if not self._url:
+            assert self._process.stdout is not None
+            told = json.loads(self._process.stdout.readline())
+            self._url, self._port = told["url"].rstrip("/"), told["port"]
+        return self._url
 
     def kill(self) -> None:
         self._process.kill()
@@ -78,12 +87,23 @@ def make_studio(tiny_folder: Path) -> Iterator[Callable[[Path], Studio]]:
     yield make
     for studio in started:
         studio.kill()
-        assert studio.lookups == ""
+    assert [studio.lookups for studio in started] == [""] * len(started)
 
 
 @pytest.fixture(scope="package")
-def studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    """One studio for all tests that do not crash it; what hostile people sent lies in its folder."""
+def empty_studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """A studio in which nobody has been."""
+    return make_studio(tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture(scope="package")
+def studio(
+    make_studio: Callable[[Path], Studio], empty_studio: Studio, tmp_path_factory: pytest.TempPathFactory
+) -> Studio:
+    """One studio for all tests that do not crash it; what hostile people sent lies in its folder.
+
+    The empty one starts beside it, so that whoever needs that one does not wait.
+    """
     import torch
 
     from retrato.embeddings import Embedding, write_embedding

@@ -13,10 +13,8 @@ PHOTOS = sorted((Path(__file__).parents[2] / "examples/photos/benny").glob("*.pn
 MORE = {"steps": "40000", "save_every": "10", "evaluate_every": "10", "preview_every": "10", "held_out": "1"}
 
 
-def test_from_photos_to_a_picture_over_a_crash(
-    make_studio: Callable[[Path], Studio], visit: Callable[..., Page], tmp_path: Path
-) -> None:
-    studio = make_studio(tmp_path)
+def test_from_photos_to_a_picture_over_a_crash(empty_studio: Studio, visit: Callable[..., Page]) -> None:
+    studio = empty_studio
     page = visit(studio.url)
     drop_and_check(page)
     begin_to_learn(page)

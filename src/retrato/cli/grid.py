@@ -14,7 +14,7 @@ from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
 from retrato.errors import SettingsError
-from retrato.generation import Axis, Cell, Sampled, parse_axis, save_sheet
+from retrato.generation import Axis, Cell, Sampled, parse_axis, save_sheet, vary_sheet
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
@@ -52,7 +52,7 @@ def grid(
     axes: Sequence[Axis] = [parse_axis(text) for text in (x, y, z) if text]
     started = time.perf_counter()
     studio = Studio.open(model, device=device, dtype=dtype)
-    settings, axes = studio.plan_grid(settings, axes)
+    settings, axes = vary_sheet(settings, axes, styles=studio.styles, wildcards=studio.wildcards)
     folder = out or studio.outputs
     cells: list[Cell] = []
     files: list[dict[str, object]] = []

@@ -7,7 +7,7 @@ import io
 import itertools
 import re
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ from typing import Any, cast
 from PIL import Image
 from torch import Tensor
 
-from retrato.generation import Cell, Drawn, GeneratedImage, Sampled, parse_axis, save_sheet
+from retrato.generation import Axis, Cell, Drawn, GeneratedImage, Sampled, parse_axis, save_sheet, vary_sheet
 from retrato.jobs.queue import Job, JobQueue, Wish
 from retrato.jobs.said import Pace, Said
 from retrato.model.latents import decode, pixels_to_images
@@ -62,7 +62,8 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
 def draw_sheet(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | None, Mapping[str, Any]]:
     """Draws a comparison sheet: says each picture's file as `draw` does, and at the end the sheet's; gives all."""
     asked = GenerateSettings(**job.settings)
-    settings, axes = studio.plan_grid(asked, [parse_axis(text) for text in job.options["axes"]])
+    axes: Sequence[Axis] = [parse_axis(text) for text in job.options["axes"]]
+    settings, axes = vary_sheet(asked, axes, styles=studio.styles, wildcards=studio.wildcards)
     images, cells = _cells_there(studio, queue, job, asked)
     pace, previewer, started = Pace(), _Previewer(studio, queue, job.id), time.perf_counter()
     drawing = cast("Generator[Sampled | Cell, None, None]", studio.draw_grid(settings, axes, first=len(cells)))
