@@ -51,6 +51,7 @@ def drop_and_check(page: Page) -> None:
     expect(page.locator(".opened textarea")).to_have_value("a man in a yellow shirt")
     expect(page.locator(".opened button", has_text="Whole again")).to_be_visible()
     page.click(".opened button >> text=Close")
+    expect(page.locator(".opened")).to_have_count(0)  # else the page moves under the mouse
     expect(page.locator("#photos-sheet figure")).to_have_count(len(PHOTOS))
     page.click("#photos-train")
 
