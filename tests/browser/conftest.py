@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHOTS = Path(__file__).parent / "screenshots"
 WATCHING = Path(__file__).parent / "watching"  # a sitecustomize that writes name look-ups down
-WAIT = 30_000  # milliseconds; a slow machine is no fault of the page
+WAIT = 120_000  # milliseconds; a slow machine is no fault of the page
 
 expect.set_options(timeout=WAIT)
 

@@ -102,7 +102,7 @@ def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
 
 def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Path:
     """Writes the sheet as `grid-<next free number>.png` with the first picture's parameters, and gives its path."""
-    numbers = [int(found[1]) for entry in folder.glob("grid-*.png") if (found := re.match(r"grid-(\d+)", entry.name))]
+    numbers = [int(entry.stem.removeprefix("grid-")) for entry in folder.glob("grid-*.png") if is_sheet(entry)]
     notes = PngInfo()
     notes.add_text("parameters", cells[0].image.infotext)
     path = folder / f"grid-{max(numbers, default=-1) + 1:04d}.png"
@@ -110,6 +110,11 @@ def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Pat
     with atomic_path(path) as temporary:
         sheet(cells, axes).save(temporary, format="PNG", pnginfo=notes)
     return path
+
+
+def is_sheet(file: Path) -> bool:
+    """Says whether a picture has the name that `save_sheet` gives."""
+    return re.fullmatch(r"grid-\d+\.png", file.name) is not None
 
 
 def _table(cells: Sequence[Cell], axes: Sequence[Axis], columns: int, rows: int) -> Image.Image:
