@@ -1,6 +1,5 @@
 """A control of the page for a field of the settings: its bounds, default and description are the field's own."""
 
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType, NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -41,8 +40,7 @@ def control(
     inner = tuple(each for each in get_args(field.annotation) if each is not NoneType)
     annotation = inner[0] if inner and get_origin(field.annotation) is not Literal else field.annotation
     default = None if field.is_required() else field.default
-    info = re.sub(r"__\w+__", r"`\g<0>`", describe(site, kind, name))  # it is read as Markdown
-    look = {"label": label(site, name), "info": info, "elem_id": f"{prefix}-{name}", **look}
+    look = {"label": label(site, name), "info": describe(site, kind, name), "elem_id": f"{prefix}-{name}", **look}
     if get_origin(annotation) is Literal or choices is not None:
         return gr.Dropdown(list(choices or get_args(annotation)), value=look.pop("value", default), **look)
     if annotation is bool:

@@ -11,7 +11,7 @@ from retrato.errors import RetratoError
 from retrato.generation.upscale import IMAGE_UPSCALERS, LATENT_UPSCALERS
 from retrato.jobs import Job, order_drawing, order_grid
 from retrato.sampling import SAMPLERS, SCHEDULES
-from retrato.server.web.controls import control, problem_of, settings_of
+from retrato.server.web.controls import control, label, problem_of, settings_of
 from retrato.server.web.easel import NAMES as BEGINNING
 from retrato.server.web.easel import WORDS, beginnings, easel
 from retrato.server.web.sheet import NAMES as SHEET
@@ -190,7 +190,8 @@ def _sheet(site: Site, job: Job) -> list[Html]:
     if found is None:
         return []
     address = f"/api/v1/jobs/{job.id}/files/{found.number}"
-    image = tag("img", src=address, alt=site("draw.sheet.alt", axes=", ".join(job.options["axes"])))
+    axes = ", ".join(axis.partition("=")[0] for axis in job.options["axes"])
+    image = tag("img", src=address, alt=site("draw.sheet.alt", axes=axes or label(site, "matrix")))
     return [tag("a", image, href=address, target="_blank", data_large=address, class_="compared")]
 
 

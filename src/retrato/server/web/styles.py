@@ -39,7 +39,8 @@ def style_fields(site: Site, prompts: list[Any]) -> Mapping[str, Any]:
         for field in ("wildcards", "matrix"):
             options = GenerateSettings.model_fields[field].annotation.__args__  # type: ignore[union-attr]
             choices = [(site(f"draw.{field}.{option}"), option) for option in options]
-            controls[field] = control(site, GenerateSettings, field, "draw", choices=choices)
+            # The lists say what they do: in a description, which is read as Markdown, __name__ would be bold.
+            controls[field] = control(site, GenerateSettings, field, "draw", choices=choices, info=None)
         controls[ON_A_SHEET] = gr.Checkbox(label=site("draw.matrix.sheet"), visible=False, elem_id=f"draw-{ON_A_SHEET}")
 
     def save(name: str, prompt: str, negative: str) -> list[object]:
