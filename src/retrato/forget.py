@@ -43,7 +43,7 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
 
 
 # Events with words in them; the others are figures, and many.
-_SPOKEN = ("drawn", "captioned", "prepared", "refused", "kept")
+_SPOKEN = ("drawn", "sheet", "captioned", "prepared", "refused", "kept")
 
 
 def _is_about(queue: JobQueue, job: Job, name: str) -> bool:

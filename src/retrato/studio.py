@@ -304,7 +304,7 @@ class Studio:
                     "expect another picture"
                 )
 
-    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis]) -> Iterator[Sampled | Cell]:
+    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis], first: int = 0) -> Iterator[Sampled | Cell]:
         """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`.
 
         Wildcards are chosen once for the whole sheet.
@@ -314,7 +314,7 @@ class Studio:
         own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
         if more:
             raise SettingsError("a sheet has one prompt: leave out --wildcards all, or make an axis of it")
-        return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks)
+        return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks, first=first)
 
     def _train_many(
         self, people: Mapping[str, tuple[Path, TrainSettings]], resume: bool, at_once: int

@@ -5,15 +5,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHOTS = Path(__file__).parent / "screenshots"
+WATCHING = Path(__file__).parent / "watching"  # a sitecustomize that writes name look-ups down
 WAIT = 120_000  # milliseconds; a slow machine is no fault of the page
+
+expect.set_options(timeout=WAIT)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,32 +29,53 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Studio:
-    """A `retrato serve` on the tiny model; `start` after `kill` is the same studio after a crash."""
+    """A `retrato serve` on the tiny model; `start` after `kill` is the same studio after a crash.
+
+    `start` does not wait: whoever asks for the `url` does.
+    """
 
     def __init__(self, home: Path, model: Path) -> None:
-        self._home, self._model, self._port = home, model, 0
+        self._home, self._model, self._port, self._url = home, model, 0, ""
 
     def start(self) -> None:
+        self._url = ""
         command = [sys.executable, "-m", "retrato", "serve", "--model", str(self._model), "--port", str(self._port)]
         self._process = subprocess.Popen(
             [*command, "--json"],
-            env={**os.environ, "RETRATO_HOME": str(self._home)},
+            env=watched(os.environ, self._home.with_name(f"{self._home.name}.lookups"), RETRATO_HOME=str(self._home)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        assert self._process.stdout is not None
-        told = json.loads(self._process.stdout.readline())
-        self.url, self._port = told["url"].rstrip("/"), told["port"]
+
+    @property
+    def url(self) -> str:
+        if not self._url:
+            assert self._process.stdout is not None
+            told = json.loads(self._process.stdout.readline())
+            self._url, self._port = told["url"].rstrip("/"), told["port"]
+        return self._url
 
     def kill(self) -> None:
         self._process.kill()
         self._process.communicate()
 
+    @property
+    def lookups(self) -> str:
+        """What the server asked of the network, line by line."""
+        file = self._home.with_name(f"{self._home.name}.lookups")
+        return file.read_text() if file.exists() else ""
 
-@pytest.fixture(scope="module")
+
+def watched(environment: Mapping[str, str], lookups: Path, **more: str) -> dict[str, str]:
+    """Gives an environment in which Python writes the names that it looks up into a file."""
+    path = os.pathsep.join([str(WATCHING), *filter(None, [environment.get("PYTHONPATH")])])
+    return {**environment, "PYTHONPATH": path, "RETRATO_TEST_LOOKUPS": str(lookups), **more}
+
+
+@pytest.fixture(scope="package")
 def make_studio(tiny_folder: Path) -> Iterator[Callable[[Path], Studio]]:
-    """Gives what starts a studio in a home folder; all of them end with the file."""
+    """Gives what starts a studio in a home folder; all of them end with the folder, and none looked up a name."""
     started: list[Studio] = []
 
     def make(home: Path) -> Studio:
@@ -63,11 +87,23 @@ def make_studio(tiny_folder: Path) -> Iterator[Callable[[Path], Studio]]:
     yield make
     for studio in started:
         studio.kill()
+    assert [studio.lookups for studio in started] == [""] * len(started)
 
 
-@pytest.fixture(scope="module")
-def studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    """One studio for all tests of a file that do not crash it; what hostile people sent lies in its folder."""
+@pytest.fixture(scope="package")
+def empty_studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """A studio in which nobody has been."""
+    return make_studio(tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture(scope="package")
+def studio(
+    make_studio: Callable[[Path], Studio], empty_studio: Studio, tmp_path_factory: pytest.TempPathFactory
+) -> Studio:
+    """One studio for all tests that do not crash it; what hostile people sent lies in its folder.
+
+    The empty one starts beside it, so that whoever needs that one does not wait.
+    """
     import torch
 
     from retrato.embeddings import Embedding, write_embedding
@@ -79,15 +115,19 @@ def studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempP
     (home / "embeddings").mkdir()
     for name in ("anabel", "anatol", "bert"):
         write_embedding(Embedding(name, (torch.zeros(1, 32),)), home / "embeddings" / f"{name}.safetensors")
+    run = home / "textual_inversion" / "2026-01-01" / "bert" / "embeddings"
+    run.mkdir(parents=True)
+    for step in (10, 20):
+        write_embedding(Embedding("bert", (torch.full((1, 32), step / 100),)), run / f"bert-{step}.safetensors")
     gallery = Gallery(home)
     gallery.scan()
     gallery.close()
     return make_studio(home)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A browser for one file: while it is open a loop runs in this thread, and other tests need one of their own."""
+    """A browser for this folder: while it is open a loop runs in this thread, and other tests need their own."""
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 

@@ -7,18 +7,14 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WAIT, Studio, shot, tab
+from tests.browser.conftest import Studio, shot, tab
 
 PHOTOS = sorted((Path(__file__).parents[2] / "examples/photos/benny").glob("*.png"))[::5]
 MORE = {"steps": "40000", "save_every": "10", "evaluate_every": "10", "preview_every": "10", "held_out": "1"}
 
-expect.set_options(timeout=WAIT)
 
-
-def test_from_photos_to_a_picture_over_a_crash(
-    make_studio: Callable[[Path], Studio], visit: Callable[..., Page], tmp_path: Path
-) -> None:
-    studio = make_studio(tmp_path)
+def test_from_photos_to_a_picture_over_a_crash(empty_studio: Studio, visit: Callable[..., Page]) -> None:
+    studio = empty_studio
     page = visit(studio.url)
     drop_and_check(page)
     begin_to_learn(page)
@@ -55,6 +51,7 @@ def drop_and_check(page: Page) -> None:
     expect(page.locator(".opened textarea")).to_have_value("a man in a yellow shirt")
     expect(page.locator(".opened button", has_text="Whole again")).to_be_visible()
     page.click(".opened button >> text=Close")
+    expect(page.locator(".opened")).to_have_count(0)  # else the page moves under the mouse
     expect(page.locator("#photos-sheet figure")).to_have_count(len(PHOTOS))
     page.click("#photos-train")
 

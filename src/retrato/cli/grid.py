@@ -1,7 +1,7 @@
 """`retrato grid`: a comparison sheet. Knows the screen; what an axis does is the library's business."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, cast
@@ -14,7 +14,7 @@ from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
 from retrato.errors import SettingsError
-from retrato.generation import Cell, Sampled, parse_axis, save_sheet, vary_sheet
+from retrato.generation import Axis, Cell, Sampled, parse_axis, save_sheet, vary_sheet
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
@@ -49,12 +49,10 @@ def grid(
         raise SettingsError("--matrix takes both sides of the sheet: leave out --x and --y, a further axis is --z")
     if not is_matrix and not x:
         raise SettingsError("nothing changes on this sheet: say what does with --x, such as Seed=1-4, or use --matrix")
-    axes = [parse_axis(text) for text in (x, y, z) if text]
+    axes: Sequence[Axis] = [parse_axis(text) for text in (x, y, z) if text]
     started = time.perf_counter()
     studio = Studio.open(model, device=device, dtype=dtype)
-    if is_matrix:
-        settings, sides = vary_sheet(settings, styles=studio.styles, wildcards=studio.wildcards)
-        axes = [*sides, *axes]
+    settings, axes = vary_sheet(settings, axes, styles=studio.styles, wildcards=studio.wildcards)
     folder = out or studio.outputs
     cells: list[Cell] = []
     files: list[dict[str, object]] = []

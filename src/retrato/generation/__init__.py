@@ -2,7 +2,7 @@
 
 from retrato.generation.axes import AXES, Axis, parse_axis
 from retrato.generation.generate import Drawn, Sampled, generate
-from retrato.generation.grid import Cell, draw_grid, save_sheet, sheet
+from retrato.generation.grid import Cell, draw_grid, is_sheet, require_sheet, save_sheet, sheet
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import format_infotext, parse_infotext
 from retrato.generation.networks import hypernet_tag
@@ -26,6 +26,7 @@ __all__ = [
     "format_infotext",
     "generate",
     "hypernet_tag",
+    "is_sheet",
     "name_warnings",
     "parse_axis",
     "parse_infotext",
@@ -33,6 +34,7 @@ __all__ = [
     "read_infotext",
     "recall",
     "recall_picture",
+    "require_sheet",
     "resolve_settings",
     "save_sheet",
     "sheet",

@@ -181,6 +181,12 @@ def _checkpoint(name: str, values: Sequence[str]) -> list[Callable[[State], Stat
     return [partial(change, Path(value).expanduser()) for value in values]
 
 
+def _names_of_files(values: Sequence[str]) -> Sequence[str]:
+    """Gives the files' names, as long as these tell them apart."""
+    names = [Path(value).stem for value in values]
+    return names if len(set(names)) == len(set(values)) else values
+
+
 def _strength(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
     def change(value: str, state: State) -> State:
         scaled = {
@@ -219,6 +225,6 @@ AXES: Mapping[str, _Kind] = {
     "Size": _Kind(_size),
     "Tiling": _Kind(partial(_setting, "tiling")),
     "Emphasis": _Kind(partial(_setting, "emphasis")),
-    "Embedding checkpoint": _Kind(_checkpoint, rank=2),
+    "Embedding checkpoint": _Kind(_checkpoint, rank=2, labels=_names_of_files),
     "Vector strength": _Kind(_strength, numbers=True, rank=3),
 }

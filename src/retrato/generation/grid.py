@@ -4,6 +4,7 @@ Knows axes by what they do; what they are called is `axes`' business.
 """
 
 import itertools
+import math
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,19 +46,16 @@ def draw_grid(
     axes: Sequence[Axis],
     embeddings: Mapping[str, Embedding],
     hypernetworks: Mapping[str, Hypernetwork] = MappingProxyType({}),
+    *,
+    first: int = 0,
 ) -> Iterator[Sampled | Cell]:
     """Draws one picture for each combination of values, x fastest, and yields each step and each cell.
 
-    All share one seed unless an axis says another. Raises SettingsError, PromptError or EmbeddingError before the first
-    step where any cell asks for what does not exist.
+    All share one seed unless an axis says another. The cells before `first` are left out: they are there already.
+    Raises SettingsError, PromptError or EmbeddingError before the first step where any cell asks for what does not
+    exist.
     """
-    if not 1 <= len(axes) <= 3:
-        raise SettingsError(f"a sheet has {len(axes)} axes: give one to three, x, y and z")
-    count = 1
-    for axis in axes:
-        count *= len(axis.labels)
-    if count > MOST_CELLS:
-        raise SettingsError(f"the axes make {count} pictures: at most {MOST_CELLS} fit on a sheet")
+    count = require_sheet(axes)
     if settings.seed == -1:
         settings = settings.changed(seed=secrets.randbelow(2**32 - 1))
     states = [
@@ -65,12 +63,22 @@ def draw_grid(
     ]
     for _, (own, _) in states:
         resolve_settings(components, own, read_source(own))
-    for number, (labels, (own, vectors)) in enumerate(states):
+    for number, (labels, (own, vectors)) in enumerate(states[first:], first):
         for event in generate(components, own, vectors, hypernetworks):
             if isinstance(event, Drawn):
                 yield Cell(event.image, labels)
             else:
                 yield Sampled(event.step, event.steps, number, count, event.latents, event.estimate)
+
+
+def require_sheet(axes: Sequence[Axis]) -> int:
+    """Gives how many pictures the axes make; raises SettingsError where these are no sheet."""
+    if not 1 <= len(axes) <= 3:
+        raise SettingsError(f"a sheet has {len(axes)} axes: give one to three, x, y and z")
+    count = math.prod(len(axis.labels) for axis in axes)
+    if count > MOST_CELLS:
+        raise SettingsError(f"the axes make {count} pictures: at most {MOST_CELLS} fit on a sheet")
+    return count
 
 
 def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
@@ -94,13 +102,19 @@ def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
 
 def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Path:
     """Writes the sheet as `grid-<next free number>.png` with the first picture's parameters, and gives its path."""
-    numbers = [int(found[1]) for entry in folder.glob("grid-*.png") if (found := re.match(r"grid-(\d+)", entry.name))]
+    numbers = [int(entry.stem.removeprefix("grid-")) for entry in folder.glob("grid-*.png") if is_sheet(entry)]
     notes = PngInfo()
     notes.add_text("parameters", cells[0].image.infotext)
     path = folder / f"grid-{max(numbers, default=-1) + 1:04d}.png"
+    folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         sheet(cells, axes).save(temporary, format="PNG", pnginfo=notes)
     return path
+
+
+def is_sheet(file: Path) -> bool:
+    """Says whether a picture has the name that `save_sheet` gives."""
+    return re.fullmatch(r"grid-\d+\.png", file.name) is not None
 
 
 def _table(cells: Sequence[Cell], axes: Sequence[Axis], columns: int, rows: int) -> Image.Image:

@@ -50,19 +50,21 @@ def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFo
 
 
 def vary_sheet(
-    settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFolder
-) -> tuple[GenerateSettings, list[Axis]]:
-    """Gives what `draw_grid` takes to draw a prompt matrix as one sheet; its pictures are those of `vary`.
+    settings: GenerateSettings, axes: Sequence[Axis] = (), *, styles: StyleFile, wildcards: WildcardFolder
+) -> tuple[GenerateSettings, Sequence[Axis]]:
+    """Gives what `draw_grid` takes: a prompt matrix becomes axes before the others; its pictures are those of `vary`.
 
     Raises what `vary` does, and SettingsError for a prompt without a part to leave out.
     """
+    if settings.matrix == "off":
+        return settings, axes
     _, *optional = matrix_parts(settings.prompt if settings.matrix == "prompt" else settings.negative_prompt)
     if not optional:
         raise SettingsError(f"the matrix of the {settings.matrix} has no part to leave out: write it as a hat|red|old")
     variants = vary(settings.changed(count=1), styles=styles, wildcards=wildcards)
     if len(variants) != 2 ** len(optional):
         raise SettingsError("a sheet shows one matrix: leave out --wildcards all")
-    return variants[0], matrix_axes(variants, optional)
+    return variants[0], [*matrix_axes(variants, optional), *axes]
 
 
 def _all(prompt: str, wildcards: WildcardFolder) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """The queue of things to do, and the doing of them: one worker per device, nothing lost when the process ends."""
 
-from retrato.jobs.orders import order_captions, order_drawing, order_preparation, order_training
+from retrato.jobs.orders import order_captions, order_drawing, order_grid, order_preparation, order_training
 from retrato.jobs.queue import LOCAL, Job, JobEvent, JobQueue
 from retrato.jobs.work import work, worker_lock
 
@@ -11,6 +11,7 @@ __all__ = [
     "JobQueue",
     "order_captions",
     "order_drawing",
+    "order_grid",
     "order_preparation",
     "order_training",
     "work",

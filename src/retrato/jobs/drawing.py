@@ -1,16 +1,21 @@
-"""A drawing as a job: goes on with the first picture that is not there yet. Knows how to look at one in the making."""
+"""A drawing, or a sheet of them, as a job: goes on with the first picture that is not there yet.
+
+Knows how to look at one in the making.
+"""
 
 import io
+import itertools
 import re
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
+from PIL import Image
 from torch import Tensor
 
-from retrato.generation import Drawn, Sampled
+from retrato.generation import Axis, Cell, Drawn, GeneratedImage, Sampled, parse_axis, save_sheet, vary_sheet
 from retrato.jobs.queue import Job, JobQueue, Wish
 from retrato.jobs.said import Pace, Said
 from retrato.model.latents import decode, pixels_to_images
@@ -24,11 +29,11 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
     """Draws what a job asks for and says each picture's file; gives all of them, also those of an earlier start."""
     settings = GenerateSettings(**job.settings)
     folder = studio.outputs if job.options.get("keep", True) else job_folder(studio.home, job.id)
-    images = [dict(event.data) for event in queue.events(job.id, kinds=("drawn",), limit=settings.count)]
+    images = [dict(event.data) for event in queue.events(job.id, kinds=("drawn",))]
     index = max((image["index"] for image in images), default=-1) + 1
     pace, previewer, started = Pace(), _Previewer(studio, queue, job.id), time.perf_counter()
     done, count, can_jump = index, settings.count, can_start_anywhere(settings)
-    while index < count:
+    while index < count or not can_jump:  # what comes of a matrix is counted by the first event
         first = index if can_jump else 0
         rest = remaining_settings(settings, first) if first else settings
         events = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest))
@@ -38,7 +43,7 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
                 if isinstance(event, Drawn):
                     index = first + event.index + 1
                     if index > done:
-                        images.append(_filed(studio, event, folder, index - 1))
+                        images.append(_filed(studio, event.image, folder, index - 1))
                         yield Said("drawn", images[-1], index / count)
                     continue
                 at, batch, wish = first + event.first, len(event.latents), None
@@ -52,6 +57,45 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
             else:
                 break
     return {"images": images, "seconds": time.perf_counter() - started}
+
+
+def draw_sheet(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | None, Mapping[str, Any]]:
+    """Draws a comparison sheet: says each picture's file as `draw` does, and at the end the sheet's; gives all."""
+    asked = GenerateSettings(**job.settings)
+    axes: Sequence[Axis] = [parse_axis(text) for text in job.options["axes"]]
+    settings, axes = vary_sheet(asked, axes, styles=studio.styles, wildcards=studio.wildcards)
+    images, cells = _cells_there(studio, queue, job, asked)
+    pace, previewer, started = Pace(), _Previewer(studio, queue, job.id), time.perf_counter()
+    drawing = cast("Generator[Sampled | Cell, None, None]", studio.draw_grid(settings, axes, first=len(cells)))
+    with closing(drawing) as events:
+        for event in events:
+            if isinstance(event, Cell):
+                cells.append(event)
+                filed = _filed(studio, event.image, studio.outputs, len(images))
+                images.append({**filed, "labels": event.labels})
+                yield Said("drawn", images[-1])
+                continue
+            previewer.look(event.estimate)
+            if pace.is_due():
+                said = {"step": event.step, "steps": event.steps, "index": event.first, "count": event.count}
+                yield Said("sampled", said, min((event.first + event.step / event.steps) / event.count, 0.99))
+    file = save_sheet(cells, axes, studio.outputs).relative_to(studio.home).as_posix()
+    yield Said("sheet", {"file": file, "infotext": cells[0].image.infotext}, 1.0)
+    return {"sheet": file, "images": images, "seconds": time.perf_counter() - started}
+
+
+def _cells_there(
+    studio: Studio, queue: JobQueue, job: Job, settings: GenerateSettings
+) -> tuple[list[dict[str, Any]], list[Cell]]:
+    """Gives what an earlier start said about its pictures, and these; up to one that somebody removed meanwhile."""
+    drawn = (dict(event.data) for event in queue.events(job.id, kinds=("drawn",)))
+    images = list(itertools.takewhile(lambda image: (studio.home / image["file"]).is_file(), drawn))
+    cells = []
+    for image in images:
+        with Image.open(studio.home / image["file"]) as opened:
+            picture = GeneratedImage(opened.convert("RGB"), image["seed"], image["infotext"], settings)
+        cells.append(Cell(picture, tuple(image["labels"])))
+    return images, cells
 
 
 def can_start_anywhere(settings: GenerateSettings) -> bool:
@@ -69,13 +113,13 @@ def remaining_settings(settings: GenerateSettings, index: int) -> GenerateSettin
     return settings.changed(seed=settings.seed + index, count=settings.count - index)
 
 
-def _filed(studio: Studio, event: Drawn, folder: Path, index: int) -> dict[str, Any]:
+def _filed(studio: Studio, image: GeneratedImage, folder: Path, index: int) -> dict[str, Any]:
     """Files a picture and gives what there is to say about it."""
     return {
         "index": index,
-        "file": event.image.save(folder).relative_to(studio.home).as_posix(),
-        "seed": event.image.seed,
-        "infotext": event.image.infotext,
+        "file": image.save(folder).relative_to(studio.home).as_posix(),
+        "seed": image.seed,
+        "infotext": image.infotext,
     }
 
 

@@ -22,12 +22,21 @@ def order_drawing(
     Without `keep` the pictures go to a folder of the job's own, for whoever sent it to take, and not to the gallery.
     `task` is what the sender calls it.
     """
-    if settings.seed == -1:
-        settings = settings.changed(seed=secrets.randbelow(2**32 - settings.count))
-    if getattr(settings, "variation_strength", 0) and getattr(settings, "variation_seed", 0) == -1:
-        settings = settings.changed(variation_seed=secrets.randbelow(2**32 - settings.count))
     options = {"model": model, "keep": keep, **({"task": task} if task else {})}
-    return queue.submit("draw", settings.model_dump(mode="json"), owner=owner, options=options)
+    return queue.submit("draw", _seeded(settings).model_dump(mode="json"), owner=owner, options=options)
+
+
+def order_grid(
+    queue: JobQueue,
+    settings: GenerateSettings,
+    axes: Sequence[str],
+    *,
+    owner: str = LOCAL,
+    model: str | None = None,
+) -> Job:
+    """Queues a comparison sheet with `axes` as `parse_axis` reads them; none where `settings` ask for a matrix."""
+    options = {"model": model, "axes": list(axes)}
+    return queue.submit("grid", _seeded(settings).model_dump(mode="json"), owner=owner, options=options)
 
 
 def order_training(
@@ -51,3 +60,11 @@ def order_preparation(
     """Queues making training pictures of a folder of photos."""
     options = {"model": model, "photos": str(photos.resolve()), "out": str(out.resolve())}
     return queue.submit("prepare", settings.model_dump(mode="json"), owner=owner, options=options)
+
+
+def _seeded(settings: GenerateSettings) -> GenerateSettings:
+    if settings.seed == -1:
+        settings = settings.changed(seed=secrets.randbelow(2**32 - settings.count))
+    if getattr(settings, "variation_strength", 0) and getattr(settings, "variation_seed", 0) == -1:
+        settings = settings.changed(variation_seed=secrets.randbelow(2**32 - settings.count))
+    return settings

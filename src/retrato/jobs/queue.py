@@ -18,7 +18,7 @@ from retrato.database import open_database, transaction
 from retrato.errors import QueueError, UnknownError
 
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
-Kind = Literal["draw", "train", "caption", "prepare"]
+Kind = Literal["draw", "grid", "train", "caption", "prepare"]
 Wish = Literal["cancel", "pause", "skip"]
 
 LOCAL = "local"  # who asks where nobody has to say who they are

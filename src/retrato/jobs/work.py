@@ -13,7 +13,7 @@ from typing import Any
 
 from retrato.errors import QueueError, RetratoError
 from retrato.jobs.captioning import caption, prepare
-from retrato.jobs.drawing import draw
+from retrato.jobs.drawing import draw, draw_sheet
 from retrato.jobs.learning import keep_learned, learn
 from retrato.jobs.queue import Job, JobEvent, JobQueue, Wish
 from retrato.jobs.said import Said
@@ -99,12 +99,14 @@ def _nothing(studio: Studio, queue: JobQueue, job: Job) -> None:
 
 DOINGS: Mapping[str, Callable[[Studio, JobQueue, Job], Doing]] = {
     "draw": draw,
+    "grid": draw_sheet,
     "train": learn,
     "caption": caption,
     "prepare": prepare,
 }
 KEEPING: Mapping[str, Callable[[Studio, JobQueue, Job], Mapping[str, Any] | None]] = {
     "draw": _nothing,
+    "grid": _nothing,
     "train": keep_learned,
     "caption": _nothing,
     "prepare": _nothing,

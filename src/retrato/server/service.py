@@ -234,6 +234,15 @@ class Service:
         own = self.home / "photos" / check_name(owner)
         return [own, *([Path(self.settings.photos).expanduser()] if self.settings.photos else [])]
 
+    def learned_files(self) -> dict[str, Path]:
+        """Gives the checkpoints of trainings, the latest first, and the people, by the files' names without ending."""
+        checkpoints = (self.home / "textual_inversion").glob("*/*/embeddings/*.safetensors")
+        found: dict[str, Path] = {}
+        for path in sorted(checkpoints, key=lambda path: (-path.parent.stat().st_mtime, len(path.name), path.name)):
+            found.setdefault(path.stem, path)
+        library = EmbeddingLibrary(self.home / "embeddings")
+        return {**found, **{name: library.path(name) for name in library.names if name not in found}}
+
     def check_drawing(self, settings: GenerateSettings, model: str | None = None) -> None:
         """Raises what drawing would raise about settings that do not fit the model; its prompts are read later."""
         if model in (None, self.model):

@@ -66,7 +66,7 @@ class Worker:
         studio = self._studio_for(job)
         with closing(work(studio, self._service.queue, job, stopping=self._stopping.is_set)) as events:
             for event in events:
-                if event.kind == "drawn" and job.options.get("keep", True):
+                if event.kind in ("drawn", "sheet") and job.options.get("keep", True):
                     self._enter(studio, job, event)
                 if time.monotonic() > latest and self._service.queue.wish(job.id) is None:
                     self._service.queue.pause(job.id)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from retrato.errors import QueueError
-from retrato.jobs import Job, JobEvent, JobQueue, order_drawing, work, worker_lock
+from retrato.jobs import Job, JobEvent, JobQueue, order_drawing, order_grid, work, worker_lock
 from retrato.jobs.said import Pace
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
@@ -157,3 +157,58 @@ def test_there_is_one_worker_per_device(tmp_path: Path) -> None:
             pass
     with worker_lock(tmp_path, "cpu"):
         pass
+
+
+def test_a_sheet_is_drawn_cell_by_cell_and_filed(studio: Studio, queue: JobQueue) -> None:
+    job = order_grid(queue, DRAWING, ["Steps=1,2", "Seed=3-4"])
+    events = list(work(studio, queue, claimed(queue)))
+    kinds = [event.kind for event in events if event.kind != "sampled"]
+    assert kinds == ["drawn"] * 4 + ["sheet", "done"]
+    assert [event.data["labels"] for event in queue.events(job.id, kinds=("drawn",))] == [
+        *(["1", "3"], ["2", "3"], ["1", "4"], ["2", "4"])
+    ]
+    alone = [
+        *studio.draw(DRAWING.changed(steps=1, count=1)),
+        *studio.draw(DRAWING.changed(count=1)),
+    ]
+    assert pixels(studio, events)[:2] == [image.image.tobytes() for image in alone]
+    result = queue.get(job.id).result
+    assert result is not None
+    with Image.open(studio.home / result["sheet"]) as sheet:
+        assert sheet.width > 2 * 64
+        assert "a photo of a cat" in sheet.info["parameters"]
+
+
+def test_a_stopped_sheet_goes_on_and_ends_as_it_would_have(studio: Studio, queue: JobQueue) -> None:
+    axes = ["Seed=3-5"]
+    whole = order_grid(queue, DRAWING, axes)
+    list(work(studio, queue, claimed(queue)))
+    order_grid(queue, DRAWING, axes)
+    drawn = 0
+
+    def enough() -> bool:
+        nonlocal drawn
+        drawn = len(queue.events(queue.jobs()[0].id, kinds=("drawn",)))
+        return drawn == 2
+
+    list(work(studio, queue, claimed(queue), stopping=enough))
+    assert queue.jobs()[0].state == "queued"
+    rest = list(work(studio, queue, claimed(queue)))
+    assert [event.kind for event in rest if event.kind != "sampled"] == ["drawn", "sheet", "done"]
+    sheets = [queue.get(each).result for each in (whole.id, rest[-1].job)]
+    first, second = (Image.open(studio.home / str(result and result["sheet"])).tobytes() for result in sheets)
+    assert first == second
+
+
+def test_a_matrix_takes_the_sides_of_its_sheet(studio: Studio, queue: JobQueue) -> None:
+    order_grid(queue, DRAWING.changed(prompt="a hat|red", matrix="prompt"), ["Seed=3-4"])
+    events = list(work(studio, queue, claimed(queue)))
+    labels = [event.data["labels"] for event in queue.events(events[-1].job, kinds=("drawn",))]
+    assert labels == [["nothing", "3"], ["red", "3"], ["nothing", "4"], ["red", "4"]]
+
+
+def test_a_matrix_that_was_stopped_draws_nothing_twice(studio: Studio, queue: JobQueue) -> None:
+    job = order_drawing(queue, DRAWING.changed(prompt="a hat|red|old", matrix="prompt", count=1))
+    list(work(studio, queue, claimed(queue), stopping=lambda: len(queue.events(job.id, kinds=("drawn",))) == 3))
+    list(work(studio, queue, claimed(queue)))
+    assert [event.data["index"] for event in queue.events(job.id, kinds=("drawn",))] == [0, 1, 2, 3]

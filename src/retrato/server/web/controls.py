@@ -15,8 +15,22 @@ from retrato.training.report.markup import Html
 WIDEST_SLIDER = 200  # steps from one end to the other; more cannot be hit
 
 
+class FieldError(SettingsError):
+    """A mistake in a field of the page that the first word of its sentence does not name."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
 def control(
-    site: Site, kind: type[Settings], name: str, prefix: str, *, choices: Iterable[str] | None = None, **look: Any
+    site: Site,
+    kind: type[Settings],
+    name: str,
+    prefix: str,
+    *,
+    choices: Iterable[str | tuple[str, str]] | None = None,
+    **look: Any,
 ) -> Any:
     """Gives the control for `kind.<name>` with the id `<prefix>-<name>`; `choices` makes it a list to choose from.
 
@@ -62,6 +76,8 @@ def problem_of(error: Exception, prefix: str, otherwise: str, places: Mapping[st
     """
     sentence = str(error)
     first = sentence.split(" ", 1)[0]
+    if isinstance(error, FieldError):
+        return problem(f"{prefix}-{error.field}", sentence)
     return problem(f"{prefix}-{places.get(first, first if first in FIELDS else otherwise)}", sentence)
 
 

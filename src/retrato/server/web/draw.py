@@ -9,12 +9,16 @@ import gradio as gr
 from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import RetratoError
 from retrato.generation.upscale import IMAGE_UPSCALERS, LATENT_UPSCALERS
-from retrato.jobs import Job, order_drawing
+from retrato.jobs import Job, order_drawing, order_grid
 from retrato.sampling import SAMPLERS, SCHEDULES
-from retrato.server.web.controls import control, problem_of, settings_of
+from retrato.server.web.controls import control, label, problem_of, settings_of
 from retrato.server.web.easel import NAMES as BEGINNING
 from retrato.server.web.easel import WORDS, beginnings, easel
+from retrato.server.web.sheet import NAMES as SHEET
+from retrato.server.web.sheet import axes_of, sheet_fields
 from retrato.server.web.site import Site, bar, empty, owner_of
+from retrato.server.web.styles import NAMES as STYLES
+from retrato.server.web.styles import ON_A_SHEET, arriving, style_fields
 from retrato.settings import GenerateSettings
 from retrato.training.report.markup import Html, joined, tag
 
@@ -22,10 +26,10 @@ FIRST = ("prompt", "negative_prompt")
 SIZES = ("width", "height", "count", "seed")
 LIST = ("sampler", "steps", "guidance_scale")
 ADVANCED = (
-    *("schedule", "batch_size", "clip_skip", "emphasis", "schedule_rules", "matrix", "hypernetwork"),
+    *("schedule", "batch_size", "clip_skip", "emphasis", "schedule_rules", "hypernetwork"),
     *("hypernetwork_strength", "tiling"),
 )
-NAMES = (*FIRST, *SIZES, *LIST, *ADVANCED)
+NAMES = (*FIRST, *SIZES, *LIST, *ADVANCED, *STYLES)
 HIRES = ("hires", "hires_scale", "hires_steps", "hires_upscaler")  # only where one begins with words
 HANDS = ("mode", "source", "mask")
 # Where an error is shown whose field is called otherwise on the page.
@@ -60,6 +64,8 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
             with gr.Row(elem_classes="pair"):
                 add("sampler", choices=SAMPLERS, min_width=120)
                 add("guidance_scale", placeholder=site("model's own"), min_width=120)
+            controls |= style_fields(site, [controls[name] for name in FIRST])
+            controls |= sheet_fields(site)
             with gr.Accordion(site("draw.hires"), open=False) as finer:
                 for name in HIRES:
                     controls[name] = control(
@@ -80,14 +86,12 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
     job = gr.State("")
     timer = gr.Timer(0.7, active=False)
     shown = [job, stage, stop, timer, trouble]
-    asked = (*NAMES, *HIRES, "hires_denoise", *HANDS, *BEGINNING)
+    asked = (*NAMES, *HIRES, "hires_denoise", *HANDS, *BEGINNING, *SHEET, ON_A_SHEET)
     fields = [controls[name] for name in asked]
 
     def submit(request: gr.Request, *values: object) -> list[object]:
-        owner, queue = owner_of(request), site.service.queue
         try:
-            settings = drawing_of(site, dict(zip(asked, values, strict=True)), owner)
-            ordered = order_drawing(queue, settings, owner=owner, model=site.service.model)
+            ordered = order_of(site, dict(zip(asked, values, strict=True)), owner_of(request))
         except RetratoError as error:
             return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(error, "draw", "prompt", PLACES)]
         return _shown(site, ordered)
@@ -105,18 +109,29 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
 
     def arrive(request: gr.Request) -> list[object]:
         owner = owner_of(request)
-        drawings = [each for each in site.service.queue.jobs(owner=owner) if each.kind == "draw"]
-        networks = ["", *site.service.studio.hypernetworks.names]
-        return [*_shown(site, drawings[0] if drawings else None), names_of(site), gr.update(choices=networks)]
+        drawings = [each for each in site.service.queue.jobs(owner=owner) if each.kind in ("draw", "grid")]
+        networks = gr.update(choices=["", *site.service.studio.hypernetworks.names])
+        return [*_shown(site, drawings[0] if drawings else None), names_of(site), networks, *arriving(site)]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     start.click(submit, fields, shown, **private)
     stop.click(cancel, [job], shown, **private)
     timer.tick(watch, [job], shown, **private)
     controls["mode"].change(lambda mode: gr.update(visible=mode == WORDS), [controls["mode"]], [finer], **private)
-    page.load(arrive, None, [*shown, names, controls["hypernetwork"]], **private)
+    listed = [controls[name] for name in ("hypernetwork", "styles", "lists")]
+    page.load(arrive, None, [*shown, names, *listed], **private)
     controls["names"] = names
     return controls
+
+
+def order_of(site: Site, values: Mapping[str, Any], owner: str) -> Job:
+    """Queues what the controls say, by their names: pictures, or a sheet of them. Raises what the library says."""
+    settings = drawing_of(site, values, owner)
+    axes = axes_of(site, values, settings)
+    asked: Any = {"owner": owner, "model": site.service.model}
+    if axes or (settings.matrix != "off" and values[ON_A_SHEET]):
+        return order_grid(site.service.queue, settings, axes, **asked)
+    return order_drawing(site.service.queue, settings, **asked)
 
 
 def drawing_of(site: Site, values: Mapping[str, Any], owner: str) -> GenerateSettings:
@@ -137,20 +152,19 @@ def stage_of(site: Site, job: Job | None) -> Html:
     title = tag("p", str(job.settings["prompt"]), class_="said")
     head = tag("div", *_state(site, job), class_="state")
     if job.state == "running" and site.service.queue.preview(job.id) is not None:
-        address = f"/api/v1/jobs/{job.id}/preview?at={job.progress:.4f}"
+        address = f"/web/previews/{job.id}?at={job.progress:.4f}"
         making = tag("img", src=address, alt=site("draw.making"), class_="making")
         pictures.insert(0, tag("figure", making, tag("figcaption", site("draw.making"))))
-    many = "many" if len(pictures) > 1 else "one"
-    return joined([head, tag("div", *pictures, class_=f"pictures {many}"), title])
+    many = "small" if job.kind == "grid" else "many" if len(pictures) > 1 else "one"
+    return joined([head, *_sheet(site, job), tag("div", *pictures, class_=f"pictures {many}"), title])
 
 
 def _state(site: Site, job: Job) -> list[Html]:
     if job.state == "running":
         sampled = site.service.queue.latest(job.id, ("sampled",))
-        count = int(job.settings["count"])
         if sampled is None:
             return [bar(job.progress, site("draw.begins"))]
-        said = {"number": sampled.data["index"] + 1, "count": count}
+        said = {"number": sampled.data["index"] + 1, "count": sampled.data["count"]}
         return [bar(job.progress, site("draw.running", **said, step=sampled.data["step"], steps=sampled.data["steps"]))]
     if job.state == "queued":
         ahead = [each.id for each in site.service.queue.jobs(states=("running", "queued"))].index(job.id)
@@ -167,7 +181,18 @@ def _picture(job: Job, event: int, drawn: Mapping[str, Any]) -> Html:
     address = f"/api/v1/jobs/{job.id}/files/{event}"
     image = tag("img", src=address, alt=f"{str(job.settings['prompt'])[:200]}, seed {drawn['seed']}", loading="lazy")
     opening = tag("a", image, href=address, target="_blank", data_large=address)
-    return tag("figure", opening, tag("figcaption", f"seed {drawn['seed']}"))
+    return tag("figure", opening, tag("figcaption", " · ".join(drawn.get("labels", [])) or f"seed {drawn['seed']}"))
+
+
+def _sheet(site: Site, job: Job) -> list[Html]:
+    """Gives the sheet that a job has put together, nothing where there is none (yet)."""
+    found = site.service.queue.latest(job.id, ("sheet",)) if job.kind == "grid" else None
+    if found is None:
+        return []
+    address = f"/api/v1/jobs/{job.id}/files/{found.number}"
+    axes = ", ".join(axis.partition("=")[0] for axis in job.options["axes"])
+    image = tag("img", src=address, alt=site("draw.sheet.alt", axes=axes or label(site, "matrix")))
+    return [tag("a", image, href=address, target="_blank", data_large=address, class_="compared")]
 
 
 def _shown(site: Site, job: Job | None) -> list[object]:

@@ -11,10 +11,11 @@ from retrato.errors import RetratoError
 from retrato.gallery import Picture
 from retrato.generation import parse_infotext
 from retrato.sampling import SAMPLERS, SCHEDULES
-from retrato.server.pictures import stored_text
+from retrato.server.pictures import store_file, stored_text
 from retrato.server.web.draw import NAMES
 from retrato.server.web.easel import PICTURE, REPAINT, WORDS
 from retrato.server.web.restoring import restored
+from retrato.server.web.sheet import SIDES
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.training.report.markup import Html, joined, tag
 
@@ -49,8 +50,9 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
                 label=site("gallery.drop"), file_types=[".png", ".jpg", ".jpeg", ".webp"], elem_id="gallery-drop"
             )
         said = gr.Textbox(elem_id=SAID, visible="hidden", show_label=False)
+    anywhere = gr.File(elem_id="anywhere", visible="hidden", show_label=False)  # the page's script fills it
     parameters = gr.State({})
-    filled = [controls[name] for name in (*NAMES, "mode", "source")]
+    filled = [controls[name] for name in (*NAMES, *SIDES, "mode", "source")]
 
     def search(request: gr.Request, *asked: str) -> Html:
         return _found(site, asked, owner_of(request))
@@ -71,8 +73,8 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
                 site.service.gallery.remove(int(rest[0]), owner=owner_of(request))
                 return ["", {}, *still, _found(site, asked, owner_of(request))]
             if verb in SENDING:
-                mode, source = SENDING[verb], f"picture:{rest[0]}" if SENDING[verb] != WORDS else gr.skip()
-                values = _filled(parameters)
+                mode, source = SENDING[verb], rest[0] if SENDING[verb] != WORDS else gr.skip()
+                values = [*_filled(parameters), *("" for _ in SIDES)]
                 return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, gr.skip()]
         except RetratoError as error:
             return [problem("gallery-opened", str(error)), {}, *still, gr.skip()]
@@ -80,15 +82,15 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
 
     def read(file: str | None) -> list[object]:
         if not file:
-            return ["", {}]
+            return [gr.skip(), gr.skip(), gr.skip(), None]
+        here = gr.Tabs(selected="gallery")
         try:
-            said = stored_text(Path(file).read_bytes())
+            content = Path(file).read_bytes()
+            said = stored_text(content)
+            kept = store_file(site.service.home, content, Path(file).name)
         except RetratoError as error:
-            return [problem("gallery-drop", str(error)), {}]
-        if not said:
-            return [problem("gallery-drop", site("gallery.says nothing")), {}]
-        found = parse_infotext(said)
-        return [tag("div", *_facts(site, found, said), class_="opened"), found]
+            return [problem("gallery-drop", str(error)), {}, here, None]
+        return [read_of(site, kept.stem, Path(file).name, said), parse_infotext(said) if said else {}, here, None]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     asked = [words, person, model, sampler, when]
@@ -98,7 +100,8 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
         control.change(search, asked, [pictures], **in_turn)
     tab.select(arrive, asked, [person, model, sampler, pictures], **in_turn)
     said.change(hear, [said, parameters, *asked], [opened, parameters, tabs, *filled, pictures], **private)
-    dropped.change(read, [dropped], [opened, parameters], **private)
+    for place in (dropped, anywhere):
+        place.upload(read, [place], [opened, parameters, tabs, place], **private)
 
 
 def _found(site: Site, asked: Sequence[str], owner: str) -> Html:
@@ -133,8 +136,24 @@ def opened_of(site: Site, picture: Picture) -> Html:
         site("gallery.remove"), SAID, f"remove {picture.id}", class_="small danger", sure=site("gallery.sure")
     )
     save = tag("a", site("gallery.save"), href=address, download=Path(picture.file).name, class_="small")
-    sending = [button(site(f"gallery.{mode}"), SAID, f"{mode} {picture.id}") for mode in (PICTURE, REPAINT)]
-    return tag("div", large, *_facts(site, picture.parameters, picture.infotext, *sending, save, away), class_="opened")
+    more = (*_sending(site, f"picture:{picture.id}"), save, away)
+    return tag("div", large, *_facts(site, picture.parameters, picture.infotext, *more), class_="opened")
+
+
+def read_of(site: Site, upload: str, name: str, infotext: str) -> Html:
+    """Gives a picture from elsewhere, kept as `upload`, and what its text says about how it was drawn."""
+    image = tag("img", src=f"/web/uploads/{upload}", alt=name)
+    sending = _sending(site, f"upload:{upload}")
+    if infotext:
+        return tag("div", image, *_facts(site, parse_infotext(infotext), infotext, *sending), class_="opened")
+    close = button(site("gallery.close"), SAID, "close")
+    nothing = tag("p", site("gallery.says nothing"), class_="quiet", role="status")
+    return tag("div", image, tag("div", tag("div", *sending, close, class_="row"), nothing), class_="opened")
+
+
+def _sending(site: Site, source: str) -> list[Html]:
+    """Gives the buttons by which one begins a drawing with a picture, which `source` names as the API does."""
+    return [button(site(f"gallery.{mode}"), SAID, f"{mode} {source}") for mode in (PICTURE, REPAINT)]
 
 
 def _days_ago(days: int) -> float:
@@ -145,7 +164,7 @@ def _days_ago(days: int) -> float:
 def _small(picture: Picture) -> Html:
     image = tag("img", src=f"/api/v1/pictures/{picture.id}/thumbnail", alt=picture.prompt[:200], loading="lazy")
     opening = tag("button", image, type="button", class_="picture", data_channel=SAID, data_said=f"open {picture.id}")
-    return tag("figure", opening, tag("figcaption", picture.prompt[:80]))
+    return tag("figure", opening, tag("figcaption", tag("span", picture.prompt[:120], class_="short")))
 
 
 def _facts(site: Site, parameters: Mapping[str, str], infotext: str, *more: Html) -> list[Html]:

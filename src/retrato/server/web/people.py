@@ -1,13 +1,14 @@
 """The tab with everybody who can be drawn: cards, mixing, renaming, files for other programs, forgetting."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, blend, check_name
 from retrato.errors import RetratoError, SettingsError
-from retrato.generation import hypernet_tag
+from retrato.generation import hypernet_tag, is_sheet
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, button, empty, owner_of, problem
@@ -100,12 +101,15 @@ def cards_of(site: Site, library: EmbeddingLibrary, owner: str) -> Html:
 
 def _card(site: Site, embedding: Embedding, owner: str) -> Html:
     name = embedding.name
-    pictures = site.service.gallery.search(person=name, owner=owner, limit=1)
+    found = site.service.gallery.search(person=name, owner=owner, limit=12)
+    pictures = [each for each in found if not is_sheet(Path(each.file))]
     face = tag("div", name[:1].upper(), class_="face", aria_hidden="true")
     address = f"/api/v1/pictures/{pictures[0].id}/thumbnail" if pictures else _learned(site, name, owner)
     if address:
         face = tag("img", src=address, alt=name, class_="face")
-    facts = site("people.facts", vectors=embedding.vectors_per_token, model=embedding.base_model or "?")
+    facts = site("people.vectors", vectors=embedding.vectors_per_token)
+    if embedding.base_model:
+        facts += " · " + site("people.model", model=embedding.base_model)
     sure = site("people.sure", name=name)
     forget = button(site("people.forget"), SAID, f"forget {name}", class_="small danger", sure=sure)
     actions = tag("div", button(site("people.draw"), SAID, f"draw {name}"), forget, class_="row")

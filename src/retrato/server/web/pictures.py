@@ -52,6 +52,13 @@ def routes(service: Service) -> APIRouter:
         path = (service.home / pictures[number]).resolve() if number < len(pictures) else None
         return _small(path if path and path.is_relative_to(service.home.resolve()) else None)
 
+    @router.get("/previews/{job}")
+    def preview(job: str, request: Request) -> Response:
+        """Gives the latest look at a picture in the making; nothing, and no error, where it has just been finished."""
+        service.queue.get(job, owner=request.state.user)
+        picture = service.queue.preview(job)
+        return Response(picture, media_type="image/png") if picture else Response(status_code=204)
+
     @router.get("/people/{kind}/{name}")
     def export(kind: str, name: str) -> Response:
         """Gives a person's file in one of the formats."""

@@ -19,9 +19,14 @@ NAMED: Mapping[str, str] = {
 NUMBERS = ("steps", "seed", "clip_skip")
 
 
-def restored(parameters: Mapping[str, str]) -> dict[str, str | int]:
-    """Gives the values of settings that `parameters` (see `parse_infotext`) say, without broken numbers."""
-    found: dict[str, str | int] = {}
+def restored(parameters: Mapping[str, str]) -> dict[str, str | int | list[str]]:
+    """Gives the values of settings that `parameters` (see `parse_infotext`) say, without broken numbers.
+
+    The prompts are as they were drawn: what styles, matrix and wildcards would make of them has been made.
+    """
+    prompts = f"{parameters.get('Prompt', '')}\n{parameters.get('Negative prompt', '')}"
+    choosing = "off" if re.search(r"\{|__", prompts) else "random"
+    found: dict[str, str | int | list[str]] = {"styles": [], "matrix": "off", "wildcards": choosing}
     for name, key in NAMED.items():
         said = parameters.get(key)
         if said is None:

@@ -120,6 +120,38 @@
     dialog.showModal();
   });
 
+  // A picture from the desktop, dropped where no field waits for one, says how it was drawn. In the tab with photos all
+  // are photos. What is dragged within the page is no file.
+  let isOwn = false, veil = null;
+  const unveil = () => { veil?.remove(); veil = null; };
+  const isFree = (event) => !isOwn && event.dataTransfer?.types.includes("Files")
+    && !event.target.closest?.(".block:has(.upload-container)");
+  document.addEventListener("dragstart", () => { isOwn = true; });
+  document.addEventListener("dragend", () => { isOwn = false; });
+  const photoField = () => [...document.querySelectorAll("#photos-drop")].find((each) => each.getClientRects().length);
+  document.addEventListener("dragover", (event) => {
+    if (!isFree(event)) { unveil(); return; }
+    event.preventDefault();
+    if (veil) return;
+    veil = document.createElement("div");
+    veil.className = "veil";
+    veil.textContent = photoField()?.querySelector("label")?.textContent.trim() || document.querySelector("[data-drop]").dataset.drop;
+    document.body.append(veil);
+  });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) unveil(); });
+  document.addEventListener("drop", (event) => {
+    unveil();
+    if (!isFree(event)) return;
+    event.preventDefault();
+    const field = photoField(), given = new DataTransfer();
+    const files = [...event.dataTransfer.files];
+    (field ? files : files.slice(0, 1)).forEach((file) => given.items.add(file));
+    const input = (field ?? document.querySelector("#anywhere"))?.querySelector("input[type=file]");
+    if (!input || !given.files.length) return;
+    input.files = given.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
   // The easel: what is painted becomes a mask, white where the picture is to change, at most 1024 pixels a side.
   let stroke = null;
   const point = (canvas, event) => {

@@ -6,7 +6,7 @@ from html import unescape
 from types import SimpleNamespace
 from typing import Any, cast
 
-from retrato.jobs import JobQueue, order_drawing
+from retrato.jobs import JobQueue, order_drawing, order_grid
 from retrato.server.web.draw import names_of, stage_of
 from retrato.server.web.site import Site
 from retrato.settings import GenerateSettings
@@ -35,7 +35,7 @@ def test_a_running_drawing_shows_progress_and_what_is_there(queue: JobQueue) -> 
     queue.show(job.id, b"png")
     page = stage_of(site(queue), queue.get(job.id))
     assert "Image 2 of 3, step 4 of 20" in page
-    assert f"/api/v1/jobs/{job.id}/preview" in page
+    assert f"/web/previews/{job.id}" in page
     assert "seed 5" in page
     assert "<b>" not in page
 
@@ -45,6 +45,19 @@ def test_a_failed_one_says_why(queue: JobQueue) -> None:
     queue.claim("cpu")
     queue.finish(job.id, "failed", error="prompt is too long")
     assert "prompt is too long" in stage_of(site(queue), queue.get(job.id))
+
+
+def test_a_sheet_stands_above_its_pictures(queue: JobQueue) -> None:
+    order_grid(queue, GenerateSettings(prompt="a cat"), ["Steps=1,2"])
+    job = queue.claim("cpu")
+    assert job
+    queue.record(job.id, "drawn", {"index": 0, "file": "a.png", "seed": 5, "infotext": "", "labels": ["1"]})
+    assert "compared" not in stage_of(site(queue), job)
+    sheet = queue.record(job.id, "sheet", {"file": "grid-0000.png", "infotext": ""})
+    page = stage_of(site(queue), job)
+    assert f"/api/v1/jobs/{job.id}/files/{sheet.number}" in page
+    assert 'alt="the sheet of Steps"' in page
+    assert "<figcaption>1</figcaption>" in page
 
 
 def test_names_come_as_data(queue: JobQueue) -> None:

@@ -1,0 +1,107 @@
+"""The sheet in the tab where people are drawn: what changes across, down and from table to table, and its values."""
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from retrato.errors import RetratoError, SettingsError
+from retrato.generation import AXES, parse_axis, require_sheet
+from retrato.server.service import Service
+from retrato.server.web.controls import FieldError
+from retrato.server.web.site import Site
+from retrato.settings import GenerateSettings
+from retrato.training.report.markup import tag
+
+SIDES = ("x", "y", "z")
+NAMES = tuple(name for side in SIDES for name in (side, f"{side}_values"))
+CHECKPOINT = "Embedding checkpoint"
+# What the values of an axis look like; those of the others are numbers between commas.
+EXAMPLES: Mapping[str, str] = {
+    "": "",
+    "Seed": "1-4",
+    "Steps": "10, 20, 30",
+    "CFG Scale": "3-9 (+2)",
+    "Prompt S/R": "comic, oil painting, photo",
+    "Prompt order": "hat, beard, smile",
+    "Sampler": "Euler a, DPM++ 2M",
+    "Hires sampler": "Euler a, DPM++ 2M",
+    "Schedule type": "Automatic, Karras",
+    "Hires upscaler": "Latent, Lanczos",
+    "Size": "512x512, 512x768",
+    "Tiling": "false, true",
+    "Emphasis": "Original, No norm",
+    "Denoising": "0.3, 0.5, 0.7",
+    "Var. strength": "0-1 [5]",
+    "Eta": "0, 0.5, 1",
+    "Vector strength": "0.5, 1, 1.5",
+}
+
+
+def sheet_fields(site: Site) -> Mapping[str, Any]:
+    """Adds the folded-away fields; gives those of NAMES. No axis is chosen at first, which is no sheet."""
+    controls: dict[str, Any] = {}
+    chosen = [(site("draw.sheet.nothing"), ""), *((name, name) for name in AXES if name != "Nothing")]
+    with gr.Accordion(site("draw.sheet"), open=False):
+        gr.HTML(tag("p", site("draw.sheet.what"), class_="quiet"))
+        for side in SIDES:
+            with gr.Row(elem_classes="pair"):
+                controls[side] = gr.Dropdown(
+                    chosen, value="", label=site(f"draw.sheet.{side}"), elem_id=f"draw-{side}", min_width=120
+                )
+                values = controls[f"{side}_values"] = gr.Textbox(
+                    label=site(f"draw.sheet.{side}.values"), elem_id=f"draw-{side}_values", max_lines=1, min_width=120
+                )
+            controls[side].change(
+                lambda name: gr.update(placeholder=example_of(site.service, name or "")),
+                [controls[side]],
+                [values],
+                api_visibility="private",
+                show_progress="hidden",
+            )
+    return controls
+
+
+def example_of(service: Service, name: str) -> str:
+    """Gives what the values of an axis may look like; of checkpoints, the latest ones that there are."""
+    if name == CHECKPOINT:
+        return ", ".join(list(service.learned_files())[:2]) or "ana-100, ana-200"
+    return EXAMPLES.get(name, "1, 2, 3")
+
+
+def axes_of(site: Site, values: Mapping[str, Any], settings: GenerateSettings) -> list[str]:
+    """Gives the axes that `values` of the fields name, as `parse_axis` reads them. Raises FieldError."""
+    written: list[str] = []
+    axes = []
+    for side in (side for side in SIDES if values[side]):
+        if settings.matrix != "off" and side != "z":
+            raise FieldError(side, site("draw.sheet.matrix"))
+        try:
+            text = f"{values[side]}={_inside(site.service, values[side], values[f'{side}_values'] or '')}"
+            axis = parse_axis(text)
+            for change in axis.changes if axis.rank == 0 else ():  # of later ones, what they change is not there yet
+                change((settings, {}))
+            axes.append(axis)
+            require_sheet(axes)
+        except RetratoError as error:
+            raise FieldError(f"{side}_values", str(error)) from None
+        written.append(text)
+    return written
+
+
+def _inside(service: Service, axis: str, values: str) -> str:
+    """Gives the values as they are written; checkpoints, which are files, only as those of the home folder."""
+    if axis != CHECKPOINT:
+        return values
+    known = service.learned_files()
+    paths = []
+    for name in next(csv.reader([values], skipinitialspace=True), []):
+        if name.strip() not in known:
+            there = ", ".join(list(known)[:12]) or "none yet: train somebody first"
+            raise SettingsError(f"there is no checkpoint {name.strip()[:80]!r}: there are {there}")
+        paths.append(str(known[name.strip()]))
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(paths)
+    return line.getvalue()

@@ -1,0 +1,78 @@
+"""What the fields of a sheet say becomes axes; mistakes know their field, and files come from the home folder alone."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+
+from retrato.embeddings import Embedding, write_embedding
+from retrato.generation import AXES
+from retrato.server.service import Service
+from retrato.server.web.controls import FieldError
+from retrato.server.web.sheet import CHECKPOINT, EXAMPLES, NAMES, axes_of, example_of
+from retrato.server.web.site import Site
+from retrato.settings import GenerateSettings
+
+DRAWING = GenerateSettings(prompt="a portrait of ana")
+NONE = dict.fromkeys(NAMES, "")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    for folder, name, number in (
+        ("embeddings", "ana", ""),
+        ("textual_inversion/2026-01-01/ana/embeddings", "ana", "-9"),
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+        write_embedding(Embedding(name, (torch.zeros(1, 4),)), tmp_path / folder / f"{name}{number}.safetensors")
+    service: Any = SimpleNamespace(home=tmp_path)
+    service.learned_files = lambda: Service.learned_files(service)
+    return Site(cast("Service", service), "en")
+
+
+def test_nothing_chosen_is_no_sheet(site: Site) -> None:
+    assert axes_of(site, NONE, DRAWING) == []
+    assert axes_of(site, {**NONE, "x_values": "1, 2"}, DRAWING) == []
+
+
+def test_axes_are_written_as_the_command_line_writes_them(site: Site) -> None:
+    said = {**NONE, "x": "Seed", "x_values": "1-4", "z": "Sampler", "z_values": "Euler a, LMS"}
+    assert axes_of(site, said, DRAWING) == ["Seed=1-4", "Sampler=Euler a, LMS"]
+
+
+def test_a_checkpoint_is_one_of_the_home_folder(site: Site) -> None:
+    (axis,) = axes_of(site, {**NONE, "x": CHECKPOINT, "x_values": "ana-9, ana"}, DRAWING)
+    files = axis.removeprefix(f"{CHECKPOINT}=").split(",")
+    assert [Path(file).is_relative_to(site.service.home) for file in files] == [True, True]
+    assert example_of(site.service, CHECKPOINT) == "ana-9, ana"
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "sentence"),
+    [
+        ({"x": "Seed", "x_values": "many"}, "x_values", "axis Seed has the value 'many'"),
+        ({"y": "Seed", "y_values": ""}, "y_values", "axis Seed has no values"),
+        ({"y": "Steps", "y_values": "1, 9999"}, "y_values", "steps is '9999'"),
+        ({"x": "Seed", "x_values": "1-30", "y": "Steps", "y_values": "1-30"}, "y_values", "900 pictures"),
+        ({"x": CHECKPOINT, "x_values": "/etc/passwd"}, "x_values", "there is no checkpoint '/etc/passwd'"),
+        ({"x": CHECKPOINT, "x_values": "../ana"}, "x_values", "there are ana-9, ana"),
+    ],
+)
+def test_a_mistake_knows_its_field(site: Site, said: dict[str, str], field: str, sentence: str) -> None:
+    with pytest.raises(FieldError, match=sentence.replace("(", r"\(")) as found:
+        axes_of(site, {**NONE, **said}, DRAWING)
+    assert found.value.field == field
+
+
+def test_a_matrix_leaves_room_for_tables_only(site: Site) -> None:
+    drawing = DRAWING.changed(prompt="a hat|red", matrix="prompt")
+    assert axes_of(site, {**NONE, "z": "Seed", "z_values": "1,2"}, drawing) == ["Seed=1,2"]
+    with pytest.raises(FieldError, match="both sides") as found:
+        axes_of(site, {**NONE, "y": "Seed", "y_values": "1,2"}, drawing)
+    assert found.value.field == "y"
+
+
+def test_examples_are_of_axes_that_there_are() -> None:
+    assert EXAMPLES.keys() - {""} <= AXES.keys()
