@@ -4,10 +4,11 @@ python benchmarks/generate.py                                   on retrato-mini
 python benchmarks/generate.py --embedding ana-1.safetensors --photos photos/ana     with likeness, too
 
 First the same drawing by both: same model, scheduler, steps, size, precision and noise; the latents must be the same
-bit for bit. Then ways to draw, each with the processor time of a picture, how well the scorer finds the prompt in it
-(cosine), and how like the person it is (mean cosine to the photos) where there is an embedding. Arms take turns, so
-that whatever else runs slows all of them; times are of the processor, on as many threads as OMP_NUM_THREADS says. Last
-what a fresh process takes until the help and until the first picture.
+bit for bit. Then ways to draw, among them those of the extra `openvino` where it is installed, each with the processor
+time of a picture, how well the scorer finds the prompt in it (cosine), and how like the person it is (mean cosine to
+the photos) where there is an embedding, as a Markdown table. Arms take turns, so that whatever else runs slows all of
+them; times are of the processor, on as many threads as OMP_NUM_THREADS says. Last what a fresh process takes until the
+help and until the first picture.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -30,6 +32,7 @@ import torch
 from retrato.embeddings import Embedding, read_embedding
 from retrato.generation import Drawn, GeneratedImage, Sampled, generate
 from retrato.model import Components, Scorer, load_components, load_scorer
+from retrato.model.openvino import on_openvino
 from retrato.photos import read_photos
 from retrato.sampling import SAMPLERS, make_scheduler, noise_for
 from retrato.settings import GenerateSettings
@@ -48,6 +51,13 @@ WAYS: Mapping[str, Mapping[str, object]] = {
     "15 steps": {**PLAIN, "steps": 15},
     "12 steps": {**PLAIN, "steps": 12},
     "--fast": {**PLAIN, "fast": True},
+}
+# Where the extra is installed: the same by OpenVINO, in the precision that it chooses and in float32.
+BY_OPENVINO: Mapping[str, tuple[Mapping[str, object], torch.dtype | None]] = {
+    "--engine openvino": (PLAIN, None),
+    "--engine openvino --fast": (WAYS["--fast"], None),
+    "--engine openvino --dtype float32": (PLAIN, torch.float32),
+    "--engine openvino --dtype float32 --fast": (WAYS["--fast"], torch.float32),
 }
 
 
@@ -123,28 +133,31 @@ def ways(
     photos: Path | None,
     pictures: int,
 ) -> list[dict[str, object]]:
-    """Draws the same prompts and seeds in each way, in turns."""
+    """Draws the same prompts and seeds in each way, in turns, and prints a table that RESULTS.md can take."""
+    arms = {name: (components, values) for name, values in WAYS.items()}
+    if find_spec("openvino"):
+        compiled = {dtype: on_openvino(components, dtype=dtype) for dtype in (None, torch.float32)}
+        arms |= {
+            name: (compiled[dtype], {**values, "engine": "openvino"}) for name, (values, dtype) in BY_OPENVINO.items()
+        }
     word = embedding.name if embedding else "a person"
     embeddings = {embedding.name: embedding} if embedding else {}
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
-    drawn: dict[str, list[GeneratedImage]] = {name: [] for name in WAYS}
-    for number in range(pictures):
+    times: dict[str, list[float]] = {name: [] for name in arms}
+    drawn: dict[str, list[GeneratedImage]] = {name: [] for name in arms}
+    for number in range(-1, pictures):  # the first is not counted: what has to be allocated is then
         prompt = PROMPTS[number % len(PROMPTS)].format(word)
-        for name, values in WAYS.items():
+        for name, (model, values) in arms.items():
             asked = GenerateSettings(prompt=prompt, seed=100 + number, **values)
             started = time.process_time()
-            drawn[name] += [
-                event.image for event in generate(components, asked, embeddings) if isinstance(event, Drawn)
-            ]
-            times[name].append(time.process_time() - started)
+            images = [event.image for event in generate(model, asked, embeddings) if isinstance(event, Drawn)]
+            if number >= 0:
+                drawn[name] += images
+                times[name].append(time.process_time() - started)
     texts = [PROMPTS[number % len(PROMPTS)].format("a person") for number in range(pictures)]
-    first = next(iter(WAYS))
     likeness = _likeness(scorer, photos, drawn) if scorer and photos else {}
-    rows = []
-    head = ("way to draw", "seconds", "faster", "prompt", "likeness")
-    print(f"{head[0]:40} {head[1]:>8} {head[2]:>7} {head[3]:>8} {head[4]:>9}")
-    for name in WAYS:
-        faster = statistics.median(a / b for a, b in zip(times[first], times[name], strict=True))
+    rows: list[dict[str, object]] = []
+    for name in arms:
+        faster = statistics.median(a / b for a, b in zip(times[next(iter(arms))], times[name], strict=True))
         row: dict[str, object] = {"way": name, "seconds": statistics.median(times[name]), "faster": faster}
         if scorer:
             images = scorer.embed_images([image.image for image in drawn[name]])
@@ -152,10 +165,24 @@ def ways(
         if name in likeness:
             row["likeness"] = likeness[name]
         rows.append({key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()})
-        shown = [f"{row[key]:8.3f}" if key in row else " " * 8 for key in ("prompt", "likeness")]
-        print(f"{name:40} {row['seconds']:8.2f} {faster:7.2f} {' '.join(shown)}", flush=True)
-    print(f"({pictures} pictures each)\n")
+    _print_table(rows)
+    print(f"\n{pictures} pictures each, seconds of the processor for one.\n", flush=True)
     return rows
+
+
+def _print_table(rows: Sequence[Mapping[str, object]]) -> None:
+    """Prints the rows in Markdown, and how far prompt and likeness are from the first row's."""
+    print("| way to draw | seconds | faster | prompt | likeness |\n|---|---|---|---|---|")
+    for row in rows:
+        cells = [f"`{row['way']}`" if str(row["way"]).startswith("--") else str(row["way"])]
+        cells += [f"{row['seconds']:.3f}", f"{row['faster']:.2f}"]
+        for key in ("prompt", "likeness"):
+            if key not in row:
+                cells.append("")
+                continue
+            value, first = float(str(row[key])), float(str(rows[0][key]))
+            cells.append(f"{value:.3f} ({(value / first - 1) * 100:+.1f} %)" if row is not rows[0] else f"{value:.3f}")
+        print(f"| {' | '.join(cells)} |")
 
 
 def starts(model: str) -> dict[str, float]:
@@ -209,7 +236,7 @@ def _circumstances() -> dict[str, object]:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    libraries = ("torch", "diffusers", "transformers")
+    libraries = ("torch", "diffusers", "transformers", *(["openvino"] if find_spec("openvino") else []))
     return {
         "date": date.today().isoformat(),
         "command": " ".join(["python", *sys.argv]),

@@ -203,6 +203,9 @@ class GenerateSettings(Settings):
         0.0, "noise level below which the negative prompt has no say: faster", flag="--ngms", ge=0, le=100
     )
     fast: bool = option(False, "DPM++ 2M Karras, at most 12 steps, no negative prompt below noise level 1")
+    engine: Literal["torch", "openvino"] = option(
+        "torch", "what computes the U-Net: torch, or OpenVINO, which is faster on a CPU and an extra to install"
+    )
     variation_seed: int = option(-1, "seed of the noise that is mixed in; -1 draws one", ge=-1, le=2**63 - 1)
     variation_strength: float = option(0.0, "how much of that noise: 0 is none, 1 nothing else", ge=0, le=1)
     seed_resize_from: str | None = option(
@@ -248,6 +251,11 @@ class GenerateSettings(Settings):
             raise ValueError("hires and init_image were given together: hires is for pictures that start from nothing")
         if self.mask and not self.init_image:
             raise ValueError(f"mask is {self.mask!r}, but there is no picture to repaint: give it with --init-image")
+        for name in ("hires_resize", "hires_sampler", "hires_prompt", "hires_negative_prompt"):
+            if getattr(self, name) and not self.hires:
+                raise ValueError(f"{name} is {_shown(getattr(self, name))}, but there is no second pass: add --hires")
+        if self.tiling and self.engine == "openvino":
+            raise ValueError("tiling and engine openvino were given together: tiles are drawn by torch alone")
         if self.variation_seed + self.count > 2**63 - 1:
             raise ValueError(f"variation_seed {self.variation_seed} with {self.count} images goes beyond 2**63 - 1")
         return self

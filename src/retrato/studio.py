@@ -36,6 +36,7 @@ from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.catalogue import find_model
 from retrato.model.load import model_path
+from retrato.model.openvino import on_openvino
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
 from retrato.prompts import StyleFile, WildcardFolder
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
@@ -45,7 +46,7 @@ from retrato.training.checkpoint import load_checkpoint
 from retrato.training.learnable import Artefact, find_artefact, is_same, read_artefact
 from retrato.training.people import people_in
 from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
-from retrato.training.report import write_report
+from retrato.training.report import try_to_write_report
 from retrato.training.run_folder import RunFolder, has_run, kind_of, seen_photos
 from retrato.training.tracking import require_tracker, tracking
 from retrato.training.train import lesson
@@ -76,12 +77,8 @@ class Studio:
         family: str = "auto",
         vae: str | Path | None = None,
     ) -> None:
-        self.model = model
-        self.home = home
-        self.device = device
-        self.dtype = dtype
-        self.family = family
-        self.vae = vae
+        self.model, self.home = model, home
+        self.device, self.dtype, self.family, self.vae = device, dtype, family, vae
         self._loading = threading.RLock()
 
     @classmethod
@@ -115,6 +112,16 @@ class Studio:
     @cached_property
     def _components(self) -> Components:
         return load_components(self.model, device=self.device, dtype=self.dtype, family=self.family, vae=self.vae)
+
+    def computed(self, settings: GenerateSettings) -> Components:
+        """The frozen model, its U-Net computed by `settings.engine`; raises SettingsError where that cannot be."""
+        with self._loading:
+            return self._on_openvino if settings.engine == "openvino" else self._components
+
+    @cached_property
+    def _on_openvino(self) -> Components:
+        dtype = None if self.dtype == "auto" else self._components.dtype
+        return on_openvino(self._components, self.home / "cache" / "openvino", dtype=dtype)
 
     @cached_property
     def scorer(self) -> Scorer | None:
@@ -259,7 +266,7 @@ class Studio:
         total = sum(variant.count for variant in variants)
         done = 0
         for variant in variants:
-            for event in generate(self.components, variant, self.library.embeddings, self.hypernetworks):
+            for event in generate(self.computed(variant), variant, self.library.embeddings, self.hypernetworks):
                 if isinstance(event, Drawn):
                     yield dataclasses.replace(event, index=done + event.index, count=total)
                 else:
@@ -314,7 +321,7 @@ class Studio:
         own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
         if more:
             raise SettingsError("a sheet has one prompt: leave out --wildcards all, or make an axis of it")
-        return draw_grid(self.components, own, axes, self.library.embeddings, self.hypernetworks, first=first)
+        return draw_grid(self.computed(own), own, axes, self.library.embeddings, self.hypernetworks, first=first)
 
     def _train_many(
         self, people: Mapping[str, tuple[Path, TrainSettings]], resume: bool, at_once: int
@@ -327,8 +334,7 @@ class Studio:
             try:
                 lessons[name] = self.begin(folder, settings, None, resume and has_run(root, name))
             except RetratoError as error:
-                failed: Of[Refused | TrainingEvent] = Of(name, Failed(str(error)))
-                yield failed
+                yield Of[Refused | TrainingEvent](name, Failed(str(error)))
         together: Generator[Of[Refused | TrainingEvent], None, None] = crowd(self.components, lessons, at_once=at_once)
         yield from together
 
@@ -373,7 +379,7 @@ class Studio:
                 if isinstance(event, Picked):
                     installed = self._install(RunFolder(run_folder, settings.name).picked, settings)
                 if isinstance(event, Finished):
-                    _write_report(event.run_folder)
+                    try_to_write_report(event.run_folder)
                     event = dataclasses.replace(event, file=installed)
                 answer = yield event
 
@@ -432,14 +438,6 @@ class Studio:
 
     def _brings(self, part: str) -> bool:
         return (model_path(self.model) / part).is_dir()
-
-
-def _write_report(run_folder: Path) -> None:
-    """Writes the page about a run; the person is learned and installed by then, so a full disk is only a warning."""
-    try:
-        write_report(run_folder)
-    except OSError as error:
-        logger.warning("%s has no report, it could not be written: %s", run_folder, error.strerror or error)
 
 
 def _announce(library: EmbeddingLibrary, components: Components) -> None:

@@ -1,6 +1,7 @@
 """A picture says all that is needed to draw it again, to the bit."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,10 @@ def test_every_sampler(studio: Studio, tmp_path: Path, sampler: str) -> None:
         {"variation_seed": 3, "variation_strength": 0.4, "tiling": True, "seed_resize_from": "64x128"},
         {"init_image": "photo.png", "denoising_strength": 0.5},
         {"init_image": "photo.png", "mask": "mask.png", "inpaint_area": "only masked", "mask_padding": 8},
+        pytest.param(
+            {"engine": "openvino"},
+            marks=pytest.mark.skipif(find_spec("openvino") is None, reason="wants the openvino extra"),
+        ),
     ],
 )
 def test_every_way_of_drawing(

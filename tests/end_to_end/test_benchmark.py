@@ -6,6 +6,7 @@ import re
 import runpy
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,16 @@ def test_main_job_measures_every_phase(tiny_folder: Path, photos: Path) -> None:
     assert peaks[0] > 10
 
 
-def test_drawing_is_compared_with_diffusers_and_with_its_fast_setting(tiny_components: Components) -> None:
+def test_drawing_is_compared_with_diffusers_and_with_its_fast_setting(
+    tiny_components: Components, capsys: pytest.CaptureFixture[str]
+) -> None:
     script = runpy.run_path(str(SCRIPT.with_name("generate.py")))
     assert script["beside_pipeline"](tiny_components, 1)["same_latents"] is True
     rows = script["ways"](tiny_components, None, None, None, 1)
-    assert [row["way"] for row in rows] == list(script["WAYS"])
+    wanted = [*script["WAYS"], *(script["BY_OPENVINO"] if find_spec("openvino") else [])]
+    assert [row["way"] for row in rows] == wanted
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(table) == len(wanted) + 2
 
 
 def test_start_up_runs_a_process_and_says_what_it_took() -> None:

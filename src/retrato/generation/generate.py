@@ -1,6 +1,6 @@
 """Settings to pictures: a generator of events, so that whoever stops consuming stops the drawing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from retrato.embeddings import Embedding
-from retrato.errors import ModelError
+from retrato.errors import ModelError, SettingsError
 from retrato.generation.canvas import Canvas, make_canvas, read_source
 from retrato.generation.image import GeneratedImage
 from retrato.generation.networks import hypernetworks_of, require
@@ -24,6 +24,7 @@ from retrato.model.attention import with_hypernetworks
 from retrato.model.components import Components
 from retrato.model.inpainting import showing_mask
 from retrato.model.latents import decode, encode_pixels, image_to_pixels, pixels_to_images
+from retrato.model.openvino import on_openvino
 from retrato.model.tiling import wrapping_around
 from retrato.sampling.course import Start, begin
 from retrato.sampling.denoise import denoise
@@ -76,7 +77,10 @@ def generate(
     require(settings.hypernetwork, hypernetworks)
     source = read_source(settings, init_image, mask)
     settings = resolve_settings(components, settings, source)
-    components = with_hypernetworks(components, hypernetworks_of(settings.prompt, hypernetworks))
+    chosen = hypernetworks_of(settings.prompt, hypernetworks)
+    if settings.engine == "openvino":
+        components = _on_openvino(components, chosen)
+    components = with_hypernetworks(components, chosen)
     drawing = _Drawing(components, settings, plan_prompt(components, settings, embeddings))
     canvas = make_canvas(source, settings) if source else None
     second = _second_pass(components, settings, embeddings) if settings.hires else None
@@ -232,6 +236,16 @@ def _second_pass(components: Components, settings: GenerateSettings, embeddings:
         second = second.changed(eta=None)
     plan = plan_prompt(components, second.changed(steps=settings.steps), embeddings, hires_steps=steps)
     return _Drawing(components, second, plan)
+
+
+def _on_openvino(components: Components, chosen: Sequence[tuple[Hypernetwork, float]]) -> Components:
+    """Gives the model with its U-Net compiled, where a studio has not done that yet; raises SettingsError."""
+    if names := [hypernetwork.name for hypernetwork, strength in chosen if strength]:
+        raise SettingsError(
+            f"the hypernetwork {names[0]} reaches into the U-Net, which OpenVINO has compiled: leave it out, or take "
+            "--engine torch"
+        )
+    return on_openvino(components)
 
 
 def _seed_of(settings: GenerateSettings, index: int) -> int:

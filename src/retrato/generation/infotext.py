@@ -266,6 +266,7 @@ FIELDS = (
     InfotextField("Eta", ("eta",)),
     InfotextField("CFG Rescale", ("guidance_rescale",)),
     InfotextField("NGMS", ("guidance_min_sigma",)),
+    InfotextField("Engine", ("engine",)),
     InfotextField("Variation seed", ("variation_seed",), when=lambda of: of.variation_strength),
     InfotextField("Variation seed strength", ("variation_strength",)),
     InfotextField("Seed resize from", ("seed_resize_from",)),

@@ -5,6 +5,8 @@ Without it they look up the hub for files they do not need and print about packa
 
 import os
 
+from retrato.model.lazy import put_off
+
 
 def import_quietly() -> None:
     """Imports diffusers and transformers without network, telemetry, progress bars and advice on stderr.
@@ -25,3 +27,4 @@ def import_quietly() -> None:
 
     transformers_logging.disable_progress_bar()
     diffusers_logging.disable_progress_bar()
+    put_off()

@@ -1,5 +1,7 @@
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from retrato.errors import EmbeddingError, ModelError, PhotoError, PromptError, 
 from retrato.generation import Drawn, Sampled, generate, parse_infotext, resolve_settings
 from retrato.model import Components
 from retrato.model.latents import encode_pixels, image_to_pixels
+from retrato.model.openvino import on_openvino
 from retrato.sampling import noise_for
 from retrato.settings import GenerateSettings
 
@@ -348,3 +351,27 @@ def test_wrong_starts_are_refused_before_the_first_step(tiny_components: Compone
         next(generate(tiny_components, settings(init_image="nowhere.png"), {}))
     with pytest.raises(SettingsError, match="multiples of 8"):
         next(generate(tiny_components, settings(hires=True, hires_resize="100x100"), {}))
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="wants the openvino extra")
+def test_another_engine_draws_the_same_picture_with_vectors_schedules_and_all(tiny_components: Components) -> None:
+    compiled = on_openvino(tiny_components, dtype=torch.float32)
+    embeddings = {"ana-1": Embedding("ana-1", (torch.full((2, 32), 0.1).cumsum(1),))}
+    asked = {
+        "prompt": "[ana-1|cat] (hat:1.2) [a:b:0.5] AND red :0.5",
+        "negative_prompt": "dog",
+        "guidance_min_sigma": 1,
+    }
+    wanted = latents_of(tiny_components, embeddings, **asked)
+    found = latents_of(compiled, embeddings, engine="openvino", **asked)
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+    without = latents_of(compiled, engine="openvino", **asked)
+    assert not torch.allclose(found, without, atol=1e-2)
+    (drawn,) = draw(compiled, engine="openvino")
+    assert parse_infotext(drawn.image.infotext)["Engine"] == "openvino"
+
+
+def test_a_hypernetwork_and_a_compiled_unet_are_refused_together(tiny_components: Components) -> None:
+    asked = settings(prompt="a man <hypernet:ana:0.5>", engine="openvino")
+    with pytest.raises(SettingsError, match="the hypernetwork ana reaches into the U-Net"):
+        next(generate(tiny_components, asked, {}, {"ana": SimpleNamespace(name="ana")}))  # type: ignore[dict-item]

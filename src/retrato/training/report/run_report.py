@@ -1,5 +1,6 @@
 """The report of any finished training run, made from what lies in its folder. Knows nothing of how it was trained."""
 
+import logging
 from pathlib import Path
 
 from retrato.training.captions import class_phrase
@@ -7,6 +8,8 @@ from retrato.training.report import appendix, sections
 from retrato.training.report.page import counted, seconds_in_words, write_page
 from retrato.training.report.prints import Print
 from retrato.training.report.record import RunRecord, read_record
+
+logger = logging.getLogger("retrato")
 
 
 def write_report(run_folder: Path) -> Path:
@@ -26,6 +29,14 @@ def write_report(run_folder: Path) -> Path:
     ]
     title = f"{record.name}: report of the training"
     return write_page(run_folder / "report.html", title, parts, appendix.signature(record))
+
+
+def try_to_write_report(run_folder: Path) -> None:
+    """Writes the page; the person is learned and installed by then, so a full disk is only a warning."""
+    try:
+        write_report(run_folder)
+    except OSError as error:
+        logger.warning("%s has no report, it could not be written: %s", run_folder, error.strerror or error)
 
 
 def _prompts_to_try(record: RunRecord) -> tuple[str, ...]:
