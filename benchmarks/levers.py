@@ -2,12 +2,31 @@
 
 python -m benchmarks.levers --out levers.jsonl base norm_cap=2 batch_size=4,steps=100
 python -m benchmarks.levers --out levers.jsonl --table             (needs `pip install --group mini`; $NODE_MODULES)
+python -m benchmarks.levers --out levers.jsonl --table --against recipe=a1111
 
-Each lever is a list of recipe fields, `base` changes nothing, and all of them see the same people, photos, seeds and
-number of photo passes (`--samples`). Trainings run to their end, the last step counts, nothing is picked. Likeness is
-the independent judge's, on a scale from the class word's pictures (0) to fresh renders of the person (1), beside the
-share of pictures nearest to their own person among twenty; prompt fidelity is the scorer's. One line per training is
-appended to `--out`, and what stands there is not done again. The table pairs each lever with `base`.
+Each lever is a list of recipe fields (and of the few settings in SETTINGS), `base` changes nothing, `recipe=a1111`
+starts from that recipe, and all of them see the same people, photos, seeds and number of photo passes (`--samples`).
+Trainings run to their end and the last step counts, unless the lever asks for `patience` (then the least loss) or for
+`average_over` (then the average); nothing is picked. Left out of the recipe, and added to a1111's, each lever is
+
+    relative rate         rate_is_relative=False,learning_rate=0.005   rate_is_relative=True,learning_rate=0.5
+    limit of the norm     norm_cap=None                                norm_cap=6.0
+    warm-up and decay     warm_up=0,final_rate=1.0                     warm_up=20,final_rate=0.1
+    noise on the start    initial_noise=0.0                            initial_noise=0.1
+    batch                 batch_size=1                                 batch_size=4
+    stratified timesteps  timesteps=uniform                            timesteps=stratified,batch_size=4
+    captions              caption=none                                 (a1111's has them: caption=none)
+    average of the tail   (as it is: the last step counts)             average_over=50
+    early stop            (as it is: all steps are made)               patience=6,evaluate_every=25
+    weights by timestep   (the recipe has none)                        weighting=half_min_snr
+
+where the right column follows `recipe=a1111,`. A race of initialisations and ordered vectors are in neither recipe,
+and the drawn people come without masks.
+
+Likeness is the independent judge's, on a scale from the class word's pictures (0) to fresh renders of the person (1),
+beside the share of pictures nearest to their own person among twenty; prompt fidelity is the scorer's. One line per
+training is appended to `--out`, and what stands there is not done again. The table pairs each lever with `base`, or
+with what `--against` names.
 """
 
 import argparse
@@ -21,6 +40,7 @@ from pathlib import Path
 from unittest import mock
 
 import torch
+from PIL import Image
 
 from benchmarks.identities import photos_of
 from benchmarks.likeness import galleries
@@ -58,46 +78,60 @@ PLAN = PickPlan(
     steps=12,
 )
 STYLE_OF_PROMPT = ("photo", "photo", "photo", "flat style", "comic style", "pixel art style")
-CELLS = range(2 * len(PLAN.prompts))
+CELLS = 2 * len(PLAN.prompts)
 NAME = "lever-1"
+SETTINGS = {"caption", "initializer_text", "latent_sampling", "tag_dropout"}  # levers that are no recipe's
 
 
-def changed(lever: str, samples: int) -> Recipe:
-    """The recipe with the lever's fields, as many steps as `samples` are worth, one evaluation, at the end."""
-    fields = dict(pair.split("=", 1) for pair in lever.split(",") if pair != "base")
-    known = {field.name for field in dataclasses.fields(Recipe)}
-    if unknown := set(fields) - known:
-        raise SystemExit(f"{sorted(unknown)[0]} is no field of a recipe: {', '.join(sorted(known))}")
-    values = {
-        name: ast.literal_eval(value) if value[0] in "0123456789.(-N" else value for name, value in fields.items()
-    }
-    recipe = dataclasses.replace(RECIPES["retrato"], **values)
-    steps = max(1, samples // recipe.batch_size)
-    return dataclasses.replace(
-        recipe, steps=steps, evaluate_every=steps, save_every=steps, patience=None, average_over=0
-    )
+def changed(lever: str, samples: int) -> tuple[Recipe, dict[str, object]]:
+    """The recipe with the lever's fields, as many steps as `samples` are worth, and the settings that it names.
+
+    There is one evaluation, at the end, and no average, unless the lever asks for them.
+    """
+    fields = {name: _value(value) for name, _, value in (pair.partition("=") for pair in lever.split(",")) if value}
+    recipe = RECIPES[str(fields.pop("recipe", "retrato"))]
+    own = {field.name for field in dataclasses.fields(Recipe)} - {"pick", "templates"}
+    if unknown := set(fields) - own - SETTINGS:
+        raise SystemExit(f"{sorted(unknown)[0]} is no lever: recipe, {', '.join(sorted(own | SETTINGS))}")
+    values = {name: value for name, value in fields.items() if name in own}
+    steps = max(1, samples // int(values.get("batch_size", recipe.batch_size)))
+    as_asked = {"patience": None, "average_over": 0} | values
+    if as_asked["patience"] is None:
+        as_asked |= {"evaluate_every": steps}
+    recipe = dataclasses.replace(recipe, **{**as_asked, "steps": steps, "save_every": steps})
+    return recipe, {name: value for name, value in fields.items() if name in SETTINGS}
+
+
+def _value(text: str) -> object:
+    """A number, a pair, None, True or False, else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """The people with their photos, and what their pictures are compared with."""
+    """The people with their photos, and what their pictures, one for each of the first `cells`, are compared with."""
 
     studio: Studio
     people: list[Identity]
     judge: Judge
     shelves: dict[str, torch.Tensor]
+    class_pictures: list[Image.Image]
     floor: torch.Tensor
     ceilings: list[float]
     class_fidelity: float
     unrelated: float
     root: Path
+    cells: int = CELLS
 
     @classmethod
-    def open(cls, model: str, judge_file: Path, root: Path) -> "Bench":
+    def open(cls, model: str, judge_file: Path, root: Path, cells: int = CELLS) -> "Bench":
         """Draws everyone's galleries and the class word's pictures once."""
         studio, judge, people = Studio.open(model, home=root / "home"), load_judge(judge_file), held_out_identities(20)
         shelves = {style: galleries(judge, people, style) for style in dict.fromkeys(STYLE_OF_PROMPT)}
-        drawn = [drawn.image for drawn in draw_cells(studio.components, PLAN, CELLS, Subject("a person"))]
+        drawn = [drawn.image for drawn in draw_cells(studio.components, PLAN, range(cells), Subject("a person"))]
         texts = judge_of(studio.scorer, drawn[:1], [p.text.replace("[name]", "a person") for p in PLAN.prompts])
         ceilings = []
         for number, person in enumerate(people):
@@ -107,8 +141,8 @@ class Bench:
             own = torch.stack([shelves[style][number] for style in STYLE_OF_PROMPT])
             ceilings.append(float((found * own).sum(1).mean()))
         return cls(
-            studio, people, judge, shelves, judge.identity(as_pixels(drawn)), ceilings,
-            float(texts.cells(drawn).fidelity.mean()), texts.unrelated(drawn), root,
+            studio, people, judge, shelves, drawn, judge.identity(as_pixels(drawn)), ceilings,
+            float(texts.cells(drawn).fidelity.mean()), texts.unrelated(drawn), root, cells,
         )  # fmt: skip
 
     def photos(self, number: int) -> Path:
@@ -121,50 +155,64 @@ class Bench:
                 photo.path.with_suffix(".txt").write_text(words)
         return folder
 
-    def judged(self, number: int, pictures: list) -> dict[str, float]:
-        """Likeness, share of first ranks, and prompt fidelity of a person's pictures, cell by cell."""
-        styles = [STYLE_OF_PROMPT[cell % len(STYLE_OF_PROMPT)] for cell in CELLS]
+    def drawn(self, subject: Subject) -> list[Image.Image]:
+        """The pictures of a subject, cell by cell."""
+        return [drawn.image for drawn in draw_cells(self.studio.components, PLAN, range(self.cells), subject)]
+
+    def likeness(self, number: int, pictures: list[Image.Image]) -> tuple[float, float]:
+        """Likeness to a person by the judge, and the share of pictures nearest to their own person, cell by cell."""
+        styles = [STYLE_OF_PROMPT[cell % len(STYLE_OF_PROMPT)] for cell in range(self.cells)]
         shelf = torch.stack([self.shelves[style] for style in styles])  # [cells, people, 128]
         seen = self.judge.identity(as_pixels(pictures))
         alike = (shelf @ seen[:, :, None])[..., 0]
         low = float((shelf[:, number] * self.floor).sum(1).mean())
+        identity = (float(alike[:, number].mean()) - low) / max(self.ceilings[number] - low, 0.05)
+        return identity, float((alike.argmax(1) == number).float().mean())
+
+    def judged(self, number: int, pictures: list[Image.Image]) -> dict[str, float]:
+        """Likeness, share of first ranks, and prompt fidelity of a person's pictures, cell by cell."""
+        identity, rank1 = self.likeness(number, pictures)
         texts = judge_of(self.studio.scorer, pictures[:1], [p.text.replace("[name]", "a person") for p in PLAN.prompts])
         fidelity = float(texts.cells(pictures).fidelity.mean())
-        identity = (float(alike[:, number].mean()) - low) / max(self.ceilings[number] - low, 0.05)
         obedience = (fidelity - self.unrelated) / (self.class_fidelity - self.unrelated)
         return {
-            "identity": round(identity, 4), "rank1": round(float((alike.argmax(1) == number).float().mean()), 4),
+            "identity": round(identity, 4), "rank1": round(rank1, 4),
             "prompt_fidelity": round(obedience, 4), "harmonic": round(harmonic_mean(identity, obedience), 4),
         }  # fmt: skip
 
     def run(self, lever: str, number: int, seed: int, samples: int, vectors: int) -> dict[str, object]:
         """Learns one person with one lever; gives the line for the file."""
-        settings = TrainSettings(name=NAME, vectors_per_token=vectors, seed=1000 * seed + number, caption="file")
+        recipe, own = changed(lever, samples)
+        settings = TrainSettings(
+            **{"name": NAME, "vectors_per_token": vectors, "seed": 1000 * seed + number, "caption": "file", **own}
+        )
         with (
             tempfile.TemporaryDirectory(dir=self.root) as folder,
-            mock.patch.object(prepare, "RECIPES", {"retrato": changed(lever, samples)}),
+            mock.patch.object(prepare, "RECIPES", {"retrato": recipe}),
         ):
             events = list(train(self.studio.components, self.photos(number), settings, run_folder=Path(folder) / "run"))
             finished = next(event for event in events if isinstance(event, Finished))
             loss = [event.loss for event in events if isinstance(event, Evaluated)][-1]
-            embedding = dataclasses.replace(read_embedding(finished.file), name=NAME)
+            averages = [candidate.file for candidate in finished.candidates if candidate.is_average]
+            embedding = dataclasses.replace(read_embedding(averages[-1] if averages else finished.file), name=NAME)
         subject = Subject(NAME, embeddings={NAME: embedding})
-        drawn = [drawn.image for drawn in draw_cells(self.studio.components, PLAN, CELLS, subject)]
         norm = float(embedding.vectors[0].norm(dim=1).mean())
         return {
-            "lever": lever, "person": number, "seed": seed, "samples": finished.samples, "vectors": vectors,
+            "lever": lever, "person": number, "seed": seed, "samples": recipe.steps * recipe.batch_size,
+            "stopped_at": finished.samples, "vectors": vectors,
             "loss": round(loss, 6), "norm": round(norm, 3), "seconds": round(finished.times["train"], 1),
-            **self.judged(number, drawn),
+            **self.judged(number, self.drawn(subject)),
         }  # fmt: skip
 
 
-def table(lines: list[dict]) -> str:
-    """Markdown: each lever's means, and what it changes in the harmonic score against `base`, with 95 % intervals."""
+def table(lines: list[dict], against: str = "base") -> str:
+    """Markdown: each lever's means, and what it changes in the harmonic score against another, with 95 % intervals."""
     groups: dict[tuple, dict[tuple, dict]] = defaultdict(dict)
     for line in lines:
         groups[line["samples"], line["vectors"], line["lever"]][line["person"], line["seed"]] = line
     rows = [
-        "| samples | vectors | lever | runs | identity | rank-1 | prompt fidelity | harmonic | against base | loss |",
+        "| samples | vectors | lever | runs | identity | rank-1 | prompt fidelity | harmonic "
+        f"| against {against} | loss |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (samples, vectors, lever), found in sorted(groups.items()):
@@ -172,7 +220,7 @@ def table(lines: list[dict]) -> str:
             key: sum(line[key] for line in found.values()) / len(found)
             for key in ("identity", "rank1", "prompt_fidelity", "harmonic", "loss")
         }
-        base = groups.get((samples, vectors, "base"), {})
+        base = groups.get((samples, vectors, against), {})
         people = sorted({person for person, _ in found if any(key[0] == person for key in base)})
         differences = [
             [found[key]["harmonic"] - base[key]["harmonic"] for key in found if key[0] == person and key in base]
@@ -180,7 +228,7 @@ def table(lines: list[dict]) -> str:
         ]
         differences = torch.tensor([sum(each) / len(each) for each in differences if each])
         versus = ""
-        if len(differences) > 1 and lever != "base":
+        if len(differences) > 1 and lever != against:
             r = torch.Generator().manual_seed(0)
             drawn = differences[torch.randint(len(differences), (4000, len(differences)), generator=r)].mean(1)
             low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975])).tolist()
@@ -198,6 +246,7 @@ def main() -> None:
     parser.add_argument("levers", nargs="*", help="such as norm_cap=2,warm_up=5")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--against", default="base", help="which lever the table compares with")
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--samples", type=int, default=400)
@@ -207,7 +256,7 @@ def main() -> None:
     options = parser.parse_args()
     lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     if options.table:
-        print(table(lines))
+        print(table(lines, options.against))
         return
     done = {(line["lever"], line["person"], line["seed"], line["samples"], line["vectors"]) for line in lines}
     with tempfile.TemporaryDirectory() as folder, options.out.open("a") as out:
@@ -215,9 +264,8 @@ def main() -> None:
         for seed in range(options.seeds):
             for number in range(options.people):
                 for lever in options.levers:
-                    recipe = changed(lever, options.samples)
-                    samples = recipe.steps * recipe.batch_size
-                    if (lever, number, seed, samples, options.vectors) in done:
+                    recipe, _ = changed(lever, options.samples)
+                    if (lever, number, seed, recipe.steps * recipe.batch_size, options.vectors) in done:
                         continue
                     line = bench.run(lever, number, seed, options.samples, options.vectors)
                     out.write(json.dumps(line) + "\n")

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 from transformers import CLIPTokenizer
 
-from mini.train_diffusion import Readers, make_text_encoder, make_unet, noise_schedule
+from mini.train_diffusion import Readers, make_text_encoder, make_unet, noise_schedule, read_shape
 
 DEFAULTS = {"size": 128, "guidance_scale": 3.0, "sampler": "DPM++ 2M", "steps": 20, "class_word": "person"}
 
@@ -22,20 +22,24 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("mini/work"))
     parser.add_argument("--out", type=Path, default=Path("src/retrato/model/mini"))
     parser.add_argument("--live", action="store_true", help="the last weights instead of their moving average")
+    parser.add_argument("--state", default="diffusion", help="which model, as in mini.train_diffusion")
+    parser.add_argument("--name", default="retrato-mini")
     options = parser.parse_args()
     work, out = options.work, options.out
-    state = torch.load(work / "diffusion.pt", weights_only=True)
+    state = torch.load(work / f"{options.state}.pt", weights_only=True)
     vae = AutoencoderKL.from_pretrained(work / "vae", torch_dtype=torch.float32)
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
-    unet = make_unet(channels=vae.config.latent_channels)
-    text = make_text_encoder(len(tokenizer))
+    if (work / f"{options.state}.json").exists():
+        unet, text = read_shape(work / f"{options.state}.json")
+    else:  # trained on from the shipped weights, with --init
+        unet, text = make_unet(channels=vae.config.latent_channels), make_text_encoder(len(tokenizer))
     offset, flat = 0, state["flat" if options.live else "average"]
     for p in [*unet.parameters(), *text.parameters()]:
         p.data.copy_(flat[offset : offset + p.numel()].view_as(p))
         offset += p.numel()
     readers = sum(p.numel() for p in Readers(unet).parameters())  # they only help to learn and are not shipped
     if offset + readers != len(flat):
-        raise SystemExit(f"{work / 'diffusion.pt'} holds {len(flat)} weights, the model takes {offset + readers}")
+        raise SystemExit(f"{work / options.state}.pt holds {len(flat)} weights, the model takes {offset + readers}")
     for model in (vae, unet):
         model.register_to_config(_name_or_path="")  # no machine's paths in the shipped files
     pipeline = StableDiffusionPipeline(
@@ -50,7 +54,7 @@ def main() -> None:
     for part in ("scorer", "captioner"):
         if (work / part).exists():
             shutil.copytree(work / part, out / part, dirs_exist_ok=True)
-    (out / "retrato.json").write_text(json.dumps({"name": "retrato-mini", "defaults": DEFAULTS}, indent=2) + "\n")
+    (out / "retrato.json").write_text(json.dumps({"name": options.name, "defaults": DEFAULTS}, indent=2) + "\n")
     shutil.copy(Path(__file__).parent / "LICENCES.md", out / "LICENCES.md")
     StableDiffusionPipeline.from_pretrained(out)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())

@@ -10,6 +10,11 @@ python -m mini.train_diffusion --steps 12500 --work mini/work      Ctrl-C or SIG
 The rate depends on step / steps only: going on with a larger --steps raises it again and is a warm restart. Where the saved
 state is lost, `--init src/retrato/model/mini` starts from the shipped weights (put its vae/ and tokenizer/ into the work folder,
 and use `--keep` with mini.tokens and mini.encode).
+
+A second mini, of another width and from other random weights, learns from the same pictures beside the first one:
+
+python -m mini.train_diffusion --work mini/work --state second --widths 64,112,144 --text-width 160 --seed 1
+python -m mini.export --work mini/work --state second --name retrato-second --out mini/work/second
 """
 
 import argparse
@@ -57,6 +62,13 @@ def make_unet(
         cross_attention_dim=text_width, attention_head_dim=4,  # diffusers' name for the NUMBER of heads
         norm_num_groups=16,
     )  # fmt: skip
+
+
+def read_shape(file: Path) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+    """Untrained models of the shape that `file` says."""
+    shape = json.loads(file.read_text())
+    unet = make_unet(tuple(shape["widths"]), shape["text_width"], channels=shape["channels"], size=shape["size"])
+    return unet, make_text_encoder(shape["vocabulary"], shape["text_width"])
 
 
 def noise_schedule() -> DDPMScheduler:
@@ -135,9 +147,9 @@ def train(
     min_snr = torch.minimum(snr, torch.tensor(5.0)) / (snr + 1)
     weight = 0.5 + 0.5 * min_snr / min_snr.mean()  # half plain v loss, half Min-SNR-5 (Hang 2023, arXiv:2303.09556)
     batch = options.batch // weights.world
-    r = torch.Generator().manual_seed(1000003 * weights.steps + rank + 1)
+    r = torch.Generator().manual_seed((options.seed << 40) + 1000003 * weights.steps + rank + 1)
     clock, begin, first, losses = Clock(options.every), time.time(), weights.steps, []
-    log = (options.work / "diffusion_loss.csv").open("a") if rank == 0 else None
+    log = (options.work / f"{options.state}_loss.csv").open("a") if rank == 0 else None
     while weights.steps < options.steps and not weights.stopping:
         chosen = pool[torch.randint(0, len(pool), (batch,), generator=r)]
         z = latents[chosen.to(device)].float()
@@ -166,9 +178,9 @@ def train(
             print(f"{line}   {samples / (time.time() - begin):.1f} samples/s", flush=True)
             log.write(line + "\n")
             log.flush()
-            weights.save(options.work / "diffusion.pt")
+            weights.save(options.work / f"{options.state}.pt")
     if rank == 0:
-        weights.save(options.work / "diffusion.pt")
+        weights.save(options.work / f"{options.state}.pt")
         print(f"step {weights.steps}, loss {np.mean(losses[-1000:], 0).round(5)}", flush=True)
 
 
@@ -183,21 +195,33 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=120, help="seconds between reports and saved states")
     parser.add_argument("--init", type=Path, help="start from this model folder's U-Net and text encoder")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--state", default="diffusion", help="name of the saved state: another one for another model")
+    parser.add_argument("--widths", default="96,160,176", help="of the U-Net's levels, multiples of 16")
+    parser.add_argument("--text-width", type=int, default=192, help="of the text encoder, a multiple of 32")
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights, and of what is drawn for the steps")
     options = parser.parse_args()
-    torch.manual_seed(0)
+    torch.manual_seed(options.seed)
     latents = np.load(options.work / "latents.npy", mmap_mode="r")
     if options.init:
         unet = UNet2DConditionModel.from_pretrained(options.init / "unet", torch_dtype=torch.float32).train()
         text = CLIPTextModel.from_pretrained(options.init / "text_encoder", dtype=torch.float32).train()
     else:
-        unet = make_unet(channels=latents.shape[1], size=latents.shape[2])
-        text = make_text_encoder(len(json.loads((options.work / "tokenizer/vocab.json").read_text())))
+        shape_file = options.work / f"{options.state}.json"
+        shape = {
+            "widths": [int(width) for width in options.widths.split(",")], "text_width": options.text_width,
+            "channels": latents.shape[1], "size": latents.shape[2],
+            "vocabulary": len(json.loads((options.work / "tokenizer/vocab.json").read_text())),
+        }  # fmt: skip
+        if shape_file.exists() and json.loads(shape_file.read_text()) != shape:
+            raise SystemExit(f"{shape_file} says another shape than {shape}: name another --state")
+        shape_file.write_text(json.dumps(shape))
+        unet, text = read_shape(shape_file)
     unet.to(options.device), text.to(options.device)
     readers = Readers(unet).to(options.device)
     parts = [*unet.parameters(), *text.parameters(), *readers.parameters()]
     weights = FlatWeights(parts, 2 if options.device == "cpu" else 1, options.device)
-    if (options.work / "diffusion.pt").exists():
-        weights.restore(options.work / "diffusion.pt")
+    if (options.work / f"{options.state}.pt").exists():
+        weights.restore(options.work / f"{options.state}.pt")
     print(f"{weights.count / 1e6:.2f} million weights, from step {weights.steps}", flush=True)
     run(functools.partial(train, unet=unet, text=text, readers=readers, options=options), weights)
 

@@ -1,0 +1,251 @@
+"""Regret of the pick: what the best of all checkpoints would have been worth beyond the one that retrato kept.
+
+python -m benchmarks.regret --out regret.jsonl --people 8 --seeds 3
+python -m benchmarks.regret --out regret.jsonl --table             (needs `pip install --group mini`; $NODE_MODULES)
+
+Each held-out person is learned with a recipe as a user would, pick included. Then every checkpoint on disk is drawn in
+the same cells (the prompts of `benchmarks.levers`, with seeds that no pick uses) and judged by what no training and no
+pick ever saw: likeness by the independent judge, on a scale from the class word's pictures (0) to fresh renders of the
+person (1); obedience by the same judge, which reads style, framing and expression off the picture, and by the colour of
+the ground, on a scale from what unrelated prompts get (0) to what the class word gets (1). Their harmonic mean, each
+cut to 0..1, is the score. The oracle is the checkpoint of the highest score, so noise in the scores counts as regret of
+all who choose. They are:
+
+pick            what retrato picked            last step, random     the last checkpoint; the mean over all of them
+least loss      least loss on held-out photos  fixed step            the one that is best for the other people
+by eye          the most alike in one picture of one prompt, as whoever looks at previews would take it
+
+One line per training is appended to `--out`, and what stands there is not done again.
+"""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageColor
+
+from benchmarks.levers import PLAN, Bench
+from mini.evaluate import as_pixels
+from mini.labels import HEADS
+from mini.people import BACKGROUND
+from retrato.embeddings import read_embedding
+from retrato.settings import TrainSettings
+from retrato.training import Finished, Picked, train
+from retrato.training.drawing import draw_cells
+from retrato.training.learnable import Subject
+from retrato.training.recipes import PickPrompt
+from retrato.training.scores import harmonic_mean
+
+NAME = "regret-1"
+# What each prompt of PLAN asks for that can be seen without knowing words.
+ASKED = (
+    {"style": "photo", "expression": "smiling", "background": "blue"},
+    {"style": "photo", "framing": "close-up", "background": "green"},
+    {"style": "photo", "framing": "half body", "background": "yellow"},
+    {"style": "flat style", "framing": "portrait"},
+    {"style": "comic style", "framing": "portrait"},
+    {"style": "pixel art style", "framing": "close-up"},
+)
+PREVIEW = dataclasses.replace(
+    PLAN, prompts=(PickPrompt("a portrait of [name]"),), rounds=(1,), first_seed=4_000_037, most_candidates=1
+)
+WANTED_MEAN, WANTED_95 = 0.03, 0.06
+Line = dict[str, object]
+
+
+class Reader:
+    """Says how far pictures show what a prompt asks for: probabilities of the judge, and the colour of the ground."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        own, others = zip(*self._shares(bench.class_pictures), strict=True)
+        self._class_word, self._unrelated = statistics.fmean(own), statistics.fmean(others)
+
+    def obedience(self, pictures: Sequence[Image.Image]) -> float:
+        """0: as near to its prompt as to any other, 1: as near as the class word in the same cells."""
+        own = statistics.fmean(share for share, _ in self._shares(pictures))
+        return (own - self._unrelated) / (self._class_word - self._unrelated)
+
+    def _shares(self, pictures: Sequence[Image.Image]) -> list[tuple[float, float]]:
+        """For each picture, how much of its own prompt and, on average, of the other ones it shows."""
+        read = {head: logits.softmax(1) for head, logits in self._bench.judge(as_pixels(list(pictures))).items()}
+        found = []
+        for cell, picture in enumerate(pictures):
+            ground = ground_colour(picture)
+            shown = [
+                statistics.fmean(
+                    float(ground == wanted)
+                    if head == "background"
+                    else float(read[head][cell, HEADS[head].index(wanted)])
+                    for head, wanted in asked.items()
+                )
+                for asked in ASKED
+            ]
+            own = shown.pop(cell % len(ASKED))
+            found.append((own, statistics.fmean(shown)))
+        return found
+
+
+def ground_colour(picture: Image.Image) -> str:
+    """The named colour that is nearest to the median of the upper corners."""
+    pixels = np.asarray(picture.convert("RGB").resize((32, 32), Image.Resampling.BOX), dtype=float)
+    corners = np.concatenate([pixels[:3, :3], pixels[:3, -3:]]).reshape(-1, 3)
+    middle = np.median(corners, axis=0)
+    return min(BACKGROUND, key=lambda name: float(np.square(middle - ImageColor.getrgb(f"#{BACKGROUND[name]}")).sum()))
+
+
+def measure(bench: Bench, reader: Reader, number: int, seed: int, options: argparse.Namespace) -> Line:
+    """Learns one person, lets retrato pick, and judges all checkpoints; gives the line for the file."""
+    started = time.process_time()
+    settings = TrainSettings(
+        name=NAME, vectors_per_token=options.vectors, seed=1000 * seed + number, caption="file", recipe=options.recipe,
+        steps=options.steps, save_every=options.save_every,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(dir=bench.root) as folder:
+        run = Path(folder) / "run"
+        events = list(
+            train(bench.studio.components, bench.photos(number), settings, run_folder=run, scorer=bench.studio.scorer)
+        )
+        picked = next(event.candidate for event in events if isinstance(event, Picked))
+        finished = next(event for event in events if isinstance(event, Finished))
+        learned = time.process_time()
+        found = []
+        for candidate in finished.candidates:
+            embedding = dataclasses.replace(read_embedding(candidate.file), name=NAME)
+            subject = Subject(NAME, embeddings={NAME: embedding})
+            pictures = bench.drawn(subject)
+            identity, _ = bench.likeness(number, pictures)
+            obedience = reader.obedience(pictures)
+            found.append({
+                "step": candidate.step, "is_average": candidate.is_average, "loss": round(candidate.loss, 6),
+                "identity": round(identity, 4), "obedience": round(obedience, 4),
+                "score": round(harmonic_mean(identity, obedience), 4),
+                "preview": round(_preview(bench, number, subject), 4),
+            })  # fmt: skip
+    return {
+        "person": number, "seed": seed, "recipe": options.recipe, "vectors": options.vectors, "cells": bench.cells,
+        "picked": [each.file for each in finished.candidates].index(picked.file), "candidates": found,
+        "learning_cpu_seconds": round(learned - started, 1),
+        "judging_cpu_seconds": round(time.process_time() - learned, 1),
+    }  # fmt: skip
+
+
+def _preview(bench: Bench, number: int, subject: Subject) -> float:
+    """How alike one preview is to the person's photos, which is all that somebody looking at it goes by."""
+    (drawn,) = draw_cells(bench.studio.components, PREVIEW, range(1), subject)
+    return float(bench.judge.identity(as_pixels([drawn.image]))[0] @ bench.shelves["photo"][number])
+
+
+def regrets(line: Line, others: Sequence[Line]) -> dict[str, float]:
+    """Regret of each way of choosing, in the harmonic score; the fixed step is that of least regret for `others`."""
+    found = line["candidates"]
+    steps = [index for index, each in enumerate(found) if not each["is_average"]]
+    choices = {
+        "pick": line["picked"],
+        "last step": steps[-1],
+        "least loss": min(steps, key=lambda index: found[index]["loss"]),
+        "by eye": max(range(len(found)), key=lambda index: found[index]["preview"]),
+    }
+    best = max(each["score"] for each in found)
+    all_steps = sorted({each["step"] for other in others for each in other["candidates"]})
+    if all_steps:
+        fixed = min(all_steps, key=lambda step: statistics.fmean(regret_at(other, step) for other in others))
+        choices |= {"fixed step": at_step(line, fixed)}
+    return {
+        **{name: best - found[index]["score"] for name, index in choices.items()},
+        "random": best - statistics.fmean(each["score"] for each in found),
+    }
+
+
+def at_step(line: Line, step: int) -> int:
+    """The last checkpoint that is not after `step`, the first one where all are."""
+    early = [i for i, each in enumerate(line["candidates"]) if each["step"] <= step and not each["is_average"]]
+    return early[-1] if early else 0
+
+
+def regret_at(line: Line, step: int) -> float:
+    """What the oracle has beyond whoever always takes `step`."""
+    scores = [each["score"] for each in line["candidates"]]
+    return max(scores) - scores[at_step(line, step)]
+
+
+def table(lines: Sequence[Line]) -> tuple[str, dict[str, object]]:
+    """Markdown with a row for each way of choosing, and the same as plain figures."""
+    found: dict[str, list[float]] = {}
+    for line in lines:
+        for name, regret in regrets(line, [each for each in lines if each["person"] != line["person"]]).items():
+            found.setdefault(name, []).append(regret)
+    rows = [
+        "| chosen by | trainings | mean regret | 95 % of it | worst | pick's minus this (95 % interval) |",
+        "|---|---|---|---|---|---|",
+    ]
+    figures: dict[str, object] = {}
+    for name, each in found.items():
+        mean, high = statistics.fmean(each), float(np.quantile(each, 0.95))
+        versus = "" if name == "pick" else paired(lines, found["pick"], each)
+        rows.append(f"| {name} | {len(each)} | {mean:.3f} | {high:.3f} | {max(each):.3f} | {versus} |")
+        figures[name] = {"mean": round(mean, 4), "p95": round(high, 4), "worst": round(max(each), 4)}
+    oracle = statistics.fmean(max(each["score"] for each in line["candidates"]) for line in lines)
+    rows.append(f"\nThe oracle scores {oracle:.3f}. Wanted of the pick: mean <= {WANTED_MEAN}, 95 % <= {WANTED_95}.")
+    return "\n".join(rows), {"oracle": round(oracle, 4), "trainings": len(lines), "regret": figures}
+
+
+def paired(lines: Sequence[Line], pick: Sequence[float], other: Sequence[float]) -> str:
+    """The mean difference with its interval by resampling people; empty for fewer than two people."""
+    people = sorted({line["person"] for line in lines})
+    if len(people) < 2 or len(pick) != len(other):
+        return ""
+    of_person: Callable[[object], list[float]] = lambda person: [
+        mine - theirs for line, mine, theirs in zip(lines, pick, other, strict=True) if line["person"] == person
+    ]
+    means = torch.tensor([statistics.fmean(of_person(person)) for person in people])
+    drawn = means[torch.randint(len(means), (4000, len(means)), generator=torch.Generator().manual_seed(0))].mean(1)
+    low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975])).tolist()
+    return f"{means.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def main() -> None:
+    """Measures what is missing in the file, then prints the table and one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--table", action="store_true", help="only print what is there")
+    parser.add_argument("--people", type=int, default=8, help="of the twenty that are held out for ever")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--cells", type=int, default=24, help="pictures of each checkpoint, a multiple of six")
+    parser.add_argument("--recipe", default="retrato")
+    parser.add_argument("--steps", type=int, help="instead of the recipe's")
+    parser.add_argument("--save-every", type=int, help="instead of the recipe's")
+    parser.add_argument("--vectors", type=int, default=2)
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
+    options = parser.parse_args()
+    lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    done = {(line["person"], line["seed"]) for line in lines}
+    people = range(options.first, options.first + options.people)
+    missing = [(number, seed) for seed in range(options.seeds) for number in people if (number, seed) not in done]
+    if missing and not options.table:
+        with tempfile.TemporaryDirectory() as folder, options.out.open("a") as out:
+            bench = Bench.open(options.model, options.judge, Path(folder), options.cells)
+            reader = Reader(bench)
+            for number, seed in missing:
+                lines.append(measure(bench, reader, number, seed, options))
+                out.write(json.dumps(lines[-1]) + "\n")
+                out.flush()
+                print(json.dumps(lines[-1]), flush=True)
+    if not lines:
+        raise SystemExit(f"{options.out} holds nothing yet: run it without --table")
+    text, figures = table(lines)
+    print(text)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
