@@ -334,7 +334,7 @@ class Studio:
             try:
                 lessons[name] = self.begin(folder, settings, None, resume and has_run(root, name))
             except RetratoError as error:
-                yield Of[Refused | TrainingEvent](name, Failed(str(error)))
+                yield Of(name, Failed(str(error)))
         together: Generator[Of[Refused | TrainingEvent], None, None] = crowd(self.components, lessons, at_once=at_once)
         yield from together
 

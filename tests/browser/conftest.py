@@ -125,9 +125,9 @@ def studio(
     return make_studio(home)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser for this folder: while it is open a loop runs in this thread, and other tests need their own."""
+    """A browser for one file: while it is open a loop runs in this thread, and tests elsewhere need their own."""
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 

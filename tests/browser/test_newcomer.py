@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Studio, shot, tab
 
 PHOTOS = sorted((Path(__file__).parents[2] / "examples/photos/benny").glob("*.png"))[::5]
-MORE = {"steps": "40000", "save_every": "10", "evaluate_every": "10", "preview_every": "10", "held_out": "1"}
+MORE = {"steps": "40000", "save_every": "10", "evaluate_every": "500", "preview_every": "10", "held_out": "1"}
 
 
 def test_from_photos_to_a_picture_over_a_crash(empty_studio: Studio, visit: Callable[..., Page]) -> None:

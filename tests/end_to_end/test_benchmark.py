@@ -50,10 +50,10 @@ def test_start_up_runs_a_process_and_says_what_it_took() -> None:
 
 
 def test_the_floor_counts_the_operations_of_a_step(tiny_components: Components) -> None:
-    rates, (learning, drawing) = floor.run(tiny_components, 2, 1, side=64)
+    rates, (learning, drawing) = floor.run(tiny_components, 1, 1, side=64)
     assert rates.operations > 0
     assert rates.bytes > 0
-    _, (twice, _) = floor.run(tiny_components, 4, 1, side=64)
+    _, (twice, _) = floor.run(tiny_components, 2, 1, side=64)
     assert twice.giga_operations == pytest.approx(2 * learning.giga_operations, rel=0.01)
     assert 0 < drawing.giga_operations < learning.giga_operations
     assert learning.floor_seconds == pytest.approx(
