@@ -1,7 +1,7 @@
 """Packages whose `__init__` runs when it is needed, and not before. Knows nothing of models.
 
 To give one model, diffusers and transformers import hundreds, and much of scipy with them: a third of their imports'
-time and the longest part of the wait for a first picture that can go. This is `importlib.util.LazyLoader` for packages: a module inside is imported without the package's `__init__`.
+time. This is `importlib.util.LazyLoader` for packages: a module inside is imported without the package's `__init__`.
 """
 
 import sys
