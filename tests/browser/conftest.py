@@ -96,11 +96,11 @@ def empty_studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest
     return make_studio(tmp_path_factory.mktemp("empty"))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def studio(
     make_studio: Callable[[Path], Studio], empty_studio: Studio, tmp_path_factory: pytest.TempPathFactory
 ) -> Studio:
-    """One studio for all tests that do not crash it; what hostile people sent lies in its folder.
+    """One studio for the tests of a file that do not crash it; what hostile people sent lies in its folder.
 
     The empty one starts beside it, so that whoever needs that one does not wait.
     """

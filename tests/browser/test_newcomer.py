@@ -103,6 +103,7 @@ def draw(page: Page) -> None:
 
 def find_and_draw_again(page: Page) -> None:
     tab(page, "gallery")
+    expect(page.locator("#gallery-pictures figure").first).to_be_visible()
     page.fill("#gallery-words :is(input, textarea)", "nobody like this")
     expect(page.locator("#gallery-pictures .empty")).to_be_visible()
     page.fill("#gallery-words :is(input, textarea)", "benny com")

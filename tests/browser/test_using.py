@@ -1,7 +1,4 @@
-"""What the newcomer does not do: people blended, renamed and forgotten, styles, sheets, pictures dropped anywhere.
-
-Leaves drawings in the studio that the other files share, so its name sorts it behind them.
-"""
+"""What the newcomer does not do: people blended, renamed and forgotten, styles, sheets, pictures dropped anywhere."""
 
 import base64
 import io
@@ -97,6 +94,7 @@ def test_a_sheet_is_drawn(studio: Studio, visit: Callable[..., Page]) -> None:
     expect(page.locator("#draw-stage figcaption").last).to_have_text("bert-20 · 2")
     shot(page, "9-sheet")
     tab(page, "gallery")
+    expect(page.locator("#gallery-pictures figure").first).to_be_visible()  # words typed before are not heard
     page.fill(field("gallery-words"), "bert")
     expect(page.locator("#gallery-pictures figure")).to_have_count(5)
 
