@@ -73,7 +73,7 @@ def watched(environment: Mapping[str, str], lookups: Path, **more: str) -> dict[
     return {**environment, "PYTHONPATH": path, "RETRATO_TEST_LOOKUPS": str(lookups), **more}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def make_studio(tiny_folder: Path) -> Iterator[Callable[[Path], Studio]]:
     """Gives what starts a studio in a home folder; all of them end with the folder, and none looked up a name."""
     started: list[Studio] = []
@@ -90,7 +90,7 @@ def make_studio(tiny_folder: Path) -> Iterator[Callable[[Path], Studio]]:
     assert [studio.lookups for studio in started] == [""] * len(started)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def empty_studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempPathFactory) -> Studio:
     """A studio in which nobody has been."""
     return make_studio(tmp_path_factory.mktemp("empty"))

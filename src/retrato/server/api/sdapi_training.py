@@ -205,9 +205,7 @@ def _training(service: Service, body: Mapping[str, Any], kind: type[LearnSetting
     name = str(body.get(f"{what}_name") or "")
     begun = _begun_embedding(service, name) if is_embedding else _begun_hypernetwork(service, name)
     values: dict[str, Any] = {"name": name, "overwrite": True, "recipe": "a1111", **begun, **_filled(fields, body)}
-    if values.get(
-        "buckets"
-    ):  # each photo's own shape; width and height are always sent, and not looked at there either
+    if values.get("buckets"):  # A1111's clients send width and height all the same
         values = {field: value for field, value in values.items() if field not in ("width", "height")}
     mode = body.get("clip_grad_mode")
     if mode in ("norm", "value"):
