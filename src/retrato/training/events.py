@@ -69,7 +69,8 @@ class Saved:
 class Candidate:
     """One saved step; once scored, `scores` has `identity`, `prompt_fidelity`, `harmonic` and the number of `pictures`.
 
-    `loss` is the deterministic one; `is_average` marks the moving average of the vectors up to this step.
+    Candidates are compared in rounds of more and more pictures: `scores` are those of the last round that it was in,
+    `earlier` those of the rounds before. Only scores of equally many pictures can be compared. `loss` is the deterministic one; `is_average` marks the moving average of the vectors up to this step.
     """
 
     step: int
@@ -78,6 +79,12 @@ class Candidate:
     scores: Mapping[str, float] = field(default_factory=dict)
     pictures: tuple[Path, ...] = ()
     is_average: bool = False
+    earlier: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def rounds(self) -> tuple[Mapping[str, float], ...]:
+        """Gives the scores of all rounds that it was in, the one of fewest pictures first."""
+        return (*self.earlier, self.scores) if self.scores else ()
 
 
 @dataclass(frozen=True, slots=True)

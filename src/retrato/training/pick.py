@@ -43,12 +43,12 @@ class _Entry:
     candidate: Candidate
     pictures: list[Image.Image] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
-    scores: Mapping[str, float] = field(default_factory=dict)
+    rounds: list[Mapping[str, float]] = field(default_factory=list)
 
     def scored(self) -> Candidate:
         """Gives the candidate with its scores."""
-        scores = {**self.scores, "pictures": float(len(self.pictures))}
-        return dataclasses.replace(self.candidate, scores=scores, pictures=tuple(self.files))
+        *earlier, last = self.rounds
+        return dataclasses.replace(self.candidate, scores=last, earlier=tuple(earlier), pictures=tuple(self.files))
 
 
 def choose(run: Run, candidates: Sequence[Candidate], scorer: Scorer | None) -> Generator[Scored, None, Choice]:
@@ -73,8 +73,8 @@ def choose(run: Run, candidates: Sequence[Candidate], scorer: Scorer | None) -> 
         cells = {index: judge.cells(entries[index].pictures) for index in alive}
         yardstick = judge.yardstick(plan, class_word.pictures, ceiling)
         for index in alive:
-            entries[index].scores = score(cells[index], yardstick)
-        ranked = sorted(alive, key=lambda index: -entries[index].scores["harmonic"])
+            entries[index].rounds.append({**score(cells[index], yardstick), "pictures": float(count)})
+        ranked = sorted(alive, key=lambda index: -entries[index].rounds[-1]["harmonic"])
         out = ranked[math.ceil(len(ranked) / plan.keep) :] if count != plan.rounds[-1] else []
         yield from (Scored(entries[index].scored()) for index in sorted(out))
         alive = [index for index in alive if index not in out]

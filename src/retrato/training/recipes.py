@@ -8,7 +8,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from retrato.errors import SettingsError
 from retrato.prompts import read_templates
@@ -47,13 +47,12 @@ class PickPlan:
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """A complete set of training choices; a user's settings override single ones.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a recipe chooses and a plan carries on, where no setting says otherwise.
 
-    learning_rate       per step of AdamW; see `rate_is_relative`
-    rate_is_relative    True: how far a step moves a vector at most, in mean norms of the model's vocabulary, so that
-                        one number serves every model: rho = rate * sqrt(dim) / mean norm. False: AdamW's own rate
+    rate_is_relative    True: the rate is how far a step moves a vector at most, in mean norms of the model's vocabulary,
+                        so that one number serves every model: rho = rate * sqrt(dim) / mean norm. False: AdamW's own
     warm_up             steps over which the rate rises linearly from nothing
     final_rate          share of the rate that is left, linearly, at the last step; 1 keeps it
     betas               AdamW's two decay rates
@@ -70,12 +69,10 @@ class Recipe:
     average_over        steps that the moving average of the vectors looks back, one more candidate; 0 for none
     patience            evaluations without a gain after which training stops; None for never
     least_gain          by which share an evaluation must beat the best one to count as a gain
-    hold_out            whether photos are held out for evaluation by default
     templates           what is said about a photo; `, [filewords]` goes where there is no caption
     pick                how candidates are compared
     """
 
-    learning_rate: float
     rate_is_relative: bool
     warm_up: int
     final_rate: float
@@ -93,53 +90,43 @@ class Recipe:
     average_over: int
     patience: int | None
     least_gain: float
-    hold_out: bool
     templates: tuple[str, ...]
     pick: PickPlan
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe(Choices):
+    """A complete set of training choices; a user's settings override single ones.
+
+    `learning_rate` is that of AdamW per step, or relative; `hold_out` says whether photos are held out by default.
+    """
+
+    learning_rate: float
+    hold_out: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Choices):
     """Everything a run needs to know, nothing left open: a recipe with the settings applied.
 
     `rates` are the stages of the rate as (rate, end step), relative or not as `rate_is_relative` says;
     `gradient_clips` those of the largest norm or value of the gradient, empty for no limit.
     `steps` is where training ends at the latest, so also where a schedule ends before the asked number of steps.
-    `batch_size` times `gradient_accumulation` photos
-    make one step.
+    `batch_size` times `gradient_accumulation` photos make one step.
     """
 
     recipe: str
     rates: tuple[tuple[float, int], ...]
-    rate_is_relative: bool
-    warm_up: int
-    final_rate: float
-    betas: tuple[float, float]
-    weight_decay: float
-    norm_cap: float | None
-    initial_noise: float
-    batch_size: int
     gradient_accumulation: int
     gradient_clips: tuple[tuple[float, int], ...]
     gradient_clip_by: Literal["norm", "value"]
-    steps: int
-    evaluate_every: int
-    save_every: int
     preview_every: int
     preview_prompt: str
-    evaluation_pairs: int
-    timesteps: Literal["stratified", "uniform"]
-    weighting: Literal["none", "half_min_snr"]
-    average_over: int
-    patience: int | None
-    least_gain: float
     held_out: int
-    templates: tuple[str, ...]
     shuffle_tags: bool
     tag_dropout: float
     latent_sampling: Literal["once", "deterministic", "random"]
     seed: int
-    pick: PickPlan
 
     @property
     def samples_per_step(self) -> int:
@@ -169,39 +156,31 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
         if not 0 <= rate < math.inf:
             raise SettingsError(f"the learning rate holds {rate}: rates are numbers from 0 up, such as 0.005")
     steps = min(steps, max(end for _, end in rates))
-    batch_size = min(settings.batch_size or recipe.batch_size, photo_count)
+    choices: dict[str, Any] = {choice.name: getattr(recipe, choice.name) for choice in dataclasses.fields(Choices)}
+    choices |= {
+        "rate_is_relative": recipe.rate_is_relative and not own_rate,
+        "warm_up": 0 if own_rate else min(recipe.warm_up, steps // 5),
+        "final_rate": 1.0 if own_rate else recipe.final_rate,
+        "batch_size": min(settings.batch_size or recipe.batch_size, photo_count),
+        "steps": steps,
+        "evaluate_every": min(settings.evaluate_every or recipe.evaluate_every, steps),
+        "save_every": min(settings.save_every or recipe.save_every, steps),
+        "templates": _templates(settings) or recipe.templates,
+    }
     return Plan(
+        **choices,
         recipe=settings.recipe,
         rates=rates,
-        rate_is_relative=recipe.rate_is_relative and not own_rate,
-        warm_up=0 if own_rate else min(recipe.warm_up, steps // 5),
-        final_rate=1.0 if own_rate else recipe.final_rate,
-        betas=recipe.betas,
-        weight_decay=recipe.weight_decay,
-        norm_cap=recipe.norm_cap,
-        initial_noise=recipe.initial_noise,
-        batch_size=batch_size,
         gradient_accumulation=settings.gradient_accumulation,
         gradient_clips=_clips(settings, steps),
         gradient_clip_by=settings.gradient_clip_by,
-        steps=steps,
-        evaluate_every=min(settings.evaluate_every or recipe.evaluate_every, steps),
-        save_every=min(settings.save_every or recipe.save_every, steps),
         preview_every=settings.preview_every or 0,
         preview_prompt=settings.preview_prompt or "a portrait of [name]",
-        evaluation_pairs=recipe.evaluation_pairs,
-        timesteps=recipe.timesteps,
-        weighting=recipe.weighting,
-        average_over=recipe.average_over,
-        patience=recipe.patience,
-        least_gain=recipe.least_gain,
         held_out=_held_out(settings.held_out, recipe.hold_out, photo_count),
-        templates=_templates(settings) or recipe.templates,
         shuffle_tags=settings.shuffle_tags,
         tag_dropout=settings.tag_dropout,
         latent_sampling=settings.latent_sampling,
         seed=settings.seed,
-        pick=recipe.pick,
     )
 
 

@@ -74,6 +74,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "is_average": candidate.is_average,
         "loss": candidate.loss if math.isfinite(candidate.loss) else None,
         "scores": dict(candidate.scores),
+        "earlier": [dict(scores) for scores in candidate.earlier],
         "pictures": candidate.pictures,
     }
 

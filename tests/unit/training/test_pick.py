@@ -107,7 +107,10 @@ def test_the_candidate_most_like_the_photos_is_picked(
         (6, True)
     ]
     rounds = RECIPES["retrato"].pick.rounds
-    assert {each.scores["pictures"] for each in scored} <= set(map(float, rounds))
+    for each in scored:
+        assert [scores["pictures"] for scores in each.rounds] == [float(count) for count in rounds[: len(each.rounds)]]
+        assert each.scores["pictures"] == len(each.pictures)
+    assert {len(each.rounds) for each in scored} == {1, 2, 3}
     drawn = sum(len(each.pictures) for each in scored) + len(list((tmp_path / "run" / "images").glob("class-*.png")))
     assert drawn <= pictures_needed(RECIPES["retrato"].pick)
     assert len(list((tmp_path / "run" / "images").iterdir())) == drawn

@@ -237,6 +237,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "train.held out": ("on photos held back", "nas fotos reservadas"),
     "train.curve.loss": ("Loss", "Perda"),
     "train.curve.likeness": ("Likeness", "Semelhança"),
+    "train.on pictures": ("on {count} pictures", "em {count} imagens"),
     "train.score": ("score", "nota"),
     "score.identity": ("identity", "identidade"),
     "score.prompt_fidelity": ("prompt", "prompt"),

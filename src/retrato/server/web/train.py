@@ -158,7 +158,7 @@ def _curves(site: Site, seen: Watched) -> list[Html]:
         series = [
             Series(
                 site(f"score.{name}"),
-                [(each.step, each.scores.get(name, float("nan"))) for each in scored],
+                [(each.step, each.first_scores.get(name, float("nan"))) for each in scored],
                 tone,
                 "line and dots",
             )
@@ -175,6 +175,8 @@ def _checkpoint(site: Site, job: Job, found: Checkpoint, seen: Watched) -> Html:
         for name in ("identity", "prompt_fidelity")
         if name in found.scores
     ]
+    if found.scores:
+        scores.append(tag("div", site("train.on pictures", count=found.pictures), class_="quiet"))
     address = f"/web/candidates/{job.id}/{found.event}/0"
     image = tag("img", src=address, alt=name, loading="lazy") if found.pictures else ""
     is_picked = (found.step, found.is_average) == (seen.picked, seen.picked_is_average)

@@ -16,7 +16,10 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A candidate: its deterministic loss, and once it was drawn its scores; `event` is the one with its pictures."""
+    """A candidate: its deterministic loss, and once it was drawn its scores; `event` is the one with its pictures.
+
+    `first_scores` are those of the first round, whose pictures all candidates were drawn with.
+    """
 
     step: int
     loss: float | None = None
@@ -24,6 +27,7 @@ class Checkpoint:
     event: int = 0
     pictures: int = 0
     is_average: bool = False
+    first_scores: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +132,24 @@ def _stepped(seen: Watched, data: Any) -> Watched:
 
 def _scored(checkpoints: tuple[Checkpoint, ...], candidate: Any, event: int) -> tuple[Checkpoint, ...]:
     step, is_average = int(candidate["step"]), bool(candidate["is_average"])
-    scores = {name: float(value) for name, value in candidate["scores"].items() if value is not None}
+    rounds = [_numbers(scores) for scores in (*candidate.get("earlier", ()), candidate["scores"])]
     before = next((each for each in checkpoints if (each.step, each.is_average) == (step, is_average)), None)
+    before = before or Checkpoint(step)
     found = Checkpoint(
         step,
         candidate["loss"],
-        scores or (before.scores if before else {}),
-        event or (before.event if before else 0),
-        len(candidate["pictures"]) if event else (before.pictures if before else 0),
+        rounds[-1] or before.scores,
+        event or before.event,
+        len(candidate["pictures"]) if event else before.pictures,
         is_average,
+        rounds[0] or before.first_scores,
     )
     others = (each for each in checkpoints if (each.step, each.is_average) != (step, is_average))
     return tuple(sorted((*others, found), key=lambda each: (each.step, each.is_average)))
+
+
+def _numbers(scores: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in scores.items() if value is not None}
 
 
 def _number(value: object) -> float:

@@ -126,6 +126,7 @@ def _candidate(said: Mapping[str, Any], folder: Path) -> Candidate:
         scores=said["scores"],
         pictures=tuple(_picture(one, folder) for one in said["pictures"]),
         is_average=said["is_average"],
+        earlier=tuple(said.get("earlier", ())),  # older runs kept only the last round
     )
 
 

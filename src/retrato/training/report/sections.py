@@ -143,18 +143,30 @@ def _likeness_chart(record: RunRecord, kept: float, label: str) -> Html:
     scored = [one for one in record.candidates if one.scores and not one.is_average]
 
     def over_steps(key: str) -> list[Point]:
-        return [(float(one.step), one.scores[key]) for one in scored]
+        return [(float(one.step), one.rounds[0][key]) for one in scored]
 
     series = [
         Series("likeness", over_steps("identity"), "first"),
         Series("prompt fidelity", over_steps("prompt_fidelity"), "second"),
         Series("together", over_steps("harmonic"), "third"),
     ]
-    average = [(float(one.step), one.scores["harmonic"]) for one in record.candidates if one.scores and one.is_average]
+    average = [
+        (float(one.step), one.rounds[0]["harmonic"]) for one in record.candidates if one.scores and one.is_average
+    ]
     if average:
         series.append(Series("together, moving average", average, "faint", "dots"))
-    note = "Of the candidates that were drawn; what the scores mean is said below."
+    first = min((one.rounds[0]["pictures"] for one in scored), default=0)
+    note = (
+        f"On the first {first:.0f} pictures, which all these candidates were drawn with; the strip below shows how they "
+        "fared on more. What the scores mean is said below."
+    )
     return chart("Likeness and obedience", series, y_label="score", marked=kept, mark_label=label, note=note)
+
+
+_ROUNDS = (
+    "Candidates were compared in rounds, and only the better half went on to the next: “on 6” is likeness and prompt "
+    "together on six pictures. Compare figures of equally many pictures only."
+)
 
 
 def candidates(record: RunRecord) -> Html:
@@ -164,6 +176,7 @@ def candidates(record: RunRecord) -> Html:
         "Which one was kept, and why",
         paragraph(sentence(record.pick_reason)),
         tag("div", tag("div", *frames, class_="frames candidates"), class_="film"),
+        paragraph(_ROUNDS, "note") if record.is_scored else "",
     )
 
 
@@ -174,12 +187,8 @@ def _candidate(record: RunRecord, one: Candidate) -> Html:
     shown = figure(Print(source, f"drawn with {name}", mark="kept" if is_kept else None), "print")
     rows = [("average at" if one.is_average else "step", f"{one.step}")]
     if one.scores:
-        rows += [
-            ("likeness", f"{one.scores['identity']:.2f}"),
-            ("prompt", f"{one.scores['prompt_fidelity']:.2f}"),
-            ("together", f"{one.scores['harmonic']:.2f}"),
-            ("pictures", f"{one.scores['pictures']:.0f}"),
-        ]
+        rows += [("likeness", f"{one.scores['identity']:.2f}"), ("prompt", f"{one.scores['prompt_fidelity']:.2f}")]
+        rows += [(f"on {scores['pictures']:.0f}", f"{scores['harmonic']:.2f}") for scores in one.rounds]
     rows.append(("loss", f"{one.loss:.4f}" if math.isfinite(one.loss) else "none"))
     listed = [tag("div", tag("dt", term), tag("dd", value)) for term, value in rows]
     return tag("div", shown, tag("dl", *listed), class_="candidate kept" if is_kept else "candidate")

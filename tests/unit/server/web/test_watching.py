@@ -37,7 +37,8 @@ def test_folding_in_two_parts_is_folding_at_once() -> None:
 
 
 def test_a_candidate_is_saved_then_scored_then_picked() -> None:
-    scored = {**CANDIDATE, "scores": {"identity": 0.8, "harmonic": None}, "pictures": ["a.png", "b.png"]}
+    scores = {"scores": {"identity": 0.8, "harmonic": None}, "earlier": [{"identity": 0.9}]}
+    scored = {**CANDIDATE, **scores, "pictures": ["a.png", "b.png"]}
     said = events(
         ("saved", {"step": 20, "file": "x"}),
         ("saved", {"step": 40, "file": "y"}),
@@ -48,6 +49,7 @@ def test_a_candidate_is_saved_then_scored_then_picked() -> None:
     first, second = seen.checkpoints
     assert (first.step, first.scores, first.pictures, first.event) == (20, {"identity": 0.8}, 2, 3)
     assert (second.step, second.scores) == (40, {})
+    assert first.first_scores == {"identity": 0.9}  # the only ones that all candidates can be compared by
     assert (seen.picked, seen.reason) == (20, "the best")
 
 
