@@ -70,7 +70,8 @@ class Candidate:
     """One saved step; once scored, `scores` has `identity`, `prompt_fidelity`, `harmonic` and the number of `pictures`.
 
     Candidates are compared in rounds of more and more pictures: `scores` are those of the last round that it was in,
-    `earlier` those of the rounds before. Only scores of equally many pictures can be compared. `loss` is the deterministic one; `is_average` marks the moving average of the vectors up to this step.
+    `earlier` those of the rounds before. Only scores of equally many pictures can be compared. `loss` is the
+    deterministic one; `is_average` marks the moving average of the vectors up to this step.
     """
 
     step: int

@@ -157,8 +157,8 @@ def _likeness_chart(record: RunRecord, kept: float, label: str) -> Html:
         series.append(Series("together, moving average", average, "faint", "dots"))
     first = min((one.rounds[0]["pictures"] for one in scored), default=0)
     note = (
-        f"On the first {first:.0f} pictures, which all these candidates were drawn with; the strip below shows how they "
-        "fared on more. What the scores mean is said below."
+        f"On the first {first:.0f} pictures, which all these candidates were drawn with; the strip below shows how "
+        "they fared on more. What the scores mean is said below."
     )
     return chart("Likeness and obedience", series, y_label="score", marked=kept, mark_label=label, note=note)
 
