@@ -51,7 +51,7 @@ class PickPlan:
 class Choices:
     """What a recipe chooses and a plan carries on, where no setting says otherwise.
 
-    rate_is_relative    True: the rate is how far a step moves a vector at most, in mean norms of the vocabulary, so that
+    rate_is_relative    True: the rate is how far a step moves a vector at most, in mean norms of the vocabulary; so
                         one number serves every model: rho = rate * sqrt(dim) / mean norm. False: AdamW's own
     warm_up             steps over which the rate rises linearly from nothing
     final_rate          share of the rate that is left, linearly, at the last step; 1 keeps it
