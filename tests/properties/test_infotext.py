@@ -1,18 +1,21 @@
 """Infotext, whatever it says."""
 
-from hypothesis import given, settings
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrato.errors import RetratoError
-from retrato.generation import format_infotext, parse_infotext, recall
+from retrato.generation import format_infotext, infotext, parse_infotext, recall
 from retrato.settings import GenerateSettings
 
-HOSTILE = st.lists(
-    st.sampled_from(
-        ['"', "\\", ":", ",", "\n", " ", "ab", "x", "Negative prompt:", "Size: ", "9x9", "((", "[", "Version: v1.", "é"]
-    ),
-    max_size=60,
-).map("".join)
+from .counting import CountedPattern, CountedText, grows_no_faster
+
+ATOMS = st.sampled_from(
+    ['"', "\\", ":", ",", "\n", " ", "ab", "x", "Negative prompt:", "Size: ", "9x9", "((", "[", "Version: v1.", "é"]
+)
+HOSTILE = st.lists(ATOMS, max_size=60).map("".join)
 LINE = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp", "Zs")), min_size=1, max_size=30)
 
 
@@ -27,6 +30,25 @@ def test_reading_gives_strings_and_raises_nothing(text: str) -> None:
 @settings(max_examples=20)
 def test_long_hostile_text_is_read(text: str) -> None:
     assert isinstance(parse_infotext(text)["Prompt"], str)
+
+
+@given(start=st.sampled_from(["", 'ab: "', "ab", 'ab: "\\']), part=st.lists(ATOMS, min_size=1, max_size=5).map("".join))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_work_grows_no_faster_than_the_line(monkeypatch: pytest.MonkeyPatch, start: str, part: str) -> None:
+    with monkeypatch.context() as patch:
+        for name, first in (("_KEY", ""), ("_SPACE", ""), ("_QUOTED", '"')):
+            patch.setattr(infotext, name, CountedPattern(getattr(infotext, name), first))
+        assert grows_no_faster(infotext._pairs, start, part)
+
+
+def test_a_pattern_that_looks_to_the_end_each_time_is_seen() -> None:
+    anywhere = CountedPattern(re.compile("z"))
+
+    def read(text: CountedText) -> None:
+        for start in range(len(text)):
+            anywhere.search(text, start)
+
+    assert not grows_no_faster(read, "", "a")
 
 
 @given(LINE, LINE, LINE, st.integers(0, 2**63 - 2))

@@ -1,18 +1,13 @@
 """What holds for every prompt: no surprise exceptions, schedules that end, escapes that work, linear work."""
 
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import retrato.prompts
 from retrato.errors import PromptError
 from retrato.prompts import (
     WildcardFolder,
@@ -25,6 +20,8 @@ from retrato.prompts import (
     prompt_schedule,
     split_and,
 )
+
+from .counting import grows_no_faster, work
 
 ATOMS = [
     *"()[]:|\\<>=a, \n",
@@ -47,7 +44,6 @@ ATOMS = [
 ]
 PROMPTS = st.lists(st.sampled_from(ATOMS), max_size=40).map("".join) | st.text(max_size=60)
 PATTERNS = st.lists(st.sampled_from(ATOMS), min_size=1, max_size=5)
-FOLDER = str(Path(retrato.prompts.__file__).parent)
 
 
 def tokenize(text: str) -> list[int]:
@@ -114,46 +110,8 @@ def test_chunks_keep_their_length_and_their_slots_inside(prompt: str) -> None:
         assert places == [place for place, token in enumerate(chunk.token_ids) if token == 0]
 
 
-class CountedText(str):
-    """A prompt that counts the characters that are read from it, slices and searches included."""
-
-    read = 0
-
-    def __getitem__(self, key: Any) -> str:
-        found = super().__getitem__(key)
-        self.read += len(found)
-        return found
-
-    def find(self, sub: str, start: int = 0, end: int = sys.maxsize) -> int:  # type: ignore[override]
-        found = super().find(sub, start, end)
-        self.read += (len(self) if found == -1 else found) - start + 1
-        return found
-
-
-@contextmanager
-def counted_lines() -> Iterator[list[int]]:
-    """Counts the lines of the package that run, each turn of a loop or comprehension included."""
-    count = [0]
-
-    def trace(frame: FrameType, event: str, argument: object) -> Any:
-        if not frame.f_code.co_filename.startswith(FOLDER):
-            return None
-        count[0] += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        yield count
-    finally:
-        sys.settrace(before)
-
-
-def work(read: Callable[[str], object], prompt: str) -> int:
-    text = CountedText(prompt)
-    with counted_lines() as lines:
-        complaint(read, text)
-    return lines[0] + text.read
+def counted(reader: str) -> Callable[[str], str]:
+    return lambda prompt: complaint(READERS[reader], prompt)
 
 
 def test_the_measure_sees_quadratic_work() -> None:
@@ -161,16 +119,14 @@ def test_the_measure_sees_quadratic_work() -> None:
         return [prompt[at:] for at in range(len(prompt))]
 
     assert work(read, "a" * 160) > 15 * work(read, "a" * 40)
+    assert not grows_no_faster(read, "", "a")
 
 
 @pytest.mark.parametrize("reader", sorted(READERS))
 @settings(max_examples=25, deadline=None)
 @given(start=st.sampled_from(["", "(" * 60, "[a:", "<"]), pattern=PATTERNS)
 def test_work_grows_no_faster_than_the_prompt(reader: str, start: str, pattern: list[str]) -> None:
-    part = "".join(pattern)
-    # From 70 repetitions on the brackets of `start` are closed, or the limit is reached: what is left is the slope.
-    some, more, most = (work(READERS[reader], start + part * times) for times in (70, 140, 280))
-    assert most - more <= 2.2 * max(more - some, 0) + 400
+    assert grows_no_faster(counted(reader), start, "".join(pattern))
 
 
 @pytest.mark.parametrize("reader", sorted(READERS))
@@ -179,7 +135,7 @@ def test_work_grows_no_faster_than_the_prompt(reader: str, start: str, pattern: 
 )
 def test_work_per_character_is_bounded(reader: str, part: str) -> None:
     prompt = part * (2000 // len(part))
-    assert work(READERS[reader], prompt) <= 60 * len(prompt)
+    assert work(counted(reader), prompt) <= 60 * len(prompt)
 
 
 @pytest.mark.parametrize("reader", sorted(READERS))
