@@ -10,11 +10,21 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from retrato.errors import SettingsError, UnknownError
-from retrato.jobs import Job, JobEvent, JobQueue, order_captions, order_drawing, order_preparation, order_training
+from retrato.jobs import (
+    Job,
+    JobEvent,
+    JobQueue,
+    order_captions,
+    order_drawing,
+    order_grid,
+    order_preparation,
+    order_training,
+)
 from retrato.photos import list_photos
 from retrato.prompts.templates import template_names
 from retrato.server.problems import Problem
 from retrato.server.service import Service
+from retrato.server.sheets import check_axes
 from retrato.server.waiting import follow
 from retrato.settings import GenerateSettings, HypernetworkSettings, PhotoSettings, TrainSettings
 
@@ -46,6 +56,16 @@ class DrawOrder(Order):
 
     kind: Literal["draw"]
     settings: GenerateSettings
+
+
+class GridOrder(Order):
+    """A comparison sheet to draw: up to three axes, or none where the settings ask for a prompt matrix."""
+
+    kind: Literal["grid"]
+    settings: GenerateSettings
+    axes: list[Annotated[str, Field(max_length=4000)]] = Field(
+        [], max_length=3, description="`Name=values` for x, y and z, such as `Seed=1-4` or `Sampler=Euler a, LMS`"
+    )
 
 
 class TrainOrder(Order):
@@ -81,7 +101,7 @@ class CaptionOrder(Order):
 
 
 AnyOrder = Annotated[
-    DrawOrder | TrainOrder | HypernetworkOrder | PrepareOrder | CaptionOrder, Field(discriminator="kind")
+    DrawOrder | GridOrder | TrainOrder | HypernetworkOrder | PrepareOrder | CaptionOrder, Field(discriminator="kind")
 ]
 
 
@@ -232,9 +252,7 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def _submit(
-    service: Service, order: DrawOrder | TrainOrder | HypernetworkOrder | PrepareOrder | CaptionOrder, owner: str
-) -> Job:
+def _submit(service: Service, order: AnyOrder, owner: str) -> Job:
     queue = service.queue
     model = service.find_model(order.model).source if order.model else service.model
     match order:
@@ -242,6 +260,11 @@ def _submit(
             settings = _with_files(service, order.settings, owner)
             service.check_drawing(settings, model)
             return order_drawing(queue, settings, owner=owner, model=model)
+        case GridOrder():
+            settings = _with_files(service, order.settings, owner)
+            service.check_drawing(settings, model)
+            axes = check_axes(service, settings, order.axes) if order.axes or settings.matrix == "off" else []
+            return order_grid(queue, settings, axes, owner=owner, model=model)
         case TrainOrder() | HypernetworkOrder():
             photos = service.photo_set(order.photos, owner=owner)
             names = template_names(needs_name=isinstance(order, TrainOrder))

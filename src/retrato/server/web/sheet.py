@@ -1,15 +1,14 @@
 """The sheet in the tab where people are drawn: what changes across, down and from table to table, and its values."""
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
-from retrato.errors import RetratoError, SettingsError
-from retrato.generation import AXES, parse_axis, require_sheet
+from retrato.errors import RetratoError
+from retrato.generation import AXES
 from retrato.server.service import Service
+from retrato.server.sheets import CHECKPOINT, check_axes
 from retrato.server.web.controls import FieldError
 from retrato.server.web.site import Site
 from retrato.settings import GenerateSettings
@@ -17,7 +16,6 @@ from retrato.training.report.markup import tag
 
 SIDES = ("x", "y", "z")
 NAMES = tuple(name for side in SIDES for name in (side, f"{side}_values"))
-CHECKPOINT = "Embedding checkpoint"
 # What the values of an axis look like; those of the others are numbers between commas.
 EXAMPLES: Mapping[str, str] = {
     "": "",
@@ -74,34 +72,12 @@ def example_of(service: Service, name: str) -> str:
 def axes_of(site: Site, values: Mapping[str, Any], settings: GenerateSettings) -> list[str]:
     """Gives the axes that `values` of the fields name, as `parse_axis` reads them. Raises FieldError."""
     written: list[str] = []
-    axes = []
     for side in (side for side in SIDES if values[side]):
         if settings.matrix != "off" and side != "z":
             raise FieldError(side, site("draw.sheet.matrix"))
         try:
-            text = f"{values[side]}={_inside(site.service, values[side], values[f'{side}_values'] or '')}"
-            axis = parse_axis(text)
-            for change in axis.changes if axis.rank == 0 else ():  # of later ones, what they change is not there yet
-                change((settings, {}))
-            axes.append(axis)
-            require_sheet(axes)
+            said = f"{values[side]}={values[f'{side}_values'] or ''}"
+            written = check_axes(site.service, settings, [*written, said])
         except RetratoError as error:
             raise FieldError(f"{side}_values", str(error)) from None
-        written.append(text)
     return written
-
-
-def _inside(service: Service, axis: str, values: str) -> str:
-    """Gives the values as they are written; checkpoints, which are files, only as those of the home folder."""
-    if axis != CHECKPOINT:
-        return values
-    known = service.learned_files()
-    paths = []
-    for name in next(csv.reader([values], skipinitialspace=True), []):
-        if name.strip() not in known:
-            there = ", ".join(list(known)[:12]) or "none yet: train somebody first"
-            raise SettingsError(f"there is no checkpoint {name.strip()[:80]!r}: there are {there}")
-        paths.append(str(known[name.strip()]))
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(paths)
-    return line.getvalue()

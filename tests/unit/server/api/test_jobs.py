@@ -40,6 +40,35 @@ def test_an_order_is_accepted_done_and_told(client: TestClient) -> None:
     assert Image.open(io.BytesIO(picture.content)).size == (64, 64)
 
 
+def test_a_sheet_is_drawn_cell_by_cell(client: TestClient) -> None:
+    said = {"kind": "grid", "settings": SETTINGS, "axes": ["seed=1-2", "Sampler=Euler, DDIM"]}
+    answer = client.post("/api/v1/jobs", json=said)
+    assert answer.status_code == 202, answer.text
+    told = [event for event in events(client, answer.json()["id"]) if event["kind"] != "sampled"]
+    assert [event["kind"] for event in told] == ["queued", "running", *["drawn"] * 4, "sheet", "done"]
+    assert told[2]["data"]["labels"] == ["1", "Euler"]
+    sheet = client.get(f"/api/v1/jobs/{answer.json()['id']}/files/{told[-2]['number']}")
+    assert Image.open(io.BytesIO(sheet.content)).width > 128
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"axes": []}, "give one to three"),
+        ({"axes": ["Seed=1-4", "Steps=0-3"]}, "steps is '0'"),
+        ({"axes": ["Sead=1"]}, "such as Seed"),
+        ({"axes": ["embedding CHECKPOINT=/etc/passwd"]}, "there is no checkpoint"),
+        ({"axes": ["Seed=1-2", "Steps=1-2"], "settings": SETTINGS | {"prompt": "a|b", "matrix": "prompt"}}, "matrix"),
+    ],
+)
+def test_a_sheet_that_cannot_be_drawn_is_refused_at_once(
+    client: TestClient, change: dict[str, Any], sentence: str
+) -> None:
+    answer = client.post("/api/v1/jobs", json={"kind": "grid", "settings": SETTINGS} | change)
+    assert answer.status_code == 422
+    assert sentence in answer.json()["detail"]
+
+
 def test_listening_goes_on_after_the_last_event(client: TestClient) -> None:
     job = order(client)
     told = events(client, job["id"])
