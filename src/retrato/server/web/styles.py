@@ -1,6 +1,6 @@
 """Styles, wildcards and the matrix in the tab where people are drawn: one prompt that becomes another, or several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -31,6 +31,7 @@ def style_fields(site: Site, prompts: list[Any]) -> Mapping[str, Any]:
             info=describe(site, GenerateSettings, "styles"),
             elem_id="draw-styles",
         )
+        remove = gr.Button(site("draw.style.remove"), elem_id="draw-style_remove", visible=False, size="sm")
         with gr.Row(elem_classes="pair to-the-foot"):
             name = gr.Textbox(label=site("draw.style.name"), elem_id="draw-style_name", max_lines=1, min_width=120)
             keep = gr.Button(site("draw.style.keep"), elem_id="draw-style_keep", min_width=120)
@@ -52,7 +53,16 @@ def style_fields(site: Site, prompts: list[Any]) -> Mapping[str, Any]:
         kept = tag("p", site("draw.style.kept", name=name.strip()), class_="quiet", role="status")
         return [kept, gr.update(choices=names), ""]
 
+    def forget(chosen: list[str]) -> list[object]:
+        try:
+            gone = remove_styles(site, chosen)
+        except RetratoError as error:
+            return [problem_of(error, "draw", "styles"), gr.skip()]
+        return [gone, gr.update(choices=list(_styles(site).read()), value=[])]
+
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
+    styles.change(lambda chosen: gr.update(visible=bool(chosen)), [styles], [remove], **private)
+    remove.click(forget, [styles], [said, styles], **private)
     keep.click(save, [name, *prompts], [said, styles, name], **private)
     controls["matrix"].change(
         lambda matrix: gr.update(visible=matrix != "off"), [controls["matrix"]], [controls[ON_A_SHEET]], **private
@@ -76,6 +86,25 @@ def save_style(site: Site, style: Style) -> None:
     if style.name in _styles(site).read():
         raise PromptError(f"there is a style called {style.name!r} already: choose another name")
     _styles(site).save(style)
+
+
+def remove_styles(site: Site, names: Sequence[str]) -> Html:
+    """Removes styles; gives what they said, so that one that was removed by mistake can be kept again."""
+    gone = _styles(site).find(names)
+    for style in gone:
+        _styles(site).remove(style.name)
+    return joined(
+        [
+            tag(
+                "p",
+                site("draw.style.removed", name=style.name),
+                *(joined([" ", tag("code", words)]) for words in (style.prompt, style.negative_prompt) if words),
+                class_="quiet",
+                role="status",
+            )
+            for style in gone
+        ]
+    )
 
 
 def lists_of(site: Site) -> Html:

@@ -105,6 +105,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "draw.style.name": ("New style", "Novo estilo"),
     "draw.style.keep": ("Keep the prompt", "Guardar o prompt"),
     "draw.style.kept": ("{name} is kept, and can be chosen above.", "{name} foi guardado e pode ser escolhido acima."),
+    "draw.style.remove": ("Remove the chosen styles", "Remover os estilos escolhidos"),
+    "draw.style.removed": ("{name} is removed. It said:", "{name} foi removido. Dizia:"),
     "draw.style.empty": (
         "prompt is empty: write the words that the style is to add",
         "prompt está vazio: escreva as palavras que o estilo deve acrescentar",

@@ -10,7 +10,7 @@ from retrato.errors import PromptError
 from retrato.prompts import Style, StyleFile
 from retrato.server.web.controls import FieldError
 from retrato.server.web.site import Site
-from retrato.server.web.styles import arriving, lists_of, save_style
+from retrato.server.web.styles import arriving, lists_of, remove_styles, save_style
 
 
 @pytest.fixture
@@ -22,6 +22,19 @@ def test_a_style_is_kept_and_offered(site: Site, tmp_path: Path) -> None:
     save_style(site, Style("comic", "{prompt}, comic", "photo"))
     assert StyleFile(tmp_path / "styles.csv").read()["comic"].negative_prompt == "photo"
     assert arriving(site)[0] == {"choices": ["comic"], "__type__": "update"}
+
+
+def test_a_style_that_is_removed_is_said_whole(site: Site) -> None:
+    for style in (Style("comic", "{prompt}, <b>", "photo"), Style("oil", "oil painting")):
+        save_style(site, style)
+    said = remove_styles(site, ["comic"])
+    assert "comic is removed" in said
+    assert "<code>{prompt}, &lt;b&gt;</code>" in said
+    assert "<code>photo</code>" in said
+    assert list(StyleFile(site.service.home / "styles.csv").read()) == ["oil"]
+    with pytest.raises(PromptError, match="there is no style called 'comic'"):
+        remove_styles(site, ["oil", "comic"])
+    assert list(StyleFile(site.service.home / "styles.csv").read()) == ["oil"]
 
 
 @pytest.mark.parametrize(("name", "sentence"), [("comic", "already"), ("", "cannot be a style's name")])
