@@ -61,6 +61,8 @@ mini: $(TEST_READY) $(NODE_MODULES)  ## train retrato-mini again, from drawings 
 	$(BIN)/python -m mini.train_autoencoder --work $(WORK)
 	$(BIN)/python -m mini.encode --work $(WORK)
 	$(BIN)/python -m mini.train_diffusion --work $(WORK)
+	$(BIN)/python -m mini.export --work $(WORK) --out $(WORK)/draft
+	$(BIN)/python -m mini.train_decoder --model $(WORK)/draft --work $(WORK)
 	$(BIN)/python -m mini.train_scorer --work $(WORK)
 	$(BIN)/python -m mini.train_captioner --work $(WORK)
 	$(BIN)/python -m mini.train_judge --work $(WORK)

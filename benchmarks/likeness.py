@@ -104,7 +104,8 @@ def main() -> None:
                     hits[who][style] += recognised(judge, pictures, shelves[style], number)
                     row += pictures[:1] if who == "person" else []
             rows.append(row)
-            last = ", ".join(f"{style} {sum(h[-4:]) / 4:.2f}" for style, h in hits["person"].items())
+            new = {style: hits["person"][style][-options.per_prompt * len(PROMPTS[style]) :] for style in PROMPTS}
+            last = ", ".join(f"{style} {sum(found) / len(found):.2f}" for style, found in new.items())
             print(f"{people[number].key}: picked step {finished.picked_step}, {seconds[-1]:.0f} s, {last}", flush=True)
     if options.sheet:
         page = Image.new("RGB", (128 * len(rows[0]), 128 * len(rows)))
