@@ -77,6 +77,13 @@ def supervised_contrastive(vectors: Tensor, who: Tensor, temperature: float = 0.
     return -(log_share * positive).sum(1).div(positive.sum(1).clamp(min=1)).mean()
 
 
+def hard(fact: dict) -> float:
+    """How often a picture is shown: three times where faces are small, or the only hair is a bald person's beard."""
+    person = fact["person"]
+    small = fact["scene"]["framing"] in ("half body", "full body")
+    return 3.0 if small or (person["hair"] == "bald" and person["beard"] != "none") else 1.0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("mini/work"))
@@ -90,8 +97,8 @@ def main() -> None:
     shown = np.array([i for i, f in enumerate(facts) if "person" in f])
     classes = {i: labels(facts[i]) for i in shown}
     train, test = shown[:-800], shown[-800:]
-    small = np.array([facts[i]["scene"]["framing"] in ("half body", "full body") for i in train])
-    often = (1 + 2 * small) / (1 + 2 * small).sum()  # small faces are the hardest to read
+    often = np.array([hard(facts[i]) for i in train])
+    often /= often.sum()
     people = np.load(options.work / "people/images.npy", mmap_mode="r")
     per_person, persons = 5, np.arange(1, len(people) // 5, 2)
     judge = load_judge(options.init).train().requires_grad_(True) if options.init else Judge()

@@ -39,3 +39,13 @@ def test_a_bald_shaven_head_has_no_colour_of_hair() -> None:
     facts = {"person": dataclasses.asdict(bald), "scene": dataclasses.asdict(scene)}
     assert labels(facts)["hair_colour"] == UNSEEN
     assert HEADS["hair"][labels(facts)["hair"]] == "bald"
+
+
+@pytest.mark.parametrize(
+    ("skin", "hair", "seen"), [("dark", "brown", False), ("pale", "brown", True), ("dark", "black", True)]
+)
+def test_a_beard_in_the_colour_of_the_skin_has_no_label(skin: str, hair: str, seen: bool) -> None:
+    scene = dataclasses.asdict(random_scene(random.Random(1), "flat style", "close-up"))
+    person = dataclasses.replace(BARE, skin=skin, hair="bald", hair_colour=hair, beard="beard")
+    found = labels({"person": dataclasses.asdict(person), "scene": scene})
+    assert (found["beard"] != UNSEEN) == (found["hair_colour"] != UNSEEN) == seen
