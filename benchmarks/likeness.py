@@ -1,10 +1,11 @@
 """How often a picture drawn from an embedding is recognised as its own person among twenty, by the independent judge.
 
-python -m benchmarks.likeness --people 20        (needs the recipe's packages: pip install --group mini; $NODE_MODULES)
+python -m benchmarks.likeness --out likeness.jsonl       (needs `pip install --group mini`; $NODE_MODULES)
 
 For each held-out person: twenty photos (3 full, 5 half, 12 close), default settings, default pick; then pictures in the
 style of the photos and in the other styles. A picture counts when, of the twenty people's galleries in its style, its
-own person's is nearest. The class word is drawn too, as the floor. No model, recipe or pick ever saw the judge.
+own person's is nearest. The class word is drawn too, as the floor. No model, recipe or pick ever saw the judge. Who
+stands in `--out` is not learned again; several processes with their own `--first` and `--people` may write into one.
 """
 
 import argparse
@@ -50,89 +51,90 @@ def recognised(judge: Judge, pictures: list[Image.Image], gallery: torch.Tensor,
     return (judge.identity(as_pixels(pictures)) @ gallery.T).argmax(1).eq(own).tolist()
 
 
-def main() -> None:
-    """Learns, draws, judges, prints a table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=int, default=20, help="how many of the twenty are learned")
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--per-prompt", type=int, default=4)
-    parser.add_argument("--steps", type=int, help="training steps instead of the recipe's")
-    parser.add_argument("--rate", help="learning rate instead of the recipe's")
-    parser.add_argument("--vectors", type=int, default=2)
-    parser.add_argument("--model", default="mini")
-    parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
-    parser.add_argument("--sheet", type=Path, help="write a sheet of pictures here")
-    options = parser.parse_args()
-    people, judge = held_out_identities(20), load_judge(options.judge)
+def learned(judge: Judge, people: list[Identity], number: int, options: argparse.Namespace) -> dict:
+    """Learns one person, draws them and the class word, and gives what was recognised."""
     shelves = {style: galleries(judge, people, style) for style in STYLES}
-    ceiling = {style: [] for style in STYLES}
-    for style in STYLES:
-        for number, person in enumerate(people):
-            r = random.Random(f"ceiling {style} {number}")
-            ceiling[style] += recognised(
-                judge, [draw(person, random_scene(r, style, "portrait"))], shelves[style], number
-            )
-    hits: dict[str, dict[str, list[bool]]] = {who: {style: [] for style in STYLES} for who in ("person", "class word")}
-    rows, seconds = [], []
+    name, start = f"who{number}-t2", time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio.open(model=options.model, home=Path(folder) / "home")
-        for number in range(options.first, options.first + options.people):
-            photos = Path(folder) / f"photos-{number}"
-            photos_of(people[number], f"photos {number}", photos)
-            name, start = f"who{number}-t2", time.perf_counter()
-            settings = TrainSettings(
-                name=name,
-                vectors_per_token=options.vectors,
-                steps=options.steps,
-                learning_rate=options.rate,
-                seed=number,
-            )
-            *_, finished = studio.train(photos, settings)
-            seconds.append(time.perf_counter() - start)
-            row = [draw(people[number], random_scene(random.Random(number), style, "portrait")) for style in STYLES]
+        photos_of(people[number], f"photos {number}", Path(folder) / "photos")
+        *_, finished = studio.train(Path(folder) / "photos", TrainSettings(name=name, vectors_per_token=2, seed=number))
+        seconds = time.perf_counter() - start
+        row = [draw(people[number], random_scene(random.Random(number), style, "portrait")) for style in STYLES]
+        hits: dict[str, dict[str, list[bool]]] = {"person": {}, "class word": {}}
+        for who, word in (("person", name), ("class word", "a person")):
             for style, prompts in PROMPTS.items():
-                for who, word in (("person", name), ("class word", "a person")):
-                    pictures = [
-                        image.image
-                        for prompt in prompts
-                        for image in studio.draw(
-                            GenerateSettings(
-                                prompt=prompt.format(word), seed=100, count=options.per_prompt, sampler="DPM++ 2M"
-                            )
-                        )
-                    ]
-                    hits[who][style] += recognised(judge, pictures, shelves[style], number)
-                    row += pictures[:1] if who == "person" else []
-            rows.append(row)
-            new = {style: hits["person"][style][-options.per_prompt * len(PROMPTS[style]) :] for style in PROMPTS}
-            last = ", ".join(f"{style} {sum(found) / len(found):.2f}" for style, found in new.items())
-            print(f"{people[number].key}: picked step {finished.picked_step}, {seconds[-1]:.0f} s, {last}", flush=True)
+                told = [
+                    GenerateSettings(prompt=prompt.format(word), seed=100, count=options.per_prompt, sampler="DPM++ 2M")
+                    for prompt in prompts
+                ]
+                pictures = [image.image for settings in told for image in studio.draw(settings)]
+                hits[who][style] = recognised(judge, pictures, shelves[style], number)
+                row += pictures[:: options.per_prompt] if who == "person" else []
     if options.sheet:
-        page = Image.new("RGB", (128 * len(rows[0]), 128 * len(rows)))
-        for y, row in enumerate(rows):
-            for x, picture in enumerate(row):
-                page.paste(picture.resize((128, 128)), (128 * x, 128 * y))
-        page.save(options.sheet)
-    share = lambda found: round(sum(found) / len(found), 3) if found else None
-    others = [style for style in STYLES if style != "photo"]
-    print(f"{'style':18}{'person':>8}{'class word':>12}{'renders':>9}")
-    for style in STYLES:
-        columns = hits["person"][style], hits["class word"][style], ceiling[style]
-        print(
-            f"{style:18}"
-            + "".join(f"{share(column):>{width}}" for column, width in zip(columns, (8, 12, 9), strict=True))
-        )
-    result = {
-        "people": options.people,
-        "pictures": sum(map(len, hits["person"].values())),
-        "rank1 own style": share(hits["person"]["photo"]),
-        "rank1 other styles": share([x for style in others for x in hits["person"][style]]),
-        "class word own style": share(hits["class word"]["photo"]),
-        "class word other styles": share([x for style in others for x in hits["class word"][style]]),
-        "renders": {style: share(found) for style, found in ceiling.items()},
-        "seconds per person": round(sum(seconds) / len(seconds), 1),
-    }
-    print(json.dumps(result))
+        page = Image.new("RGB", (128 * len(row), 128))
+        for x, picture in enumerate(row):
+            page.paste(picture.resize((128, 128)), (128 * x, 0))
+        options.sheet.mkdir(parents=True, exist_ok=True)
+        page.save(options.sheet / f"{number}.png")
+    person = {"number": number, "person": people[number].key, "model": options.model}
+    return person | {"picked_step": finished.picked_step, "seconds": round(seconds, 1), "hits": hits}
+
+
+def ceiling(judge: Judge, people: list[Identity], style: str) -> float:
+    """Share of people that a fresh render is recognised of."""
+    shelf = galleries(judge, people, style)
+    scenes = [
+        random_scene(random.Random(f"ceiling {style} {number}"), style, "portrait") for number in range(len(people))
+    ]
+    renders = [draw(person, scene) for person, scene in zip(people, scenes, strict=True)]
+    return sum(recognised(judge, [one], shelf, number)[0] for number, one in enumerate(renders)) / len(people)
+
+
+def table(rows: list[dict], renders: dict[str, float]) -> str:
+    """Markdown: each person, then all of them beside the class word and fresh renders."""
+    share = lambda found: f"{sum(found) / len(found):.2f}"
+    lines = ["| person | " + " | ".join(STYLES) + " | picked step |", "|---" * (len(STYLES) + 2) + "|"]
+    for row in sorted(rows, key=lambda row: row["number"]):
+        cells = [share(row["hits"]["person"][style]) for style in STYLES]
+        lines.append(f"| {row['person']} | {' | '.join(cells)} | {row['picked_step']} |")
+    for who in ("person", "class word"):
+        cells = [share([hit for row in rows for hit in row["hits"][who][style]]) for style in STYLES]
+        lines.append(f"| **{who}, {len(rows)} people** | {' | '.join(cells)} | |")
+    lines.append(f"| fresh renders | {' | '.join(f'{renders[style]:.2f}' for style in STYLES)} | |")
+    others = [hit for row in rows for style in STYLES[1:] for hit in row["hits"]["person"][style]]
+    lines += [
+        "",
+        f"Other styles together: {share(others)}. Seconds to learn: {share([row['seconds'] for row in rows])}.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Learns those that `--out` does not have yet, and prints the table of all that it has."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("likeness.jsonl"), help="a line for each person learned")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--people", type=int, default=20, help="how many of the twenty are learned")
+    parser.add_argument("--per-prompt", type=int, default=4)
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
+    parser.add_argument("--sheet", type=Path, help="write a strip of pictures of each person into this folder")
+    options = parser.parse_args()
+    people, judge = held_out_identities(20), load_judge(options.judge)
+    done = {row["number"] for row in _rows(options.out)}
+    for number in range(options.first, min(options.first + options.people, len(people))):
+        if number not in done:
+            row = learned(judge, people, number, options)
+            with options.out.open("a") as out:
+                out.write(json.dumps(row) + "\n")
+            said = ", ".join(f"{style} {sum(found) / len(found):.2f}" for style, found in row["hits"]["person"].items())
+            print(f"{row['person']}: picked step {row['picked_step']}, {row['seconds']:.0f} s, {said}", flush=True)
+    print(table(_rows(options.out), {style: ceiling(judge, people, style) for style in STYLES}))
+
+
+def _rows(file: Path) -> list[dict]:
+    return [json.loads(line) for line in file.open()] if file.exists() else []
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import argparse
 import datetime
 import json
 import math
+import multiprocessing
+import os
 import random
 import textwrap
 from pathlib import Path
@@ -26,7 +28,7 @@ from mini.renders import draw
 from mini.train_autoencoder import psnr
 from mini.train_judge import load_judge
 from retrato.generation import generate
-from retrato.model import Components, load_components, load_scorer
+from retrato.model import load_components, load_scorer
 from retrato.model.score import Scorer
 from retrato.settings import GenerateSettings
 
@@ -34,15 +36,26 @@ BARS = {"style": 0.97, "hair_colour": 0.92, "skin": 0.92, "glasses": 0.92, "bear
 JUDGE_BAR, PSNR_BAR, EMOJI_BAR, GATE_BAR = 0.98, 27.0, 0.70, 5.0
 
 
-def drawn(components: Components, prompts: list[str], seed: int = 0, steps: int = 20) -> list[Image.Image]:
-    """One picture per prompt, seeds counting up from `seed`, with the model's own defaults otherwise."""
-    pictures = []
-    for number, prompt in enumerate(prompts):
-        settings = GenerateSettings(
-            prompt=prompt, seed=seed + number, steps=steps, sampler="DPM++ 2M", schedule="Karras"
-        )
-        pictures += [event.image.image for event in generate(components, settings, {}) if hasattr(event, "image")]
-    return pictures
+class Artists:
+    """Processes of one thread each that draw with a model: on a CPU, two of them beat one of two threads."""
+
+    def __init__(self, model: Path) -> None:
+        self.pool = multiprocessing.get_context("spawn").Pool(os.cpu_count(), _take_model, [model])
+
+    def draw(self, prompts: list[str], seed: int = 0, steps: int = 20) -> list[Image.Image]:
+        """One picture per prompt, seeds counting up from `seed`, with the model's own defaults otherwise."""
+        return self.pool.starmap(_draw, [(prompt, seed + number, steps) for number, prompt in enumerate(prompts)], 1)
+
+
+def _take_model(model: Path) -> None:
+    global _components
+    torch.set_num_threads(1)
+    _components = load_components(model)
+
+
+def _draw(prompt: str, seed: int, steps: int) -> Image.Image:
+    settings = GenerateSettings(prompt=prompt, seed=seed, steps=steps, sampler="DPM++ 2M", schedule="Karras")
+    return next(event.image.image for event in generate(_components, settings, {}) if hasattr(event, "image"))
 
 
 def cases(count: int) -> list[tuple[Identity, Scene, str]]:
@@ -98,19 +111,19 @@ def gate(scorer: Scorer, sets: list[list[list[Image.Image]]]) -> tuple[float, fl
 
 
 def gate_sets(
-    components: Components | None, seeds: int = 6, people: int = 8, pictures: int = 3
+    artists: Artists | None, seeds: int = 6, people: int = 8, pictures: int = 3
 ) -> list[list[list[Image.Image]]]:
-    """Pictures of `people` held-out people, rendered or (with a model) drawn from their full captions."""
+    """Pictures of `people` held-out people, rendered or (by artists) drawn from their full captions."""
     sets = []
     for seed in range(seeds):
         r, found = random.Random(f"gate {seed}"), []
         for person in held_out_identities(people):
             scenes = [random_scene(r, style) for style in r.sample(STYLES, pictures)]
-            if components is None:
+            if artists is None:
                 found.append([draw(person, scene) for scene in scenes])
             else:
                 prompts = [caption(person, scene, r, full=True) for scene in scenes]
-                found.append(drawn(components, prompts, 1000 * seed, steps=12))
+                found.append(artists.draw(prompts, 1000 * seed, steps=12))
         sets.append(found)
     return sets
 
@@ -136,23 +149,22 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=500, help="captions drawn and read")
     parser.add_argument("--sheets", type=Path, default=Path("docs/images"))
     options = parser.parse_args()
-    components, scorer, judge = load_components(options.model), load_scorer(options.model), load_judge(options.judge)
+    artists, scorer, judge = Artists(options.model), load_scorer(options.model), load_judge(options.judge)
+    vae = load_components(options.model).vae
     found = cases(options.count)
     renders = [draw(person, scene) for person, scene, _ in found]
-    pictures = drawn(components, [words for *_, words in found])
+    pictures = artists.draw([words for *_, words in found])
     names = list(emoji.SUBJECTS[:50])
-    emoji_pictures = drawn(
-        components, [f"a {emoji.spoken(name)}, light blue background, 3d emoji style" for name in names]
-    )
+    emoji_pictures = artists.draw([f"a {emoji.spoken(name)}, light blue background, 3d emoji style" for name in names])
     result = {
         "captions": options.count,
         "judge on drawings": read(judge, pictures, found),
         "judge on renders": read(judge, renders, found),
-        "autoencoder PSNR": round(psnr(components.vae, np.stack([np.asarray(picture) for picture in renders])), 2),
+        "autoencoder PSNR": round(psnr(vae, np.stack([np.asarray(picture) for picture in renders])), 2),
         "emoji top-1 of 50": round(emoji_found(scorer, emoji_pictures, names), 3),
         "emoji top-1 of 50 on originals": round(emoji_found(scorer, [_original(name) for name in names], names), 3),
         "gate on renders": [round(x, 3) for x in gate(scorer, gate_sets(None))],
-        "gate on drawings": [round(x, 3) for x in gate(scorer, gate_sets(components))],
+        "gate on drawings": [round(x, 3) for x in gate(scorer, gate_sets(artists))],
     }
     sheet(pictures[:32], [words for *_, words in found[:32]], options.sheets / "mini-people.png")
     sheet(emoji_pictures[:32], [emoji.spoken(name) for name in names[:32]], options.sheets / "mini-emoji.png")
@@ -177,7 +189,8 @@ def model_card(result: dict) -> str:
         f"Measured {datetime.date.today()} by `python -m mini.evaluate --count {result['captions']}`.", "",
         "| what the independent judge reads | on drawings | on renders (ceiling) | bar |", "|---|---|---|---|",
         *(f"| {head.replace('_', ' ')} | {drawings[head]:.3f} | {renders[head]:.3f} | {BARS.get(head, '')} |" for head in HEADS),
-        "", f"The judge itself should read renders at {JUDGE_BAR} or better. Hair colour is not asked of bald, shaven people.", "",
+        "", f"The judge itself should read renders at {JUDGE_BAR} or better. Not asked: the hair colour of bald, shaven",
+        "people, beards in the colour of the skin, mouths behind beards.", "",
         "| what | measured | bar |", "|---|---|---|",
         f"| autoencoder, PSNR on renders of people held out | {result['autoencoder PSNR']} dB | {PSNR_BAR} dB |",
         f"| emoji asked by name, top-1 of 50 by the scorer (originals: {result['emoji top-1 of 50 on originals']}) | {result['emoji top-1 of 50']} | {EMOJI_BAR} |",
