@@ -7,6 +7,7 @@ import re
 import struct
 import zipfile
 
+import numpy
 import pytest
 import torch
 
@@ -77,6 +78,20 @@ def test_reads_every_number_type_in_both_containers(dtype, options):
     assert read["string_to_token"]["*"].item() == 265
     assert read["extra"][:6] == [1, 2.5, None, True, "é", ("a", "b", "c", "d")]
     assert read["extra"][7] == {"a": 1}
+
+
+@pytest.mark.parametrize("options", CONTAINERS[:3], ids=["zip", "legacy", "zip4"])
+@pytest.mark.parametrize(
+    "kept", [b"", b"bytes", {b"key": 1}, numpy.float64(0.25), numpy.str_("ana"), numpy.arange(3.0), VECTORS > 0]
+)
+def test_what_training_programs_leave_beside_the_vectors_does_no_harm(kept, options):
+    learned = torch.nn.Parameter(VECTORS)
+    learned.note = "an attribute"
+    content = saved({"name": kept, "string_to_param": {"*": learned}, "step": 3}, **options)
+    is_legacy = options == CONTAINERS[1]  # where the names of numpy 1 can simply be put in
+    for each in (content, content.replace(b"numpy._core.", b"numpy.core.") if is_legacy else content):
+        embedding = from_payload(read_torch(each), "ana")
+        assert (embedding.vectors[0].tolist(), embedding.step) == (VECTORS.tolist(), 3)
 
 
 @pytest.mark.parametrize("options", CONTAINERS[:2], ids=["zip", "legacy"])
