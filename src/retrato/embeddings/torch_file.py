@@ -120,7 +120,10 @@ def _read_zip(content: bytes, bounds: Bounds) -> object:
         def storage(key: str, dtype: torch.dtype, count: int) -> Tensor:
             """A file may mention a storage a thousand times: it is unpacked once."""
             if key not in storages:
-                storages[key] = _numbers(archive.read(entries[f"{prefix}data/{key}"]), dtype, count)
+                entry = entries[f"{prefix}data/{key}"]
+                if entry.file_size != count * dtype.itemsize:  # before it is unpacked
+                    raise ValueError("a storage has another size than it claims")
+                storages[key] = _numbers(archive.read(entry), dtype, count)
             return storages[key]
 
         return interpret(io.BytesIO(archive.read(pickles[0])), storage, bounds.operations)

@@ -264,6 +264,16 @@ def test_refuses_strange_zips():
     assert read_torch(zipped(good, NUMBERS, compression=zipfile.ZIP_DEFLATED))["a"].tolist() == VECTORS.tolist()
 
 
+def test_a_storage_of_another_size_than_claimed_is_not_unpacked(monkeypatch):
+    content = zipped(tensor_pickle(), [("archive/data/0", bytes(31_000_000))], compression=zipfile.ZIP_DEFLATED)
+    read = zipfile.ZipFile.read
+    unpacked = []
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, entry: unpacked.append(entry) or read(self, entry))
+    with pytest.raises(EmbeddingError, match="another size"):
+        read_torch(content)
+    assert unpacked == ["archive/data.pkl"]
+
+
 def test_refuses_a_storage_that_inflates_to_more_than_the_zip_says():
     content = bytearray(zipped(tensor_pickle(), [("archive/data/0", bytes(16))], compression=zipfile.ZIP_DEFLATED))
     at = content.rindex(b"PK\x01\x02")
