@@ -1,4 +1,4 @@
-"""Writes files so that a reader finds the old one or the new one, never half of one.
+"""Writes files so that a reader finds the old one or the new one, never half of one, and says their names.
 
 Knows nothing of what is in them.
 """
@@ -40,3 +40,10 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def printable(name: Path | str, longest: int = 120) -> str:
+    """Gives a file's name fit for a one-line message: control characters escaped, very long ones cut in the middle."""
+    text = str(name).encode("utf-8", "backslashreplace").decode()
+    text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-longest // 2 + 1 :]}"

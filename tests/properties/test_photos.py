@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from retrato.errors import PhotoError
+from retrato.files import printable
 from retrato.photos.decode import decode
-from retrato.photos.photo import printable
 from retrato.photos.square import split_boxes, square, square_box
 
 

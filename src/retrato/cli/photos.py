@@ -12,12 +12,11 @@ from retrato.cli.counting import counting
 from retrato.cli.options import Device, Json, Model, PhotoFolder, Processes, from_settings
 from retrato.cli.screen import Screen
 from retrato.errors import PhotoError
-from retrato.files import write_atomic
+from retrato.files import printable, write_atomic
 from retrato.photos import Looked, PreparedPhoto, Refused, checking, list_photos, processes_for, read_photos
 from retrato.photos import prepare as prepare_photos
 from retrato.photos.look import framing_of
 from retrato.photos.page import require_sheet, write_sheet
-from retrato.photos.photo import printable
 from retrato.photos.words import framed
 from retrato.settings import PhotoSettings
 

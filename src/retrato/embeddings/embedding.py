@@ -75,8 +75,10 @@ def check_name(name: str, *, is_found: bool = False) -> str:
     characters, Windows' device names.
     """
     composed = unicodedata.normalize("NFC", name)
+    # Vowel signs and the like, without which Hindi, Thai or Tamil cannot be written, are no letters to `re`.
+    plain = "".join("-" if unicodedata.category(each) in ("Mn", "Mc") else each for each in composed)
     shown = repr(name if len(name) <= 40 else name[:40] + "…")
-    if not (_FOUND_NAME if is_found else _NAME).fullmatch(composed):
+    if not (_FOUND_NAME if is_found else _NAME).fullmatch(plain):
         raise EmbeddingError(
             f"{shown} cannot be a name: use 1 to 64 letters, digits, `_`, `-`, `.` or spaces, a letter or digit first"
         )

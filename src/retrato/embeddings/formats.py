@@ -16,7 +16,7 @@ from retrato.embeddings.layout import from_payload, payload_facts, to_payload
 from retrato.embeddings.safetensors_file import diffusers_bytes, read_safetensors, safetensors_bytes
 from retrato.embeddings.torch_file import read_torch, torch_bytes
 from retrato.errors import EmbeddingError
-from retrato.files import write_atomic
+from retrato.files import printable, write_atomic
 
 MAX_FILE = 32_000_000  # bytes; the largest embedding takes 5 million, a card with its picture somewhat more
 
@@ -47,7 +47,7 @@ def read_embedding(path: Path | str) -> Embedding:
         content = _content(path)
         return replace(read(content, path.stem), file_hash=hashlib.sha256(content).hexdigest()[:12])
     except EmbeddingError as error:
-        raise EmbeddingError(f"{path.name} cannot be used: {error}") from None
+        raise EmbeddingError(f"{printable(path.name)} cannot be used: {error}") from None
 
 
 def write_embedding(
@@ -77,16 +77,16 @@ def is_preview(path: Path) -> bool:
 
 def _content(path: Path) -> bytes:
     """Gives the bytes of `path` after looking at what kind of file it is and how large."""
-    if not path.is_file():
-        raise EmbeddingError("there is no such file: look for it with `retrato embeddings list`")
-    size = path.stat().st_size
-    if size == 0:
-        raise EmbeddingError("it is an empty file: download or train it again")
-    if size > MAX_FILE:
-        raise EmbeddingError(
-            f"it has {size} bytes, an embedding at most {MAX_FILE}: it is too large, a model goes elsewhere"
-        )
     try:
+        if not path.is_file():
+            raise EmbeddingError("there is no such file: look for it with `retrato embeddings list`")
+        size = path.stat().st_size
+        if size == 0:
+            raise EmbeddingError("it is an empty file: download or train it again")
+        if size > MAX_FILE:
+            raise EmbeddingError(
+                f"it has {size} bytes, an embedding at most {MAX_FILE}: it is too large, a model goes elsewhere"
+            )
         content = path.read_bytes()
     except OSError as error:
         raise EmbeddingError(f"it cannot be opened ({error.strerror}): make it readable") from None

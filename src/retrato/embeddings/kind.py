@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from retrato.embeddings.formats import read_embedding
-from retrato.embeddings.layout import PAIR
+from retrato.embeddings.layout import PAIRS
 from retrato.embeddings.torch_file import read_torch
 
 
@@ -32,4 +32,4 @@ def format_of(path: Path | str) -> str:
 
 
 def _plain(keys: Collection[str], pair: str, single: str) -> str:
-    return pair if all(key in keys for key in PAIR) else single
+    return pair if any(all(key in keys for key in each) for each in PAIRS) else single

@@ -2,7 +2,8 @@
 
 A1111's layout is `{"string_to_token", "string_to_param": {"*": [V, D]}, "name", "step", "sd_checkpoint",
 "sd_checkpoint_name"}`; rinongal's has the first two keys only; diffusers' is `{placeholder: [V, D] or [D]}`; Stable
-Diffusion XL's is `{"clip_l": [V, 768], "clip_g": [V, 1280]}`. Knows nothing of bytes.
+Diffusion XL's is `{"clip_l": [V, 768], "clip_g": [V, 1280]}`, of which the first diffusers scripts called the keys
+otherwise. Knows nothing of bytes.
 """
 
 import json
@@ -11,10 +12,11 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
-from retrato.embeddings.embedding import MAX_FACTS, Embedding
+from retrato.embeddings.embedding import MAX_FACTS, RESERVED_KEYS, Embedding
 from retrato.errors import EmbeddingError
 
 PAIR = ("clip_l", "clip_g")
+PAIRS = (PAIR, ("text_encoders_0", "text_encoders_1"))
 # A1111 calls `.detach()` on every value of an SDXL dict, so that provenance can only travel as one more tensor.
 FACTS = "retrato"
 
@@ -74,8 +76,9 @@ def vector_keys(keys: Collection[str]) -> tuple[str, ...]:
 
     Raises EmbeddingError when the keys are those of something else.
     """
-    if all(key in keys for key in PAIR):
-        return PAIR
+    for pair in PAIRS:
+        if all(key in keys for key in pair):
+            return pair
     if len(keys) == 1:
         return tuple(keys)
     if not keys:
@@ -116,5 +119,7 @@ def _text(value: object) -> str | None:
 
 
 def _texts(value: object) -> dict[str, str]:
+    """Gives what another program may have noted too, but for the keys that the embedding itself uses."""
     entries = value.items() if isinstance(value, dict) else ()
-    return {key: text for key, text in entries if isinstance(key, str) and isinstance(text, str)}
+    texts = {key: text for key, text in entries if isinstance(key, str) and isinstance(text, str)}
+    return {key: text for key, text in texts.items() if key not in RESERVED_KEYS}

@@ -8,6 +8,7 @@ from pathlib import Path
 from retrato.embeddings.embedding import Embedding, check_name, in_prompt
 from retrato.embeddings.formats import READERS, is_preview, read_embedding, write_embedding
 from retrato.errors import EmbeddingError
+from retrato.files import printable
 
 Signature = tuple[int, int, int]  # size, time of change in ns, inode: together they change when a file is written anew
 
@@ -145,7 +146,7 @@ class EmbeddingLibrary:
     def _load(self, path: Path) -> Embedding | str:
         """Gives the embedding in `path`, or the reason why not."""
         if not path.resolve().is_relative_to(self.folder.resolve()):
-            return f"{path.name} is a link out of the folder: copy the file itself"
+            return f"{printable(path.name)} is a link out of the folder: copy the {_kind(path)} itself"
         try:
             return read_embedding(path)
         except EmbeddingError as error:
@@ -156,9 +157,9 @@ class EmbeddingLibrary:
         if isinstance(embedding, str):
             self._skipped[path] = embedding
         elif reason := self._misfit(embedding):
-            self._skipped[path] = f"{path.name} {reason}"
+            self._skipped[path] = f"{printable(path.name)} {reason}"
         elif first := self._paths.get(embedding.name.casefold()):
-            shown, taken = path.relative_to(self.folder), first.relative_to(self.folder)
+            shown, taken = (printable(each.relative_to(self.folder)) for each in (path, first))
             self._skipped[path] = f"{shown} is called {embedding.name}, as {taken} is: rename or remove one of them"
         else:
             self._paths[embedding.name.casefold()] = path
@@ -180,13 +181,22 @@ class EmbeddingLibrary:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Gives the files below `folder` that end like embeddings, sorted; hidden ones and previews are not looked at."""
-    found = []
+    """Gives the files below `folder` that end like embeddings, sorted; hidden ones and previews are not looked at.
+
+    And the links to folders elsewhere, which are not followed, so that somebody says so.
+    """
+    found, inside = [], folder.resolve()
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        links = (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
+        found += [path for path in links if not path.resolve().is_relative_to(inside)]
         paths = (Path(parent, name) for name in files if not name.startswith("."))
         found += [path for path in paths if path.suffix.lower() in READERS and not is_preview(path)]
     return sorted(found)
+
+
+def _kind(path: Path) -> str:
+    return "folder" if path.is_dir() else "file"
 
 
 def _widths(dims: tuple[int, ...]) -> str:

@@ -120,7 +120,10 @@ def _read_zip(content: bytes, bounds: Bounds) -> object:
         def storage(key: str, dtype: torch.dtype, count: int) -> Tensor:
             """A file may mention a storage a thousand times: it is unpacked once."""
             if key not in storages:
-                storages[key] = _numbers(archive.read(entries[f"{prefix}data/{key}"]), dtype, count)
+                entry = entries[f"{prefix}data/{key}"]
+                if entry.file_size != count * dtype.itemsize:  # before it is unpacked
+                    raise ValueError("a storage has another size than it claims")
+                storages[key] = _numbers(archive.read(entry), dtype, count)
             return storages[key]
 
         return interpret(io.BytesIO(archive.read(pickles[0])), storage, bounds.operations)
@@ -329,6 +332,7 @@ FRESH: Mapping[str, Callable[[], Any]] = {
     "EMPTY_LIST": list,
     "EMPTY_SET": list,
     "EMPTY_TUPLE": tuple,
+    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8"), lambda: INERT),
 }
 TUPLES: Mapping[str, int] = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 STORAGES: Mapping[str, torch.dtype] = {
@@ -341,18 +345,25 @@ STORAGES: Mapping[str, torch.dtype] = {
     "torch ShortStorage": torch.int16,
     "torch CharStorage": torch.int8,
     "torch ByteStorage": torch.uint8,
+    "torch BoolStorage": torch.bool,
 }
 CALLS: Mapping[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered,
     "torch._utils _rebuild_tensor_v2": _tensor,
     "torch._utils _rebuild_parameter": lambda data, *_: data,
+    "torch._utils _rebuild_parameter_with_state": lambda data, *_: data,
     "torch.nn.modules.container ParameterDict": _empty,
     "torch Size": lambda sizes: sizes,
     "__builtin__ set": lambda items=(): items,
     "builtins set": lambda items=(): items,
-    # What PyTorch Lightning leaves in a training checkpoint, such as the best loss so far: labels, nothing more.
+    # What training programs leave beside the numbers, such as bytes and the losses so far: labels, nothing more.
     "numpy.core.multiarray scalar": lambda *_: INERT,
+    "numpy.core.multiarray _reconstruct": lambda *_: INERT,
+    "numpy._core.multiarray scalar": lambda *_: INERT,  # numpy 2
+    "numpy._core.multiarray _reconstruct": lambda *_: INERT,
+    "numpy ndarray": lambda *_: INERT,
     "numpy dtype": lambda *_: INERT,
     "_codecs encode": lambda *_: INERT,
+    "__builtin__ bytes": lambda *_: INERT,
     "pytorch_lightning.callbacks.model_checkpoint ModelCheckpoint": lambda *_: INERT,
 }

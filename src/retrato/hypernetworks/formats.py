@@ -17,9 +17,9 @@ from retrato.embeddings import check_name
 from retrato.embeddings.safetensors_file import READABLE, read_header
 from retrato.embeddings.torch_file import Bounds, read_torch, torch_bytes
 from retrato.errors import EmbeddingError, HypernetworkError
-from retrato.files import write_atomic
+from retrato.files import printable, write_atomic
 from retrato.hypernetworks.hypernetwork import Hypernetwork, check_sizes
-from retrato.hypernetworks.layout import from_payload, to_payload
+from retrato.hypernetworks.layout import as_step, as_text, from_payload, to_payload
 from retrato.hypernetworks.structure import Structure, all_shapes
 
 MAX_FILE = 2_000_000_000  # bytes; `1, 2, 1` for Stable Diffusion 1 takes 88 million, wide and deep ones ten times that
@@ -27,7 +27,7 @@ BOUNDS = Bounds("a hypernetwork", operations=20_000, entries=1_500, inflated=MAX
 FACTS = "retrato"
 PARTS = ("key", "value")
 # What decides whether a file is a hypernetwork, also where the sentence speaks of what it should have been.
-DAMAGED = (KeyError, TypeError, ValueError, RecursionError)
+DAMAGED = (KeyError, TypeError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_hypernetwork(path: Path | str) -> Hypernetwork:
             raise HypernetworkError(f"its ending is no hypernetwork's: those are {', '.join(READERS)}")
         return read(_content(path), check_name(path.stem, is_found=True))
     except (EmbeddingError, HypernetworkError) as error:
-        raise HypernetworkError(f"{path.name} cannot be used: {error}") from None
+        raise HypernetworkError(f"{printable(path.name)} cannot be used: {error}") from None
 
 
 def write_hypernetwork(hypernetwork: Hypernetwork, path: Path | str, format: str = "safetensors") -> Path:
@@ -72,12 +72,12 @@ def write_hypernetwork(hypernetwork: Hypernetwork, path: Path | str, format: str
 
 def _content(path: Path) -> bytes:
     """Gives the bytes of `path` after looking at how many there are."""
-    if not path.is_file():
-        raise HypernetworkError("there is no such file: look for it with `retrato hypernetworks list`")
-    size = path.stat().st_size
-    if not 0 < size <= MAX_FILE:
-        raise HypernetworkError(f"it has {size} bytes, a hypernetwork at least one and at most {MAX_FILE}")
     try:
+        if not path.is_file():
+            raise HypernetworkError("there is no such file: look for it with `retrato hypernetworks list`")
+        size = path.stat().st_size
+        if not 0 < size <= MAX_FILE:
+            raise HypernetworkError(f"it has {size} bytes, a hypernetwork at least one and at most {MAX_FILE}")
         return path.read_bytes()
     except OSError as error:
         raise HypernetworkError(f"it cannot be opened ({error.strerror}): make it readable") from None
@@ -100,6 +100,7 @@ def _read_safetensors(content: bytes, name: str) -> Hypernetwork:
             dropout=tuple(float(each) for each in said["dropout"]),
         )
         sizes = tuple(int(size) for size in facts["sizes"])
+        metadata = {str(key): str(value) for key, value in dict(facts.get("metadata") or {}).items()}
     except DAMAGED:
         raise HypernetworkError("its header does not describe a hypernetwork: it is something else") from None
     check_sizes(sizes)
@@ -114,17 +115,16 @@ def _read_safetensors(content: bytes, name: str) -> Hypernetwork:
         tensors = safetensors.torch.load(content)
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise HypernetworkError(f"its data is cut off or damaged, get it again ({error})") from None
-    step = facts.get("step")
     return Hypernetwork(
         name,
         sizes,
         structure,
         tuple(tensors[key] for key in keys),
-        step=step if type(step) is int else None,
-        weight_init=str(facts.get("weight_init", "Normal")),
-        base_model=facts.get("base_model"),
-        base_model_hash=facts.get("base_model_hash"),
-        metadata={str(key): str(value) for key, value in dict(facts.get("metadata") or {}).items()},
+        step=as_step(facts.get("step")),
+        weight_init=as_text(facts.get("weight_init")) or "Normal",
+        base_model=as_text(facts.get("base_model")),
+        base_model_hash=as_text(facts.get("base_model_hash")),
+        metadata=metadata,
     )
 
 

@@ -62,16 +62,15 @@ def from_payload(payload: Mapping[object, object], name: str) -> Hypernetwork:
             raise HypernetworkError(f"it has no two networks for width {size}: it is damaged, get it again")
         for part in pair:
             parameters += _weights(part, structure, size)
-    step = payload.get("step")
     return Hypernetwork(
         name,
         sizes,
         structure,
         tuple(parameters),
-        step=step if type(step) is int and 0 <= step < 2**53 else None,
-        weight_init=_text(payload.get("weight_initialization")) or "Normal",
-        base_model=_text(payload.get("sd_checkpoint_name")),
-        base_model_hash=_text(payload.get("sd_checkpoint")),
+        step=as_step(payload.get("step")),
+        weight_init=as_text(payload.get("weight_initialization")) or "Normal",
+        base_model=as_text(payload.get("sd_checkpoint_name")),
+        base_model_hash=as_text(payload.get("sd_checkpoint")),
         metadata=_texts(payload.get("metadata")),
     )
 
@@ -85,7 +84,7 @@ def _structure(payload: Mapping[object, object]) -> Structure:
         dropout = (0.0, *[OLD_DROPOUT] * (len(layers) - 3), last, 0.0)[-len(layers) :]
     return Structure(
         layers,
-        _text(payload.get("activation_func")) or "linear",
+        as_text(payload.get("activation_func")) or "linear",
         layer_norm=bool(payload.get("is_layer_norm")),
         # Before there was this key, the last layer was activated too.
         activate_output=bool(payload.get("activate_output", True)),
@@ -119,7 +118,13 @@ def _numbers(value: object, what: str) -> tuple[float, ...]:
     return tuple(float(each) for each in value)
 
 
-def _text(value: object) -> str | None:
+def as_step(value: object) -> int | None:
+    """Gives `value` if it can be a count of steps."""
+    return value if type(value) is int and 0 <= value < 2**53 else None
+
+
+def as_text(value: object) -> str | None:
+    """Gives `value` if it is text."""
     return value if isinstance(value, str) else None
 
 

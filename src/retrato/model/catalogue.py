@@ -10,10 +10,11 @@ from pathlib import Path
 
 from retrato.embeddings.library import FAMILIES as FAMILY_OF_WIDTHS
 from retrato.errors import ModelError
+from retrato.files import printable
 from retrato.model.checkpoint_file import open_checkpoint
 from retrato.model.families import FAMILIES, require_family, text_config, unet_config
 from retrato.model.folder import read_index, read_json
-from retrato.model.load import EMBEDDED, model_path, read_defaults
+from retrato.model.load import EMBEDDED, model_path, picture_side, read_defaults
 from retrato.model.single_file import vae_beside, yaml_predicts_v
 
 ENDINGS = (".safetensors", ".ckpt")
@@ -47,12 +48,17 @@ def find_model(source: str | Path, folder: Path) -> str | Path:
 
     Raises ModelError; for the name of a model on the Hugging Face hub, with the command that downloads it.
     """
-    if str(source) == "mini" or Path(source).expanduser().exists():
-        return source
     name = str(source)
-    for candidate in (name.replace("/", "--"), *(name + ending for ending in ENDINGS)):
-        if (folder / candidate).exists() and (folder / candidate).resolve().is_relative_to(folder.resolve()):
-            return folder / candidate
+    try:
+        if name == "mini" or Path(source).expanduser().exists():
+            return source
+        for candidate in (name.replace("/", "--"), *(name + ending for ending in ENDINGS)):
+            if (folder / candidate).exists() and (folder / candidate).resolve().is_relative_to(folder.resolve()):
+                return folder / candidate
+    except (OSError, RuntimeError, ValueError):  # longer than any name can be, the home of nobody, a zero byte
+        raise ModelError(
+            f"{printable(name)} is not on this machine: `retrato models list` shows what there is"
+        ) from None
     if HUB_NAME.fullmatch(name):
         raise ModelError(f"{name} is not on this machine: `retrato models fetch {name}` downloads it from the hub")
     near = difflib.get_close_matches(name, [each.name for each in list_models(folder)], n=3)
@@ -113,11 +119,15 @@ def _describe_file(path: Path) -> ModelFacts:
 def _describe_folder(folder: Path) -> ModelFacts:
     index = read_index(folder)
     places = [place for place in ("text_encoder", "text_encoder_2") if place in index]
-    dims = tuple(int(read_json(folder / place / "config.json").get("hidden_size", 0)) for place in places)
+    encoders = [read_json(folder / place / "config.json") for place in places]
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     unet = read_json(folder / "unet" / "config.json")
-    latent = int(unet.get("sample_size", 64))
-    blocks = read_json(folder / "vae" / "config.json").get("block_out_channels", range(4))
+    vae = read_json(folder / "vae" / "config.json")
+    try:
+        dims = tuple(int(encoder.get("hidden_size", 0)) for encoder in encoders)
+        size = picture_side(unet.get("sample_size"), len(vae.get("block_out_channels", range(4))))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ModelError(f"{folder} has a config.json with something else where a number is wanted: {error}") from None
     files = [path for path in folder.rglob("*.safetensors") if path.is_file()]
     if not files:
         raise ModelError(f"{folder} holds no .safetensors: weights in pickles (.bin) are not read from folders")
@@ -131,7 +141,7 @@ def _describe_folder(folder: Path) -> ModelFacts:
         is_for_inpainting=unet.get("in_channels") == 9,
         dims=dims,
         bytes=sum(path.stat().st_size for path in files),
-        size=read_defaults(folder, latent * 2 ** (len(blocks) - 1))[1].size,
+        size=read_defaults(folder, size)[1].size,
     )
 
 

@@ -91,7 +91,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Gives the JSON object in `path`; raises ModelError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path} is missing or is not JSON: a diffusers folder has it ({_first_line(error)})"
         ) from None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from retrato.errors import ModelError
+from retrato.files import printable
 from retrato.model.components import Components, ModelDefaults, Parts
 from retrato.model.device import choose_device
 from retrato.model.families import FAMILIES
@@ -22,6 +24,7 @@ from retrato.model.single_file import read_single_file, read_vae
 logger = logging.getLogger("retrato")
 
 EMBEDDED = Path(__file__).parent / "mini"
+USUAL_LATENTS = 64  # a side, of Stable Diffusion 1
 ALIGNMENT = 64  # bytes; what torch itself allocates begins so
 ACCEPTED = "give `mini`, a folder in diffusers layout (with model_index.json), or a .safetensors or .ckpt file"
 
@@ -52,7 +55,7 @@ def load_components(
     freeze(parts.unet, choice.device, choice.dtype)
     fill_missing_channels(parts.unet, parts.vae)
     saved = save_memory(parts.unet, parts.vae, choice.device)
-    size = int(parts.unet.config.sample_size) * 2 ** (len(parts.vae.config.block_out_channels) - 1)
+    size = picture_side(parts.unet.config.sample_size, len(parts.vae.config.block_out_channels))
     name, defaults = read_defaults(path, size)
     return Components(
         name=name,
@@ -75,11 +78,16 @@ def model_path(source: str | Path) -> Path:
 
     Raises ModelError.
     """
-    path = EMBEDDED if source == "mini" else Path(source).expanduser()
-    if path.is_file():
+    path = Path(source)
+    try:
+        path = EMBEDDED if source == "mini" else path.expanduser()
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except (OSError, RuntimeError):  # longer than any name can be, or the home of nobody
+        is_file = is_folder = False
+    if is_file:
         return path
-    if not path.is_dir():
-        raise ModelError(f"{path} is not on this machine: {ACCEPTED}")
+    if not is_folder:
+        raise ModelError(f"{printable(path)} is not on this machine: {ACCEPTED}")
     refuse_code(path)
     return path
 
@@ -123,6 +131,24 @@ def read_defaults(path: Path, size: int) -> tuple[str, ModelDefaults]:
     if not said_in.is_file():
         return name, ModelDefaults(size=size)
     content = read_json(said_in)
-    said = content.get("defaults", {})
+    said = content.get("defaults") or {}
+    usual = ModelDefaults(size=size)
+    if not isinstance(said, dict):
+        raise ModelError(f"{said_in} has defaults that are no object: write them as docs/models.md says")
     fields = {field: said[field] for field in ModelDefaults.__dataclass_fields__ if field in said}
-    return str(content.get("name", name)), ModelDefaults(**{"size": size, **fields})
+    for field, value in fields.items():
+        kind = type(getattr(usual, field))
+        if not isinstance(value, (float, int) if kind is float else kind):
+            raise ModelError(
+                f"{said_in} has {str(value)[:40]!r} as {field}: write {'a text' if kind is str else 'a number'}"
+            )
+    return str(content.get("name", name)), replace(usual, **fields)
+
+
+def picture_side(sample_size: Any, blocks: int) -> int:
+    """Gives the side in pixels of the pictures that a U-Net was trained on; diffusers has one number, two or none.
+
+    `sample_size` counts latents, of which the VAE's `blocks` tell how large they are.
+    """
+    sides = sample_size if isinstance(sample_size, list | tuple) else [sample_size or USUAL_LATENTS]
+    return max(int(side) for side in sides) * 2 ** (blocks - 1)

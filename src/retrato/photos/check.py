@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from retrato.errors import PhotoError
+from retrato.files import printable
 from retrato.photos import duplicates
 from retrato.photos.advice import ENOUGH, set_advice
 from retrato.photos.faces import strangers, why_missing
@@ -18,7 +19,7 @@ from retrato.photos.framing import Framing
 from retrato.photos.look import Measured, Verdict, look, lost, problems_of
 from retrato.photos.measure import Floats
 from retrato.photos.parallel import spread
-from retrato.photos.photo import Photo, Refused, list_photos, printable
+from retrato.photos.photo import Photo, Refused, list_photos
 
 FEWEST = 3
 

@@ -79,11 +79,13 @@ def _decode(content: bytes, name: str, shorter_side: int | None) -> Pixels:
     width, height = image.size
     if width * height > MAX_PIXELS:  # known from the header, nothing is decoded yet
         raise PhotoError(_too_many_pixels(name, f"{width}x{height}"))
-    turn = _TURNS.get(_orientation(image, content))
-    if shorter_side is not None and image.format == "JPEG":
+    # Many phones keep a second picture, such as a map of the light, in a JPEG, which Pillow then calls MPO.
+    if shorter_side is not None and image.format in ("JPEG", "MPO"):
         least = math.ceil(shorter_side * DRAFT_MARGIN)
         image.draft(None, (least, least))  # the decoder halves, and halves again, for free
     image.load()
+    # Only now: a PNG may say it after its pixels, and of a TIFF the decoder has turned the pixels and says so.
+    turn = _TURNS.get(_orientation(image, content))
     if shorter_side is not None:
         image = _reduced(image, shorter_side)
     image, mask = _flattened(image)

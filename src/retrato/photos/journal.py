@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from retrato.errors import PhotoError
-from retrato.photos.photo import printable
+from retrato.files import printable
 
 NAME = ".retrato-prepare.jsonl"
 WRITTEN = re.compile(r"(\d{5})-\d+-.*\.(png|txt)", re.DOTALL)

@@ -10,13 +10,14 @@ from typing import Literal
 from PIL import Image
 
 from retrato.errors import PhotoError
+from retrato.files import printable
 from retrato.photos import duplicates
 from retrato.photos.advice import Figures
 from retrato.photos.clothes import clothes
 from retrato.photos.faces import BEST_SIDE, Face, find_faces, why_missing
 from retrato.photos.framing import Box, Framing, framing, subject
 from retrato.photos.measure import Exposure, Floats, border, exposure, light, sharpness
-from retrato.photos.photo import Photo, Refused, printable, read_photo
+from retrato.photos.photo import Photo, Refused, read_photo
 
 Verdict = Literal["good", "doubtful", "refused"]
 

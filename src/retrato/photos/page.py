@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 from retrato.errors import PhotoError
-from retrato.files import write_atomic
+from retrato.files import printable, write_atomic
 from retrato.photos.check import PhotoReport, PhotoVerdict
-from retrato.photos.photo import printable, read_photo
+from retrato.photos.photo import read_photo
 from retrato.photos.sheet import CALLED, COLOURS, HEADLINES, contact_sheet
 
 _TILE = 320

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from retrato.errors import PhotoError
+from retrato.files import printable
 from retrato.photos.decode import MAX_BYTES, decode
 
 SUFFIXES = frozenset(
@@ -136,13 +137,6 @@ def read_photos(folder: Path | str, *, shorter_side: int | None = None) -> tuple
         except PhotoError as error:
             refused.append(Refused(path, str(error)))
     return photos, refused
-
-
-def printable(name: Path | str, longest: int = 120) -> str:
-    """Gives a file's name fit for a one-line message: control characters escaped, very long ones cut in the middle."""
-    text = str(name).encode("utf-8", "backslashreplace").decode()
-    text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
-    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-longest // 2 + 1 :]}"
 
 
 def _looks_like_a_picture(entry: os.DirEntry[str]) -> bool:

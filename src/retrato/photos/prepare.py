@@ -15,14 +15,14 @@ from pathlib import Path
 from PIL import Image
 
 from retrato.errors import PhotoError
-from retrato.files import write_atomic
+from retrato.files import printable, write_atomic
 from retrato.photos.faces import why_missing
 from retrato.photos.framing import Box, Framing
 from retrato.photos.journal import NAME as JOURNAL
 from retrato.photos.journal import WRITTEN, Begun, Journal
 from retrato.photos.look import lost
 from retrato.photos.parallel import spread
-from retrato.photos.photo import MASK_SUFFIX, Refused, list_photos, printable
+from retrato.photos.photo import MASK_SUFFIX, Refused, list_photos
 from retrato.photos.words import caption_words, framed, name_words
 from retrato.photos.working_copy import WorkingCopies, WorkingCopy, working_copies
 from retrato.settings import PhotoSettings

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from retrato.errors import PhotoError
+from retrato.files import printable
 from retrato.photos.check import PhotoReport, PhotoVerdict
 from retrato.photos.look import Verdict
-from retrato.photos.photo import printable, read_photo
+from retrato.photos.photo import read_photo
 
 _PAPER, _INK, _FAINT, _CARD, _EMPTY = "#f6f4ef", "#26242b", "#77727d", "#ffffff", "#e9e5dd"
 COLOURS: dict[Verdict, str] = {"good": "#2e8b57", "doubtful": "#b9700a", "refused": "#c0392b"}

@@ -11,9 +11,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from retrato.errors import PhotoError
+from retrato.files import printable
 from retrato.photos.faces import BEST_SIDE, Face, find_faces
 from retrato.photos.framing import Box, Framing, framing, subject
-from retrato.photos.photo import MASK_SUFFIX, Photo, Refused, printable, read_mask, read_photo
+from retrato.photos.photo import MASK_SUFFIX, Photo, Refused, read_mask, read_photo
 from retrato.photos.square import crop_box, cut, shaped_size, split_boxes, square
 from retrato.settings import PhotoSettings
 

@@ -4,6 +4,7 @@ An embedding's name becomes a slot of as many places as the embedding has vector
 added by whoever encodes. Knows neither the vectors nor the tokenizer, only a function from text to ids.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -41,6 +42,8 @@ class _Names:
     names: dict[tuple[int, ...], str] = field(default_factory=dict)
     lengths: dict[int, list[int]] = field(default_factory=dict)
     """By first token: the lengths of the names that start with it, longest first."""
+    marked: re.Pattern[str] | None = None
+    """Finds names that end in no letter or digit, such as `ana (1)`, where something follows at once."""
 
     @classmethod
     def tokenized(cls, names: Iterable[str], tokenize: Tokenize) -> "_Names":
@@ -53,7 +56,15 @@ class _Names:
             lengths = found.lengths.setdefault(ids[0], [])
             if not lengths or lengths[-1] != len(ids):
                 lengths.append(len(ids))
+        marked = [re.escape(name) for name in found.names.values() if not name[-1].isalnum()]
+        if marked:
+            longest_first = "|".join(sorted(marked, key=len, reverse=True))
+            found.marked = re.compile(rf"(?<![^\W_])(?:{longest_first})(?=\S)", re.IGNORECASE)
         return found
+
+    def apart(self, text: str) -> str:
+        """Gives `text` with a space after names that end in a mark: CLIP joins it to a comma, and the name is lost."""
+        return self.marked.sub(r"\g<0> ", text) if self.marked else text
 
     def at(self, ids: Sequence[int], position: int) -> tuple[str, int] | None:
         """Gives the longest name that starts at `position`, and how many tokens of text it takes."""
@@ -137,7 +148,7 @@ def chunk_tokens(
         if (run, weight) == ("BREAK", -1.0) and emphasis != "None":
             writer.close()
             continue
-        ids = tokenize(run)
+        ids = tokenize(names.apart(run))
         position = 0
         while position < len(ids):
             writer.make_room(comma=ids[position] == comma_token)

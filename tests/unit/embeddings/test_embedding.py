@@ -79,7 +79,23 @@ def test_refuses_facts(facts, reason):
 
 
 @pytest.mark.parametrize(
-    "name", ["a", "realbenny-t2", "Ana Júlia", "v1.5", "_x", "7", "美月", "a" * 64, "console", "comma", "a..b"]
+    "name",
+    [
+        "a",
+        "realbenny-t2",
+        "Ana Júlia",
+        "v1.5",
+        "_x",
+        "7",
+        "美月",
+        "a" * 64,
+        "console",
+        "comma",
+        "a..b",
+        "हिन्दी",
+        "น้ำ",
+        "مُحَمَّد",
+    ],
 )
 def test_names_that_work(name):
     assert check_name(name) == name
@@ -116,6 +132,7 @@ def test_name_is_composed():
         "Com9.x",
         "NUL .a",
         "COM¹",
+        "\u0301a",
     ],
 )
 def test_names_that_do_not(name):

@@ -109,6 +109,15 @@ def test_refuses_a_missing_file_a_folder_a_pipe_and_a_giant(tmp_path):
         read_embedding(tmp_path / "giant.pt")
 
 
+def test_any_name_of_a_file_is_said_in_one_line(tmp_path):
+    (tmp_path / "two\nlines\x1b[31m.pt").write_bytes(b"x")
+    for path in (tmp_path / "two\nlines\x1b[31m.pt", tmp_path / f"{'x' * 300}.pt"):
+        with pytest.raises(EmbeddingError) as caught:
+            read_embedding(path)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 300
+
+
 def recoded(embedding, change, **options):
     """Gives a card of `embedding` whose picture went through `change`, without its text."""
     picture = change(Image.open(io.BytesIO(card_bytes(embedding))).convert("RGB"))

@@ -22,13 +22,24 @@ def test_every_value_of_an_sdxl_dict_is_a_tensor():
     assert (back.step, back.base_model, back.metadata) == (3, "xl", {"á": "é"})
 
 
+@pytest.mark.parametrize("keys", [("clip_l", "clip_g"), ("text_encoders_0", "text_encoders_1")])
+def test_a_pair_is_told_by_its_keys_in_any_order(keys):
+    first, second = torch.ones(2, 4), torch.zeros(2, 6)
+    for payload in (
+        {keys[0]: first, keys[1]: second, "name": "x", "step": 5},
+        {keys[1]: torch.nn.Parameter(second), keys[0]: torch.nn.Parameter(first), "step": 5},
+    ):
+        embedding = from_payload(payload, "ana")
+        assert (embedding.dims, embedding.step) == ((4, 6), 5)
+
+
 def test_facts_of_the_wrong_kind_are_unknown():
     payload = {
         "string_to_param": {"*": VECTORS},
         "step": 1.5,
         "sd_checkpoint": 3,
         "sd_checkpoint_name": [],
-        "metadata": {"a": 1, "b": "c", 3: "d"},
+        "metadata": {"a": 1, "b": "c", 3: "d", "name": "another program's", "step": "7"},
     }
     embedding = from_payload(payload, "ana")
     assert (embedding.step, embedding.base_model, embedding.base_model_hash) == (None, None, None)

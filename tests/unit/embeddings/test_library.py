@@ -132,8 +132,13 @@ def test_a_link_out_of_the_folder_is_skipped(tmp_path):
     folder.mkdir()
     (folder / "ana.safetensors").symlink_to(outside)
     (folder / "lost.pt").symlink_to(tmp_path / "nowhere")
+    (folder / "others").symlink_to(outside.parent)
+    (folder / "round").symlink_to(folder)
     library = EmbeddingLibrary(folder)
-    assert list(library.skipped.values()) == ["ana.safetensors is a link out of the folder: copy the file itself"]
+    assert list(library.skipped.values()) == [
+        "ana.safetensors is a link out of the folder: copy the file itself",
+        "others is a link out of the folder: copy the folder itself",
+    ]
 
 
 def test_add_refuses_a_taken_name_unless_told(library, tmp_path):

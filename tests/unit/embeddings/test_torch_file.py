@@ -7,6 +7,7 @@ import re
 import struct
 import zipfile
 
+import numpy
 import pytest
 import torch
 
@@ -77,6 +78,20 @@ def test_reads_every_number_type_in_both_containers(dtype, options):
     assert read["string_to_token"]["*"].item() == 265
     assert read["extra"][:6] == [1, 2.5, None, True, "é", ("a", "b", "c", "d")]
     assert read["extra"][7] == {"a": 1}
+
+
+@pytest.mark.parametrize("options", CONTAINERS[:3], ids=["zip", "legacy", "zip4"])
+@pytest.mark.parametrize(
+    "kept", [b"", b"bytes", {b"key": 1}, numpy.float64(0.25), numpy.str_("ana"), numpy.arange(3.0), VECTORS > 0]
+)
+def test_what_training_programs_leave_beside_the_vectors_does_no_harm(kept, options):
+    learned = torch.nn.Parameter(VECTORS)
+    learned.note = "an attribute"
+    content = saved({"name": kept, "string_to_param": {"*": learned}, "step": 3}, **options)
+    is_legacy = options == CONTAINERS[1]  # where the names of numpy 1 can simply be put in
+    for each in (content, content.replace(b"numpy._core.", b"numpy.core.") if is_legacy else content):
+        embedding = from_payload(read_torch(each), "ana")
+        assert (embedding.vectors[0].tolist(), embedding.step) == (VECTORS.tolist(), 3)
 
 
 @pytest.mark.parametrize("options", CONTAINERS[:2], ids=["zip", "legacy"])
@@ -247,6 +262,16 @@ def test_refuses_strange_zips():
     with pytest.raises(EmbeddingError, match="too large"):
         read_torch(zipped(good, [("archive/data/0", bytes(33_000_000))], compression=zipfile.ZIP_DEFLATED))
     assert read_torch(zipped(good, NUMBERS, compression=zipfile.ZIP_DEFLATED))["a"].tolist() == VECTORS.tolist()
+
+
+def test_a_storage_of_another_size_than_claimed_is_not_unpacked(monkeypatch):
+    content = zipped(tensor_pickle(), [("archive/data/0", bytes(31_000_000))], compression=zipfile.ZIP_DEFLATED)
+    read = zipfile.ZipFile.read
+    unpacked = []
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, entry: unpacked.append(entry) or read(self, entry))
+    with pytest.raises(EmbeddingError, match="another size"):
+        read_torch(content)
+    assert unpacked == ["archive/data.pkl"]
 
 
 def test_refuses_a_storage_that_inflates_to_more_than_the_zip_says():

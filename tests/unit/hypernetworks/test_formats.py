@@ -1,9 +1,11 @@
 import json
+import math
 import struct
 import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -112,6 +114,42 @@ def test_damaged_files_are_refused_at_once_by_name(make: Make, tmp_path: Path, h
     with pytest.raises(HypernetworkError, match=r"^ana\.safetensors cannot be used: "):
         read_hypernetwork(path)
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"sizes": [math.inf]}, "does not describe"),
+        ({"structure": {"layers": [1, 10**400, 1]}}, "does not describe"),
+        ({"structure": {"layers": [1, math.nan, 1]}}, "multiple of the width"),
+        ({"metadata": [1]}, "does not describe"),
+        ({"metadata": "text"}, "does not describe"),
+    ],
+)
+def test_facts_of_any_kind_end_in_a_sentence(make: Make, tmp_path: Path, facts: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(HypernetworkError, match=sentence):
+        read_hypernetwork(with_facts(write_hypernetwork(make(), tmp_path / "ana.safetensors"), facts))
+
+
+def test_facts_of_the_wrong_kind_are_unknown(make: Make, tmp_path: Path) -> None:
+    path = write_hypernetwork(make(), tmp_path / "ana.safetensors")
+    wrong = {"step": -4, "base_model": {"a": 1}, "base_model_hash": 3, "weight_init": []}
+    one = read_hypernetwork(with_facts(path, wrong))
+    assert (one.step, one.base_model, one.base_model_hash, one.weight_init) == (None, None, None, "Normal")
+
+
+def with_facts(path: Path, changes: dict[str, Any]) -> Path:
+    """Changes what a file says about itself."""
+    content = path.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    facts = json.loads(header["__metadata__"]["retrato"])
+    for key, value in changes.items():
+        facts[key] = {**facts[key], **value} if key == "structure" else value
+    header["__metadata__"]["retrato"] = json.dumps(facts)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    return path
 
 
 def test_other_things_are_refused(make: Make, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from benchmarks.ldm_file import ldm_tensors
 from retrato.cli import main
 from retrato.errors import ModelError
 from retrato.model.catalogue import describe_model, find_model, list_models
-from retrato.model.load import EMBEDDED
+from retrato.model.load import EMBEDDED, load_components
 
 
 @pytest.fixture
@@ -61,9 +61,44 @@ def test_names_are_looked_up_in_the_folder(folder: Path) -> None:
         ("zzz", "`retrato models list`"),
         ("../models/tiny", "folder in diffusers layout"),
         ("/nowhere/x.ckpt", "folder in diffusers layout"),
+        ("x" * 300, "not on this machine"),
+        ("~nobody-at-all/x", "not on this machine"),
+        ("zero\0byte", "not on this machine"),
     ):
         with pytest.raises(ModelError, match=sentence):
             find_model(name, folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "said", "sentence"),
+    [
+        ("unet/config.json", {"sample_size": "large"}, "where a number is wanted"),
+        ("text_encoder/config.json", {"hidden_size": None}, "where a number is wanted"),
+        ("vae/config.json", {"block_out_channels": 4}, "where a number is wanted"),
+        ("retrato.json", {"defaults": {"size": "large"}}, "'large' as size: write a number"),
+        ("retrato.json", {"defaults": ["size"]}, "no object"),
+        ("unet/config.json", None, "is not JSON"),
+    ],
+)
+def test_one_broken_folder_does_not_hide_the_others(
+    folder: Path, file: str, said: dict[str, object] | None, sentence: str
+) -> None:
+    path = folder / "somebody--painting" / file
+    before = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text("[" * 100_000 if said is None else json.dumps({**before, **said}))
+    found = {each.name: each for each in list_models(folder)}
+    assert sentence in (found["somebody--painting"].problem or "")
+    assert found["tiny"].problem is None
+
+
+@pytest.mark.parametrize(("sample_size", "side"), [([16, 8], 128), (None, 512), (8, 64)])
+def test_the_pictures_size_as_diffusers_may_say_it(
+    tiny_folder: Path, tmp_path: Path, sample_size: object, side: int
+) -> None:
+    model = shutil.copytree(tiny_folder, tmp_path / "model")
+    config = json.loads((model / "unet" / "config.json").read_text())
+    (model / "unet" / "config.json").write_text(json.dumps({**config, "sample_size": sample_size}))
+    assert describe_model(model).size == load_components(model).defaults.size == side
 
 
 def test_a_folder_without_safetensors_is_refused(tiny_folder: Path, tmp_path: Path) -> None:

@@ -46,6 +46,15 @@ def test_shorter_prompts_get_empty_chunks(tiny_components: Components) -> None:
     torch.testing.assert_close(states[1, 77:], encode(tiny_components, [chunks(tiny_components, "")], {}).states[0])
 
 
+@pytest.mark.parametrize("name", ["ana (1)", "हिन्दी", "ana-"])
+def test_a_name_that_ends_in_a_mark_is_found_before_a_comma_too(tiny_components: Components, name: str) -> None:
+    written = name.replace("(", r"\(").replace(")", r"\)")
+    for text in (f"{written}, smiling", f"a photo of {written.upper()}.", f"({written}:1.2)", written):
+        (chunk,) = chunks(tiny_components, text, **{name: 1})
+        assert [slot.name for slot in chunk.slots] == [name], text
+    assert chunks(tiny_components, f"banana-, x{written},", **{name: 1})[0].slots == ()
+
+
 def test_an_embedding_equals_the_same_rows_in_the_token_table(
     tiny_components: Components, vectors: torch.Tensor
 ) -> None:

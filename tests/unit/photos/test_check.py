@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from retrato.errors import PhotoError
+from retrato.files import printable
 from retrato.photos import (
     Photo,
     PhotoVerdict,
@@ -17,7 +18,6 @@ from retrato.photos import (
     read_photos,
     require_trainable,
 )
-from retrato.photos.photo import printable
 from retrato.settings import PhotoSettings
 
 Scene = Callable[..., Image.Image]

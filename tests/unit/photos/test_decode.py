@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.JpegImagePlugin import JpegImageFile
 
 from retrato.errors import PhotoError
 from retrato.photos import decode as module
@@ -34,14 +35,20 @@ def test_reads_the_usual_formats(scene: Scene, form: str) -> None:
     assert mean_difference(pixels.image, original) < 4
 
 
+@pytest.mark.parametrize("form", ["JPEG", "MPO", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_is_upright_by_exif(orientation: int) -> None:
+def test_is_upright_by_exif(orientation: int, form: str) -> None:
     stored = Image.new("RGB", (80, 48), "white")
     stored.paste("red", (0, 0, 40, 24))  # where this quarter ends up tells the eight orientations apart
     stored.paste("blue", (40, 0, 80, 24))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    upright = decode(saved(stored, "JPEG", exif=exif, quality=95, subsampling=0), "a.jpg")
+    how = {
+        "JPEG": {"quality": 95, "subsampling": 0},
+        "MPO": {"quality": 95, "save_all": True, "append_images": [stored]},
+        "WEBP": {"lossless": True},
+    }
+    upright = decode(saved(stored, form, exif=exif, **how.get(form, {})), "a")
     red, blue = {
         1: ((0, 0), (1, 0)),
         2: ((1, 0), (0, 0)),
@@ -144,6 +151,13 @@ def test_other_kinds_of_pixels(scene: Scene, mode: str) -> None:
     assert mean_difference(image, wanted) < 2
 
 
+def test_inks_of_a_jpeg_are_stored_the_other_way_round_and_come_out_right(scene: Scene) -> None:
+    content = saved(scene(4).convert("CMYK"), "JPEG", quality=95, subsampling=0)
+    assert b"Adobe" in content
+    assert mean_difference(decode(content, "a.jpg").image, scene(4)) < 3
+    assert decode(content, "a.jpg", shorter_side=64).image.size == (64, 64)
+
+
 def test_sixteen_bits_keep_their_brightness() -> None:
     ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))
     image = decode(saved(Image.fromarray(ramp)), "a.png").image
@@ -166,6 +180,16 @@ def test_a_colour_profile_is_turned_into_srgb() -> None:
     assert all(abs(value - 128) <= 4 for value in grey)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_phones_display_p3_is_turned_into_srgb(mode: str) -> None:
+    columns = {b"rXYZ": (0.5151, 0.2412, -0.0011), b"gXYZ": (0.292, 0.6922, 0.0419), b"bXYZ": (0.1571, 0.0666, 0.7841)}
+    profile = srgb_profile(
+        {tag: struct.pack(">iii", *(round(each * 65536) for each in column)) for tag, column in columns.items()}, 8
+    )
+    red = Image.new("RGB", (40, 40), (200, 100, 100)).convert(mode)
+    assert decode(saved(red, icc_profile=profile), "a.png").image.getpixel((9, 9)) == (215, 93, 97)
+
+
 def test_a_broken_profile_is_left_aside(scene: Scene) -> None:
     pixels = decode(saved(scene(5), "PNG", icc_profile=b"not a profile at all"), "a.png")
     assert mean_difference(pixels.image, scene(5)) == 0
@@ -186,6 +210,17 @@ def test_reduces_but_never_enlarges(scene: Scene, form: str) -> None:
     assert (reduced.image.size, reduced.size) == ((150, 100), (600, 400))
     assert decode(content, "a", shorter_side=1000).image.size == (600, 400)
     assert mean_difference(reduced.image, scene(6, (600, 400)).resize((150, 100), Image.Resampling.LANCZOS)) < 4
+
+
+def test_a_phones_jpeg_with_a_second_picture_is_halved_by_its_decoder(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    draft = JpegImageFile.draft
+    monkeypatch.setattr(JpegImageFile, "draft", lambda self, *size: asked.append(size) or draft(self, *size))
+    content = saved(scene(6, (600, 400)), "MPO", save_all=True, append_images=[scene(7, (64, 64))])
+    reduced = decode(content, "a.jpg", shorter_side=100)
+    assert (reduced.image.size, reduced.size, asked) == ((150, 100), (600, 400), [(None, (140, 140))])
 
 
 def test_reduces_palettes_masks_and_turned_pictures(scene: Scene) -> None:
@@ -238,13 +273,18 @@ def test_refuses_too_many_pixels_by_the_header_alone(size: tuple[int, int]) -> N
     assert "pixels, more than the 64 million" in refused(content)
 
 
-def linear_profile() -> bytes:
-    """sRGB's profile with its three tone curves replaced by straight lines."""
+def srgb_profile(changes: dict[bytes, bytes], at: int) -> bytes:
+    """sRGB's profile with other bytes from `at` on in the tags that `changes` names."""
     content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     count = struct.unpack(">I", content[128:132])[0]
-    for at in range(132, 132 + 12 * count, 12):
-        tag, offset, _ = struct.unpack(">4sII", content[at : at + 12])
-        if tag in (b"rTRC", b"gTRC", b"bTRC"):
-            content[offset : offset + 12] = b"curv\0\0\0\0\0\0\0\0"  # a curve of no points is the identity
-            content[at + 8 : at + 12] = struct.pack(">I", 12)
+    for entry in range(132, 132 + 12 * count, 12):
+        tag, offset, _ = struct.unpack(">4sII", content[entry : entry + 12])
+        if tag in changes:
+            content[offset + at : offset + at + len(changes[tag])] = changes[tag]
+            content[entry + 8 : entry + 12] = struct.pack(">I", at + len(changes[tag]))
     return bytes(content)
+
+
+def linear_profile() -> bytes:
+    """sRGB's profile with its three tone curves replaced by straight lines: one of no points is the identity."""
+    return srgb_profile(dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), b"curv\0\0\0\0\0\0\0\0"), 0)

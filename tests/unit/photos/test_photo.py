@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from retrato.errors import PhotoError
+from retrato.files import printable
 from retrato.photos import list_photos, read_photo, read_photos
-from retrato.photos.photo import printable
 
 Scene = Callable[..., Image.Image]
 FolderOf = Callable[..., Path]
