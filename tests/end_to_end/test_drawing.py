@@ -122,6 +122,7 @@ def test_wrong_input_is_one_sentence(
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err.splitlines()[-1]
     assert files_below(home) == set()
+    assert not (home / "outputs").exists()
 
 
 @pytest.mark.parametrize(

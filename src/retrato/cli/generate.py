@@ -1,8 +1,9 @@
 """`retrato generate`: draws. Knows the screen; how pictures are made is the studio's business."""
 
+import os
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -56,22 +57,23 @@ def generate(
     images: list[dict[str, object]] = []
     studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
     events = _again(studio, source, settings, given) if source else studio.draw_events(settings)
-    folder = picture_folder(out or studio.outputs)
-    try:
-        drawing = cast("Generator[Sampled | Drawn, None, None]", events)
-        with closing(watch(drawing, screen.notes)) as events:
-            for event in events:
-                if isinstance(event, Sampled) and preview_every and event.step % preview_every == 0:
-                    _show_preview(studio, event, folder / "preview.png")
-                if isinstance(event, Drawn):
-                    file = event.image.save(folder)
-                    images.append({"file": file, "seed": event.image.seed, "infotext": event.image.infotext})
-                    screen.say(str(file))
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted: {len(images)} of {settings.count} pictures are in {folder}") from None
-    finally:
-        if preview_every:
-            (folder / "preview.png").unlink(missing_ok=True)
+    folder = out or studio.outputs
+    with _made_for_use(folder):
+        try:
+            drawing = cast("Generator[Sampled | Drawn, None, None]", events)
+            with closing(watch(drawing, screen.notes)) as events:
+                for event in events:
+                    if isinstance(event, Sampled) and preview_every and event.step % preview_every == 0:
+                        _show_preview(studio, event, folder / "preview.png")
+                    if isinstance(event, Drawn):
+                        file = event.image.save(folder)
+                        images.append({"file": file, "seed": event.image.seed, "infotext": event.image.infotext})
+                        screen.say(str(file))
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted: {len(images)} of {settings.count} pictures are in {folder}") from None
+        finally:
+            if preview_every:
+                (folder / "preview.png").unlink(missing_ok=True)
     screen.finish({"images": images, "seconds": time.perf_counter() - started})
 
 
@@ -108,6 +110,19 @@ def with_size(settings: GenerateSettings, size: str, given: frozenset[str] | Non
         raise SettingsError("--size was given together with --width or --height: give one or the other")
     width, height = parse_size(size)
     return settings.changed(width=width, height=height)
+
+
+@contextmanager
+def _made_for_use(folder: Path) -> Iterator[None]:
+    """Makes the folder; what of it is new and empty in the end goes, so that a command refused leaves nothing."""
+    new = [each for each in (folder, *folder.parents) if not os.path.exists(each)]
+    picture_folder(folder)
+    try:
+        yield
+    finally:
+        for each in new:
+            with suppress(OSError):  # that is not empty, or gone already
+                each.rmdir()
 
 
 def picture_folder(folder: Path) -> Path:

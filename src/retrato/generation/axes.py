@@ -6,10 +6,12 @@ Knows settings and embeddings; draws nothing.
 import csv
 import dataclasses
 import difflib
+import io
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,10 @@ from retrato.errors import SettingsError
 from retrato.settings import GenerateSettings
 
 MOST_VALUES = 100
-_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)(?:\s*\(([+-]\d+(?:\.\d+)?)\)|\s*\[(\d+)\])?")
+_NUMBER = r"\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}"
+_RANGE = re.compile(
+    rf"([+-]?(?:{_NUMBER}))\s*-\s*([+-]?(?:{_NUMBER}))(?:\s*\(\s*([+-](?:{_NUMBER}))\s*\)|\s*\[\s*(\d{{1,9}})\s*\])?"
+)
 
 State = tuple[GenerateSettings, Mapping[str, Embedding]]
 
@@ -38,7 +43,8 @@ def parse_axis(text: str) -> Axis:
     """Gives the axis written as `Name=values`, such as `Seed=1-4` or `Sampler=Euler a,LMS`.
 
     Values stand between commas (quoted where they hold one); numbers may be ranges as in A1111: `1-5`, `1-9 (+2)`,
-    `0-1 [5]` for five of them. Raises SettingsError for an unknown axis, and for values that are none.
+    `0-1 [5]` for five of them, cut to whole ones where the setting takes no others. Raises SettingsError for an unknown
+    axis, and for values that are none.
     """
     name, equals, written = text.partition("=")
     found = {each.casefold(): each for each in AXES}
@@ -47,11 +53,17 @@ def parse_axis(text: str) -> Axis:
         near = [found[each] for each in difflib.get_close_matches(wanted[:100], found, n=3, cutoff=0.4)] or list(AXES)
         raise SettingsError(f"axis is {text[:60]!r}: write Name=values, with a name such as {', '.join(near)}")
     kind = AXES[found[wanted]]
-    values = [value.strip() for value in next(csv.reader([written.strip()], skipinitialspace=True), [])]
+    try:
+        rows = list(csv.reader(io.StringIO(written.strip()), skipinitialspace=True))
+    except csv.Error as error:
+        raise SettingsError(
+            f"axis {found[wanted]} cannot be read ({error}): write values with commas between"
+        ) from None
+    values = [value.strip() for row in rows for value in row]
     if not any(values):
         raise SettingsError(f"axis {found[wanted]} has no values: write {found[wanted]}=this,that")
     if kind.numbers:
-        values = list(itertools.chain.from_iterable(_numbers(found[wanted], value) for value in values))
+        values = [number for value in values for number in _numbers(found[wanted], kind.numbers, value)]
     changes = kind.changes(found[wanted], values)
     if len(changes) > MOST_VALUES:
         raise SettingsError(f"axis {found[wanted]} has {len(changes)} values: at most {MOST_VALUES} fit on a sheet")
@@ -88,12 +100,12 @@ class _Kind:
     """How the values of an axis are read; those of higher `rank` are applied later."""
 
     changes: Callable[[str, Sequence[str]], list[Callable[[State], State]]]
-    numbers: bool = False
+    numbers: type | None = None
     rank: int = 0
     labels: Callable[[Sequence[str]], Sequence[str]] = tuple
 
 
-def _numbers(name: str, written: str) -> list[str]:
+def _numbers(name: str, kind: type, written: str) -> list[str]:
     """Gives the numbers of a range, or the one number."""
     found = _RANGE.fullmatch(written)
     if not found:
@@ -102,18 +114,17 @@ def _numbers(name: str, written: str) -> list[str]:
         except ValueError:
             raise SettingsError(f"axis {name} has the value {written[:40]!r}: write numbers, 1-5 or 0-1 [5]") from None
         return [written]
-    start, end = (float(found[place]) for place in (1, 2))
+    start, end = Fraction(found[1]), Fraction(found[2])
     if found[4]:
         count = min(max(1, int(found[4])), MOST_VALUES + 1)
         step = (end - start) / max(1, count - 1)
     else:
-        step = float(found[3] or (1 if end >= start else -1))
+        step = Fraction(found[3] or (1 if end >= start else -1))
         if step == 0 or (end - start) / step < 0:
             raise SettingsError(f"axis {name} has the range {written!r}, which does not lead from one end to the other")
-        count = min(int((end - start) / step + 1e-9) + 1, MOST_VALUES + 1)
-    whole = "." not in written and not (found[4] and step % 1)
+        count = min((end - start) // step + 1, MOST_VALUES + 1)
     values = [start + step * number for number in range(count)]
-    return [str(round(value)) if whole else f"{value:.6g}" for value in values]
+    return [str(int(value)) if kind is int else f"{float(value):.6g}" for value in values]
 
 
 def _setting(field: str, name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
@@ -143,6 +154,10 @@ def _size(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
 def _search_replace(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
     def change(value: str, state: State) -> State:
         settings, embeddings = state
+        if not values[0]:
+            raise SettingsError(
+                f"axis {name} looks for nothing: write the words to replace first, then what takes their place"
+            )
         if values[0] not in settings.prompt and values[0] not in settings.negative_prompt:
             raise SettingsError(f"axis {name} looks for {values[0][:60]!r}, which is in neither prompt")
         prompts = (text.replace(values[0], value) for text in (settings.prompt, settings.negative_prompt))
@@ -205,26 +220,26 @@ def _nothing(name: str, values: Sequence[str]) -> list[Callable[[State], State]]
 # Axes by A1111's names; two are retrato's own: which checkpoint of a training is drawn, and how strongly.
 AXES: Mapping[str, _Kind] = {
     "Nothing": _Kind(_nothing),
-    "Seed": _Kind(partial(_setting, "seed"), numbers=True),
-    "Var. seed": _Kind(partial(_setting, "variation_seed"), numbers=True),
-    "Var. strength": _Kind(partial(_setting, "variation_strength"), numbers=True),
-    "Steps": _Kind(partial(_setting, "steps"), numbers=True),
-    "Hires steps": _Kind(partial(_setting, "hires_steps"), numbers=True),
-    "CFG Scale": _Kind(partial(_setting, "guidance_scale"), numbers=True),
-    "CFG Rescale": _Kind(partial(_setting, "guidance_rescale"), numbers=True),
+    "Seed": _Kind(partial(_setting, "seed"), numbers=int),
+    "Var. seed": _Kind(partial(_setting, "variation_seed"), numbers=int),
+    "Var. strength": _Kind(partial(_setting, "variation_strength"), numbers=float),
+    "Steps": _Kind(partial(_setting, "steps"), numbers=int),
+    "Hires steps": _Kind(partial(_setting, "hires_steps"), numbers=int),
+    "CFG Scale": _Kind(partial(_setting, "guidance_scale"), numbers=float),
+    "CFG Rescale": _Kind(partial(_setting, "guidance_rescale"), numbers=float),
     "Prompt S/R": _Kind(_search_replace, rank=1),
     "Prompt order": _Kind(_order, rank=1, labels=lambda v: [", ".join(each) for each in itertools.permutations(v)]),
     "Sampler": _Kind(partial(_setting, "sampler")),
     "Hires sampler": _Kind(partial(_setting, "hires_sampler")),
     "Schedule type": _Kind(partial(_setting, "schedule")),
-    "Clip skip": _Kind(partial(_setting, "clip_skip"), numbers=True),
-    "Denoising": _Kind(partial(_setting, "denoising_strength"), numbers=True),
-    "Eta": _Kind(partial(_setting, "eta"), numbers=True),
-    "Negative Guidance minimum sigma": _Kind(partial(_setting, "guidance_min_sigma"), numbers=True),
+    "Clip skip": _Kind(partial(_setting, "clip_skip"), numbers=int),
+    "Denoising": _Kind(partial(_setting, "denoising_strength"), numbers=float),
+    "Eta": _Kind(partial(_setting, "eta"), numbers=float),
+    "Negative Guidance minimum sigma": _Kind(partial(_setting, "guidance_min_sigma"), numbers=float),
     "Hires upscaler": _Kind(partial(_setting, "hires_upscaler")),
     "Size": _Kind(_size),
     "Tiling": _Kind(partial(_setting, "tiling")),
     "Emphasis": _Kind(partial(_setting, "emphasis")),
     "Embedding checkpoint": _Kind(_checkpoint, rank=2, labels=_names_of_files),
-    "Vector strength": _Kind(_strength, numbers=True, rank=3),
+    "Vector strength": _Kind(_strength, numbers=float, rank=3),
 }

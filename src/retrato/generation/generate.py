@@ -30,7 +30,7 @@ from retrato.sampling.course import Start, begin
 from retrato.sampling.denoise import denoise
 from retrato.sampling.guidance import Guidance
 from retrato.sampling.noise import Variation, noise_for
-from retrato.sampling.samplers import Sampler, find_sampler
+from retrato.sampling.samplers import AUTOMATIC, Sampler, find_sampler
 from retrato.settings import GenerateSettings
 
 
@@ -220,19 +220,25 @@ def _latent_mask(mask: Image.Image, size: tuple[int, int]) -> Tensor:
 
 
 def _second_pass(components: Components, settings: GenerateSettings, embeddings: Mapping[str, Embedding]) -> _Drawing:
-    """Gives the second pass of hires fix: larger, with its own steps, sampler and prompts where they are given."""
+    """Gives the second pass of hires fix: larger, with its own steps, sampler and prompts where they are given.
+
+    As in A1111 the schedule stays the first pass's, unless the sampler names one or cannot take it.
+    """
     width, height = hires_size(components, settings)
     steps = settings.hires_steps or settings.steps
+    sampler, schedule = find_sampler(settings.hires_sampler or settings.sampler)
+    if schedule == AUTOMATIC and settings.schedule in sampler.schedules:
+        schedule = settings.schedule
     second = settings.changed(
         width=width,
         height=height,
         steps=steps,
-        sampler=settings.hires_sampler or settings.sampler,
-        schedule="Automatic" if settings.hires_sampler else settings.schedule,
+        sampler=sampler.name,
+        schedule=schedule,
         prompt=settings.hires_prompt or settings.prompt,
         negative_prompt=settings.hires_negative_prompt or settings.negative_prompt,
     )
-    if find_sampler(second.sampler)[0].eta is None:
+    if sampler.eta is None:
         second = second.changed(eta=None)
     plan = plan_prompt(components, second.changed(steps=settings.steps), embeddings, hires_steps=steps)
     return _Drawing(components, second, plan)

@@ -90,7 +90,9 @@ _KEY = re.compile(r"[\w \-/]+")
 _SPACE = re.compile(r"\s*")
 _QUOTED = re.compile(r'"(?:\\.|[^\\"])++"')
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
-_VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?:-(\d{1,9}))?")
+_WHOLE = re.compile(r"\d{1,9}")
+_VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?:-?(rc)|-(\d{1,9}))?", re.IGNORECASE)
+_ETA_OF_DDIM = ("DDIM", "DDIM CFG++")
 
 
 def format_infotext(
@@ -123,11 +125,11 @@ def parse_infotext(text: str) -> dict[str, str]:
     else it belongs to the prompt.
     """
     fields = written_fields(text)
+    if _uses_emphasis(fields["Prompt"]) or _uses_emphasis(fields["Negative prompt"]):
+        fields.setdefault("Emphasis", "Original")
     if "Hypernet" in fields:
         fields["Prompt"] += f"<hypernet:{fields['Hypernet']}:{fields.get('Hypernet strength', '1.0')}>"
     _resolve_old_hires(fields)
-    if _uses_emphasis(fields["Prompt"]) or _uses_emphasis(fields["Negative prompt"]):
-        fields.setdefault("Emphasis", "Original")
     for key, value in READ_DEFAULTS.items():
         fields.setdefault(key, value)
     _mark_old_behaviour(fields)
@@ -140,14 +142,13 @@ def written_fields(text: str) -> dict[str, str]:
     pairs = _pairs(last)
     if len(pairs) < 3:
         lines, pairs = [*lines, last], []
-    fields: dict[str, str] = {}
+    fields = dict(zip(("Prompt", "Negative prompt"), _prompts(lines), strict=True))
     for key, written in pairs:
         if not written:
             continue
         value = _unquote(written)
         size = _SIZE.fullmatch(value)
         fields |= {f"{key}-1": size[1], f"{key}-2": size[2]} if size else {key: value}
-    fields["Prompt"], fields["Negative prompt"] = _prompts(lines)
     return fields
 
 
@@ -214,10 +215,11 @@ def _uses_emphasis(prompt: str) -> bool:
 
 def _resolve_old_hires(fields: dict[str, str]) -> None:
     """Before 2023 hires fix wrote the final size, and apart the size of the first pass; 0x0 meant about 512x512."""
-    if "First pass size-1" not in fields:
+    written = [fields.get(f"First pass size-{side}", "") for side in (1, 2)]
+    written += [fields.get(f"Size-{side}", "512") for side in (1, 2)]
+    if not all(_WHOLE.fullmatch(side) for side in written):
         return
-    first = int(fields["First pass size-1"]), int(fields["First pass size-2"])
-    final = int(fields.get("Size-1", "512")), int(fields.get("Size-2", "512"))
+    first, final = tuple(map(int, written[:2])), tuple(map(int, written[2:]))
     if 0 in first and 0 not in final:
         scale = math.sqrt(512 * 512 / (final[0] * final[1]))
         first = math.ceil(scale * final[0] / 64) * 64, math.ceil(scale * final[1] / 64) * 64
@@ -230,7 +232,8 @@ def _mark_old_behaviour(fields: dict[str, str]) -> None:
     found = _VERSION.match(fields.get("Version", ""))
     if not found:
         return
-    version = tuple(int(part or 0) for part in found.groups())
+    *numbers, candidate, commits = found.groups()
+    version = (*map(int, numbers), -1 if candidate else int(commits or 0))
     if version < (1, 6, 0, 0) and "[" in fields["Prompt"]:
         fields["Old prompt editing timelines"] = "True"
     if version < (1, 6, 0, 0) and fields.get("Sampler") in ("DDIM", "PLMS"):
@@ -263,7 +266,8 @@ FIELDS = (
     InfotextField("Clip skip", ("clip_skip",)),
     InfotextField("Emphasis", ("emphasis",)),
     InfotextField(_OLD_TIMELINES, ("schedule_rules",), words={"2022": "True"}, when=lambda of: "[" in of.prompt),
-    InfotextField("Eta", ("eta",)),
+    InfotextField("Eta", ("eta",), when=lambda of: of.sampler not in _ETA_OF_DDIM),
+    InfotextField("Eta DDIM", ("eta",), when=lambda of: of.sampler in _ETA_OF_DDIM),
     InfotextField("CFG Rescale", ("guidance_rescale",)),
     InfotextField("NGMS", ("guidance_min_sigma",)),
     InfotextField("Engine", ("engine",)),

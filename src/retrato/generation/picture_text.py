@@ -10,25 +10,12 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.errors import PhotoError, SettingsError
+from retrato.sampling.samplers import find_sampler
 
 _EXIF_FOLDER = 0x8769
 _USER_COMMENT = 0x9286
 _JPEG_EXIF = 65_000
 """Bytes of text that fit in a JPEG's EXIF: its length is a number of 16 bits."""
-
-_NOVELAI_SAMPLERS = {
-    "k_euler": "Euler",
-    "k_euler_ancestral": "Euler a",
-    "k_lms": "LMS",
-    "k_heun": "Heun",
-    "k_dpm_2": "DPM2",
-    "k_dpm_2_ancestral": "DPM2 a",
-    "k_dpmpp_2s_ancestral": "DPM++ 2S a",
-    "k_dpmpp_2m": "DPM++ 2M",
-    "k_dpmpp_sde": "DPM++ SDE",
-    "ddim": "DDIM",
-    "plms": "PLMS",
-}
 
 
 def read_infotext(path: str | Path) -> str | None:
@@ -119,7 +106,7 @@ def _novelai_text(info: Mapping[Any, object], size: tuple[int, int]) -> str | No
     """Gives A1111's parameters text for what NovelAI writes; None where that cannot be read."""
     try:
         said = json.loads(str(info["Comment"]))
-        sampler = _NOVELAI_SAMPLERS.get(said["sampler"], "Euler a")
+        sampler = _sampler(str(said["sampler"]))
         line = f"Steps: {said['steps']}, Sampler: {sampler}, CFG scale: {said['scale']}, Seed: {said['seed']}"
         return (
             f"{info['Description']}\nNegative prompt: {said['uc']}\n{line}, Size: {size[0]}x{size[1]}, "
@@ -127,3 +114,11 @@ def _novelai_text(info: Mapping[Any, object], size: tuple[int, int]) -> str | No
         )
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
+
+
+def _sampler(name: str) -> str:
+    """Gives A1111's name for NovelAI's; "Euler a", as in A1111, for one that it has not got."""
+    try:
+        return find_sampler(name)[0].name
+    except SettingsError:
+        return "Euler a"

@@ -1,7 +1,7 @@
 """From a picture's parameters text back to the settings that draw it. Knows no model and no library."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from retrato.errors import PhotoError, SettingsError
 from retrato.generation.infotext import FIELDS, READ_DEFAULTS, parse_infotext, written_fields
 from retrato.generation.picture_text import read_infotext
 from retrato.generation.sign import PROGRAM
+from retrato.sampling.samplers import find_sampler
 from retrato.settings import GenerateSettings
 
 MOST_DRAWN_TOGETHER = 64
@@ -18,7 +19,17 @@ MOST_DRAWN_TOGETHER = 64
 _FACTS = frozenset(
     {
         *("Prompt", "Negative prompt", "Model", "Model hash", "Version", "User", "RNG", "TI hashes", "Batch size"),
-        *("Batch pos", "Template", "Negative Template", "Hashes", "Hypernet", "Hypernet strength", "Hypernet hash"),
+        *(
+            "Batch pos",
+            "First pass size-1",
+            "First pass size-2",
+            "Template",
+            "Negative Template",
+            "Hashes",
+            "Hypernet",
+            "Hypernet strength",
+            "Hypernet hash",
+        ),
         *(
             "NGMS all steps",
             "Hypernet hashes",
@@ -98,22 +109,52 @@ def recall(infotext: str) -> Recalled:
     values: dict[str, Any] = {"prompt": fields["Prompt"], "negative_prompt": fields["Negative prompt"]}
     values["wildcards"] = "off"  # what a picture says is what was drawn
     said = written | {key: fields[key] for key in _WORKED_OUT if fields.get(key) != READ_DEFAULTS.get(key)}
+    if said.get("Hires sampler") == READ_DEFAULTS["Hires sampler"]:
+        del said["Hires sampler"]
     for each in FIELDS:
         values |= each.read(said)
     values["hires"] = any(key.startswith("Hires ") for key in said)
-    begins_with_picture = "Denoising strength" in written and not values["hires"]
-    notes = []
+    is_ours = written.get("Version", "").startswith(PROGRAM)
+    notes = [*_without_idle(values, is_ours=is_ours)]
+    begins_with_picture = "denoising_strength" in values and not values["hires"]
     if _is_of_2022(written) and "[" in values["prompt"] and "schedule_rules" not in values:
         values["schedule_rules"] = "2022"
         notes.append("it was drawn before 2023, so numbers in [from:to:when] mean what they meant then")
     known = _FACTS.union(*(_keys(each.name) for each in FIELDS))
     if unknown := [key for key in written if key not in known]:
         notes.append(f"it also says {', '.join(unknown[:8])}, which retrato does not do: they are left out")
-    if not written.get("Version", "").startswith(PROGRAM):
+    if not is_ours:
         notes.append("another program drew it, whose noise is another one: expect a similar picture, not the same")
     place, together = _batch(written)
     hashes = _named_hashes(written.get("TI hashes", ""))
     return Recalled(values, place, together, begins_with_picture, written.get("Model hash"), hashes, tuple(notes))
+
+
+def _without_idle(values: dict[str, Any], *, is_ours: bool) -> Iterator[str]:
+    """Takes out of `values` what A1111 writes and does not heed; yields a sentence where that may surprise.
+
+    Its API wrote `Seed resize from: -1x-1` and `Denoising strength: 0` into pictures that start from nothing, and one
+    side of a second pass may be 0: then it follows from the format.
+    """
+    if re.fullmatch(r"-\d+x-\d+|0+x0+", values.get("seed_resize_from", "")):
+        del values["seed_resize_from"]
+    if not is_ours and re.fullmatch(r"0(\.0*)?", values.get("denoising_strength", "")):
+        del values["denoising_strength"]
+    sides = [values.get(name, "") for name in ("width", "height")]
+    if found := re.fullmatch(r"(\d{1,5})x(\d{1,5})", values.get("hires_resize", "")):
+        width, height = int(found[1]), int(found[2])
+        if not (width and height) and all(re.fullmatch(r"[1-9]\d{0,4}", side) for side in sides):
+            first_width, first_height = map(int, sides)
+            width, height = width or height * first_width // first_height, height or width * first_height // first_width
+            values["hires_resize"] = f"{width // 8 * 8}x{height // 8 * 8}"
+    try:
+        sampler, _ = find_sampler(values["sampler"])
+        schedule = find_sampler("Euler", values["schedule"])[1]
+    except (KeyError, SettingsError):
+        return
+    if schedule not in sampler.schedules:
+        del values["schedule"]
+        yield f"it says the schedule {schedule}, of which {sampler.name} takes no notice: it is left out"
 
 
 def _keys(name: str) -> tuple[str, ...]:

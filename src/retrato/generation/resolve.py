@@ -8,7 +8,7 @@ from retrato.generation.canvas import Source
 from retrato.generation.networks import hypernet_tag
 from retrato.generation.upscale import find_upscaler
 from retrato.model.components import Components
-from retrato.sampling.samplers import find_sampler
+from retrato.sampling.samplers import AUTOMATIC, find_sampler
 from retrato.settings import GenerateSettings
 
 LARGEST_SIDE = 2048
@@ -58,7 +58,7 @@ def resolve_settings(
         height=height,
         denoising_strength=_strength(settings, source),
         hires_upscaler=find_upscaler(settings.hires_upscaler) if settings.hires else settings.hires_upscaler,
-        hires_sampler=find_sampler(settings.hires_sampler)[0].name if settings.hires_sampler else None,
+        hires_sampler=_joined(settings.hires_sampler) if settings.hires_sampler else None,
         # A1111 draws seeds of 32 bits, and other programs read no longer ones.
         seed=secrets.randbelow(2**32 - settings.count) if settings.seed == -1 else settings.seed,
         variation_seed=_variation_seed(settings),
@@ -98,6 +98,12 @@ def _size(components: Components, settings: GenerateSettings, source: Source | N
     return tuple(  # type: ignore[return-value]
         min(max(64, round(side * scale / step) * step), LARGEST_SIDE) for side in source.image.size
     )
+
+
+def _joined(name: str) -> str:
+    """Gives the proper name of a sampler, with its schedule behind it if it says one."""
+    sampler, schedule = find_sampler(name)
+    return sampler.name if schedule == AUTOMATIC else f"{sampler.name} {schedule}"
 
 
 def _strength(settings: GenerateSettings, source: Source | None) -> float | None:

@@ -55,17 +55,17 @@ class Sampler:
 def find_sampler(name: str, schedule: str = AUTOMATIC) -> tuple[Sampler, str]:
     """Gives the sampler and the schedule's proper name for A1111's names, in any case.
 
-    Joined names from before A1111 1.9 ("DPM++ 2M Karras") are understood. Raises SettingsError for an unknown name,
-    listing near ones, and for a schedule that the sampler does not take.
+    Its short names ("k_euler_a", "sgm_uniform") and joined ones from before 1.9 ("DPM++ 2M Karras") are understood.
+    Raises SettingsError for an unknown name, listing near ones, and for a schedule that the sampler does not take.
     """
     chosen = _match(schedule, SCHEDULES)
     if chosen is None:
-        raise SettingsError(f"schedule is {schedule!r}: {_nearest(schedule, SCHEDULES)}")
+        raise SettingsError(f"schedule is {schedule[:60]!r}: {_nearest(schedule, SCHEDULES)}")
     found = _match(name, SAMPLERS)
     if found is None:
         found, joined = _split_joined(name)
         if found is None:
-            raise SettingsError(f"sampler is {name!r}: {_nearest(name, SAMPLERS)}")
+            raise SettingsError(f"sampler is {name[:60]!r}: {_nearest(name, SAMPLERS)}")
         if chosen not in (AUTOMATIC, joined):
             raise SettingsError(f"sampler is {name!r} and schedule is {schedule!r}: they name two schedules, give one")
         chosen = joined
@@ -147,16 +147,30 @@ def skip_steps(scheduler: Any, skipped: int) -> None:
 
 
 def _match(name: str, table: Mapping[str, object]) -> str | None:
-    wanted = name.strip().casefold()
-    return next((key for key in table if key.casefold() == wanted), None)
+    """Gives the entry of `table` that has this name in any case, or this short one."""
+    wanted = " ".join(name.casefold().split())
+    named = next((each for each in table if each.casefold() == wanted), None)
+    if named or " " in wanted:
+        return named
+    return next((each for each in table if _short(each) == _short(wanted)), None)
+
+
+def _short(name: str) -> str:
+    """Gives what a name has in common with A1111's short ones: `DPM++ 2S a` with `k_dpmpp_2s_ancestral`."""
+    short = name.casefold().removeprefix("k_").replace("pp", "++").replace("ancestral", "a")
+    short = short.replace("_", "").replace(" ", "")
+    return _ABBREVIATED.get(short, short)
 
 
 def _split_joined(name: str) -> tuple[str | None, str]:
-    """Gives sampler and schedule of a name such as `DPM++ 2M Karras`; no sampler where it is none."""
-    for schedule in SCHEDULES:
-        start, found, rest = name.strip().casefold().rpartition(" " + schedule.casefold())
-        if found and not rest:
-            return _match(start, SAMPLERS), schedule
+    """Gives sampler and schedule of a name such as `DPM++ 2M Karras` or `k_lms_ka`; no sampler where it is none."""
+    between = " " if " " in name.strip() else "_"
+    words = name.strip().split(between)
+    for count in range(1, min(len(words), _MOST_WORDS + 1)):
+        sampler = _match(between.join(words[:-count]), SAMPLERS)
+        schedule = _match(between.join(words[-count:]), SCHEDULES)
+        if sampler and schedule:
+            return sampler, schedule
     return None, AUTOMATIC
 
 
@@ -165,6 +179,9 @@ def _nearest(name: str, table: Mapping[str, object]) -> str:
     near = [folded[key] for key in difflib.get_close_matches(name[:100].casefold(), folded, n=4, cutoff=0.4)]
     return f"did you mean {', '.join(near)}?" if near else f"choose one of {', '.join(table)}"
 
+
+_ABBREVIATED = {"dpmad": "dpmadaptive", "ka": "karras", "exp": "exponential"}
+_MOST_WORDS = max(len(name.split()) for name in SCHEDULES)
 
 # A1111's DPM++ 2M, DPM2 and others use Karras sigmas, and the many-step SDE ones exponential, unless told otherwise.
 SAMPLERS: Mapping[str, Sampler] = {

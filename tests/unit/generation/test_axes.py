@@ -23,6 +23,13 @@ START = GenerateSettings(prompt="a red hat and a blue shoe", seed=5)
         ("Denoising=0.2-0.6 (+0.2)", ("0.2", "0.4", "0.6")),
         ("Vector strength=0-1 [3]", ("0", "0.5", "1")),
         ("Steps=1-9 [3]", ("1", "5", "9")),
+        ("Steps=1-10 [5]", ("1", "3", "5", "7", "10")),
+        ("Seed=10-1[5]", ("10", "7", "5", "3", "1")),
+        ("Seed=9007199254740993-9007199254740994", ("9007199254740993", "9007199254740994")),
+        ("Clip skip=1 - 5 ( +2 )", ("1", "3", "5")),
+        ("Denoising=0.-1. [3]", ("0", "0.5", "1")),
+        ("CFG Scale=+1-2 (+.5)", ("1", "1.5", "2")),
+        ("Prompt S/R=red\ngreen", ("red", "green")),
         ("Sampler=Euler a, LMS", ("Euler a", "LMS")),
         ('Prompt S/R=red hat,"a, b"', ("red hat", "a, b")),
         ("Prompt order=red,blue", ("red, blue", "blue, red")),
@@ -45,6 +52,7 @@ def test_values_are_read_as_in_a1111(written: str, labels: tuple[str, ...]) -> N
         ("Seed=1-5 (+0)", "does not lead"),
         ("Seed=1-100000000000", "at most 100"),
         ("Prompt order=a,b,c,d,e", "at most 4"),
+        ("Prompt S/R=" + "x" * 200_000, "cannot be read"),
     ],
 )
 def test_what_is_no_axis_is_said(written: str, says: str) -> None:
@@ -74,6 +82,7 @@ def test_each_value_changes_what_it_says(written: str, field: str, values: list[
     ("written", "says"),
     [
         ("Prompt S/R=green,red", "in neither prompt"),
+        ("Prompt S/R=,red", "looks for nothing"),
         ("Prompt order=green,red", "not in the prompt"),
         ("Size=64", "such as 512x768"),
         ("Steps=0", "steps is"),

@@ -308,6 +308,24 @@ def test_the_second_pass_may_say_something_else(tiny_components: Components) -> 
     assert not torch.allclose(other, plain)
 
 
+@pytest.mark.parametrize("name", ["LMS", "k_lms_ka"])
+def test_the_second_pass_keeps_the_schedule(tiny_components: Components, name: str) -> None:
+    same, other = (
+        latents_of(tiny_components, hires=True, sampler="LMS", schedule="Karras", hires_sampler=each)
+        for each in (None, name)
+    )
+    torch.testing.assert_close(same, other)
+
+
+def test_a_joined_name_for_the_second_pass_keeps_its_schedule(tiny_components: Components) -> None:
+    plain, joined = (
+        latents_of(tiny_components, hires=True, hires_sampler=name, sampler="Euler") for name in ("LMS", "LMS Karras")
+    )
+    assert not torch.allclose(plain, joined)
+    (drawn,) = draw(tiny_components, hires=True, hires_sampler="k_lms_ka", sampler="DDIM")
+    assert parse_infotext(drawn.image.infotext)["Hires sampler"] == "LMS Karras"
+
+
 def test_variations_have_one_seed_and_seeds_of_their_own(tiny_components: Components) -> None:
     drawn = draw(tiny_components, count=2, variation_strength=0.3, variation_seed=50)
     assert [event.image.seed for event in drawn] == [11, 11]

@@ -68,6 +68,19 @@ def test_novelais_pictures(tmp_path: Path) -> None:
         assert read_infotext(tmp_path / "a.png") == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("k_dpm_fast", "DPM fast"), ("k_dpm_2_ancestral", "DPM2 a"), ("k_dpmpp_2m", "DPM++ 2M"), ("nai_smea", "Euler a")],
+)
+def test_novelais_samplers(tmp_path: Path, name: str, found: str) -> None:
+    notes = PngInfo()
+    comment = json.dumps({"steps": 28, "sampler": name, "scale": 11, "seed": 3, "uc": "bad"})
+    for key, value in (("Software", "NovelAI"), ("Description", "a hat"), ("Comment", comment)):
+        notes.add_text(key, value)
+    Image.new("RGB", (8, 16)).save(tmp_path / "a.png", pnginfo=notes)
+    assert f"Sampler: {found}," in (read_infotext(tmp_path / "a.png") or "")
+
+
 def test_the_comment_of_a_gif(tmp_path: Path) -> None:
     Image.new("P", (8, 8)).save(tmp_path / "a.gif", comment=TEXT.encode())
     assert read_infotext(tmp_path / "a.gif") == TEXT

@@ -46,6 +46,7 @@ def test_what_is_written_comes_back() -> None:
         {"variation_seed": 7, "variation_strength": 0.25, "seed_resize_from": "64x96", "tiling": True},
         {"hires": True, "hires_steps": 5, "denoising_strength": 0.5, "hires_prompt": "a, b", "hires_scale": 1.5},
         {"hires": True, "hires_resize": "96x64", "denoising_strength": 0.5, "hires_sampler": "Euler"},
+        {"sampler": "DDIM", "eta": 0.5},
         {"eta": 0.0, "guidance_rescale": 0.7, "guidance_min_sigma": 1.0},
     ],
 )
@@ -83,6 +84,41 @@ def test_the_line_of_2022() -> None:
     assert recalled.model_hash == "7460a6fa"
     assert any("before 2023" in note for note in recalled.notes)
     assert any("another program" in note for note in recalled.notes)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("Seed resize from: -1x-1, Denoising strength: 0", {"seed_resize_from": None, "denoising_strength": None}),
+        ("Denoising strength: 0.0, Mask blur: 4", {"denoising_strength": None}),
+        ("Size: 512x768, Hires resize: 1024x0, Hires upscaler: Latent", {"hires_resize": "1024x1536", "width": 512}),
+        ("Size: 512x768, Hires resize: 0x1000, Hires upscaler: Latent", {"hires_resize": "664x1000"}),
+        ("Size: 512x768, First pass size: 0x0, Denoising strength: 0.7", {"hires_resize": "512x768", "height": 640}),
+        ("Hires sampler: Use same sampler, Hires upscale: 2", {"hires": True, "hires_sampler": None}),
+        ("Hires sampler: LMS Karras, Hires upscale: 2", {"hires": True, "hires_sampler": "LMS Karras"}),
+        ("Sampler: DDIM, Schedule type: Karras", {"sampler": "DDIM", "schedule": "Automatic"}),
+        ("Sampler: k_lms, Schedule type: Karras", {"sampler": "k_lms", "schedule": "Karras"}),
+        ("Eta DDIM: 0.5, Sampler: DDIM", {"eta": 0.5}),
+        ("Clip skip: 2, ENSD: 31337", {"clip_skip": 2}),
+        ("Schedule type: Automatic, Clip skip: 1, Mask mode: Inpaint masked", {"clip_skip": 1, "mask_invert": False}),
+    ],
+)
+def test_what_other_programs_write_is_understood(fields: str, expected: dict[str, object]) -> None:
+    recalled = recall(f"a\nSteps: 3, Sampler: Euler a, Seed: 9, {fields}")
+    settings = recalled.settings
+    assert {name: getattr(settings, name) for name in expected} == expected
+    assert not recalled.begins_with_picture
+    assert not any("First pass" in note for note in recalled.notes)
+
+
+def test_a_schedule_that_had_no_effect_is_said() -> None:
+    notes = recall("a\nSteps: 3, Sampler: DDIM, Schedule type: Karras, Seed: 9").notes
+    assert any("takes no notice" in note for note in notes)
+
+
+def test_our_own_picture_of_no_strength_begins_with_its_picture() -> None:
+    told = GenerateSettings(prompt="a", seed=9, init_image="a.png", denoising_strength=0.0)
+    assert recall(format_infotext(told, version="retrato 1")).begins_with_picture
 
 
 def test_fields_nobody_can_draw_are_named() -> None:

@@ -29,6 +29,18 @@ from retrato.prompts.editing import prompt_schedule, split_and
         ("[a:b:3] \\", [(10, "[a:b:3] \\")]),
         ("[a:b:3] \\\n", [(10, "[a:b:3] \\\n")]),
         ("[(x:1.2):(y:1.3):3]", [(3, "(x:1.2)"), (10, "(y:1.3)")]),
+        ("[a:b:\t3\n]", [(3, "a"), (10, "b")]),
+        ("[a:b:2.5E-1]", [(2, "a"), (10, "b")]),
+        ("[a:b:0.05]", [(10, "b")]),
+        ("[a:b:3.9]", [(10, "a")]),
+        ("[a:b:1_0]", [(10, "[a:b:1_0]")]),
+        ("[a:b:١]", [(10, "[a:b:١]")]),
+        ("[:3]", [(3, ""), (10, "")]),
+        ("[[[a]]:3]", [(3, ""), (10, "[[a]]")]),
+        (r"[a\:b:c:3]", [(3, r"a\:b"), (10, "c")]),
+        (r"\[a:b:3\]", [(10, r"\[a:b:3\]")]),
+        ("([a:BREAK b:3]:1.2)", [(3, "(a:1.2)"), (10, "(BREAK b:1.2)")]),
+        ("[[a:b:2]|c:3]", [(10, "[[a:b:2]|c:3]")]),
         ("[[a:b:2]:[c:d:6]:4]", [(2, "a"), (4, "b"), (6, "c"), (10, "d")]),
     ],
 )
@@ -65,6 +77,7 @@ def test_rules_of_2022(prompt: str, wanted: list[tuple[int, str]]) -> None:
 
 def test_the_second_pass_counts_from_the_start_of_the_first() -> None:
     assert prompt_schedule("[a:b:25]", 20, hires_steps=10) == [(5, "a"), (10, "b")]
+    assert prompt_schedule("[a:b:0.5][c|d]", 20, hires_steps=2) == [(1, "bc"), (2, "bd")]
     assert prompt_schedule("[a:b:1.5]", 20, hires_steps=10) == [(5, "a"), (10, "b")]
     assert prompt_schedule("[a:b:25]", 20, rules="2022", hires_steps=10) == [(20, "a")]
 
@@ -91,6 +104,11 @@ def test_deep_nesting_needs_no_recursion() -> None:
         ("a:1e2 AND b:1.2.3 AND c:.", [("a:1e2", 1.0), (" b:1.2.3", 1.0), (" c:.", 1.0)]),
         ("(a:1.2) AND b\nc:2", [("(a:1.2)", 1.0), (" b\nc", 2.0)]),
         (f"a AND b:{'9' * 400}", [("a", 1.0), (" b:" + "9" * 400, 1.0)]),
+        ("a\nAND\nb: 2\n", [("a", 1.0), ("\nb", 2.0)]),
+        ("a AND b :: 3 AND", [("a", 1.0), (" b :", 3.0), ("", 1.0)]),
+        ("a AND_b:2 ANDy", [("a AND_b:2 ANDy", 1.0)]),
+        ("a AND (b:1.2)", [("a", 1.0), (" (b:1.2)", 1.0)]),
+        ("a AND b:nan", [("a", 1.0), (" b:nan", 1.0)]),
         (" a ", [(" a", 1.0)]),
         ("", [("", 1.0)]),
     ],

@@ -8,7 +8,17 @@ from torch import nn
 
 from retrato.errors import SettingsError
 from retrato.model import Components, Conditioning
-from retrato.sampling import SAMPLERS, Guidance, Start, begin, denoise, find_sampler, make_scheduler, noise_for
+from retrato.sampling import (
+    SAMPLERS,
+    SCHEDULES,
+    Guidance,
+    Start,
+    begin,
+    denoise,
+    find_sampler,
+    make_scheduler,
+    noise_for,
+)
 
 PAIRS = [(name, schedule) for name, sampler in SAMPLERS.items() for schedule in sampler.schedules]
 
@@ -157,6 +167,20 @@ def test_timesteps_that_round_to_the_same_number_do_no_harm(
         ("Euler a Karras", "Automatic", ("Euler a", "Karras")),
         ("DPM++ 2S a Karras", "Automatic", ("DPM++ 2S a", "Karras")),
         ("DPM++ 3M SDE Exponential", "Automatic", ("DPM++ 3M SDE", "Exponential")),
+        ("Euler SGM Uniform", "Automatic", ("Euler", "SGM Uniform")),
+        ("DPM++ 2M SDE SGMUniform", "Automatic", ("DPM++ 2M SDE", "SGM Uniform")),
+        ("LMS align_your_steps", "Automatic", ("LMS", "Align Your Steps")),
+        ("DPM++  2M ", "kl_optimal", ("DPM++ 2M", "KL Optimal")),
+        ("k_euler_a", "sgm_uniform", ("Euler a", "SGM Uniform")),
+        ("k_euler_ancestral", "SGMUniform", ("Euler a", "SGM Uniform")),
+        ("k_dpm_2", "Automatic", ("DPM2", "Automatic")),
+        ("k_dpm_2_a_ka", "Automatic", ("DPM2 a", "Karras")),
+        ("k_dpmpp_2s_a", "Automatic", ("DPM++ 2S a", "Automatic")),
+        ("k_dpmpp_2m_sde_heun_exp", "Automatic", ("DPM++ 2M SDE Heun", "Exponential")),
+        ("k_dpm_ad", "Automatic", ("DPM adaptive", "Automatic")),
+        ("k_lms_ka", "Automatic", ("LMS", "Karras")),
+        ("ddim_cfgpp", "Automatic", ("DDIM CFG++", "Automatic")),
+        ("unipc", "Automatic", ("UniPC", "Automatic")),
     ],
 )
 def test_names_of_a1111_are_understood(name: str, schedule: str, found: tuple[str, str]) -> None:
@@ -181,6 +205,19 @@ def test_names_of_a1111_are_understood(name: str, schedule: str, found: tuple[st
 def test_unknown_names_list_near_ones(name: str, schedule: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         find_sampler(name, schedule)
+
+
+def test_a_name_that_is_listed_is_understood() -> None:
+    for name in SAMPLERS:
+        assert find_sampler(name.lower().replace(" ", "_"))[0].name == name
+    for name in SCHEDULES:
+        assert find_sampler("Euler", name.lower().replace(" ", "_"))[1] == name
+
+
+def test_a_long_name_is_not_repeated_in_full() -> None:
+    with pytest.raises(SettingsError) as raised:
+        find_sampler("x" * 100_000)
+    assert len(str(raised.value)) < 500
 
 
 def test_automatic_is_the_samplers_own_schedule(tiny_components: Components) -> None:
