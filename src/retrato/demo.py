@@ -13,7 +13,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from retrato.errors import PhotoError
+from retrato.errors import PhotoError, SettingsError
 from retrato.files import write_atomic
 from retrato.generation import Drawn, GeneratedImage, Sampled
 from retrato.model.score import Scorer
@@ -100,7 +100,14 @@ QUICK = DemoPlan(
 
 
 def copy_photos(out: Path) -> tuple[Path, ...]:
-    """Copies benny's photos into the folder `out` and gives their paths; raises PhotoError where there are none."""
+    """Copies benny's photos into the folder `out` and gives their paths.
+
+    Raises PhotoError where there are none, SettingsError where `out` can be no folder.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{out} cannot be a folder ({error.strerror}): name another one") from None
     found = sorted(
         (entry for entry in _bundled_photos().iterdir() if entry.name.endswith(".png")), key=lambda entry: entry.name
     )

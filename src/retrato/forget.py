@@ -11,6 +11,7 @@ from retrato.errors import UnknownError
 from retrato.gallery import Gallery, mentioned
 from retrato.jobs import Job, JobQueue
 from retrato.plain import texts
+from retrato.training.run_folder import is_run_of
 
 
 def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: str | None = None) -> list[str]:
@@ -64,8 +65,9 @@ def _embedding_files(home: Path, name: str) -> list[Path]:
     library = EmbeddingLibrary(home / "embeddings")
     named = [library.path(name)] if name in library else []
     places = [home / "embeddings", home / "hypernetworks"]
-    others = [path for place in places for path in place.glob(f"{_literal(name)}.*") if path not in named]
-    return [*named, *others]
+    stems = (name, f"{name}.preview", f"{name}.pt")  # A1111's thumbnail, and its .pt.optim; `ana.b` is somebody else
+    others = (path for place in places for path in place.glob(f"{_literal(name)}.*") if path.stem in stems)
+    return [*named, *(path for path in others if path not in named)]
 
 
 def _uploads(home: Path, jobs: list[Job]) -> list[Path]:
@@ -77,9 +79,9 @@ def _uploads(home: Path, jobs: list[Job]) -> list[Path]:
 
 
 def _run_folders(home: Path, name: str) -> list[Path]:
-    """Gives `<date>/<name>`, `<date>/<name>-2` and so on."""
+    """Gives `<date>/<name>`, `<date>/<name>-2` and so on, as far as the person, and nobody called so, was learned."""
     found = (home / "textual_inversion").glob(f"*/{_literal(name)}*")
-    return [path for path in found if path.name == name or path.name.removeprefix(f"{name}-").isdecimal()]
+    return [path for path in found if is_run_of(path, name)]
 
 
 def _photo_sets(home: Path, name: str, about: list[Job], jobs: list[Job]) -> set[Path]:

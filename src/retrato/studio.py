@@ -425,8 +425,9 @@ class Studio:
             except TrainingError as error:  # nothing was done yet: it is the input that is wrong
                 raise SettingsError(str(error)) from None
         folder = Path(out)
-        if folder.exists() and not folder.is_dir():
-            raise SettingsError(f"{folder} is a file, wanted a folder for the run: name another one")
+        standing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not standing.is_dir() or not os.access(standing, os.W_OK):
+            raise SettingsError(f"{folder} cannot be made, {standing} is no folder to write to: name another one")
         if resume and not any(folder.glob("checkpoints/*.json")):
             raise SettingsError(f"{folder} holds no run that can be resumed: start it without --resume")
         # A run clears away temporary files of its own, so it gets a folder where there are no others'.

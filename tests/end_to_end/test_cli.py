@@ -280,6 +280,9 @@ def test_a_run_goes_only_where_nothing_else_is(train: Run, home: Path, tmp_path:
     assert ran.code == 2
     assert "is not empty" in ran.json["error"]
     assert files_below(out) == {".diary.tmp1"}
+    beneath = train("--out", out / ".diary.tmp1" / "run")
+    assert beneath.code == 2
+    assert "is no folder to write to" in beneath.json["error"]
     assert train("--out", tmp_path / "new").json["run_folder"] == str(tmp_path / "new")
     assert "to go on with" in train("--out", tmp_path / "new", name="ben-t1").json["error"]
 

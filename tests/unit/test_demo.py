@@ -4,6 +4,7 @@ import pytest
 
 from retrato.demo import MIXES, NAME, SUBJECTS, DemoFinished, copy_photos, run_demo
 from retrato.embeddings import EmbeddingLibrary
+from retrato.errors import SettingsError
 from retrato.generation import Drawn, read_infotext
 from retrato.photos import check_photos
 from retrato.training import Finished, Picked, Prepared
@@ -13,6 +14,12 @@ def test_the_photos_are_twenty_and_good(tmp_path: Path) -> None:
     copied = copy_photos(tmp_path / "photos")
     assert [path.name for path in copied] == [f"benny-{number:02}.png" for number in range(1, 21)]
     assert check_photos(tmp_path / "photos").verdict != "refused"
+
+
+def test_a_folder_that_cannot_be_one_is_wrong_input(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(SettingsError, match="cannot be a folder"):
+        copy_photos(tmp_path / "taken" / "photos")
 
 
 def test_the_demo_draws_every_style_and_two_mixes() -> None:

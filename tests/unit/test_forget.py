@@ -1,5 +1,6 @@
 """After `forget`, no file and no byte in the home folder knows the person."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,20 @@ def test_while_she_is_being_learned_nothing_is_removed(home: Path) -> None:
     with pytest.raises(QueueError, match="cancel it first"):
         forget(home, NAME, queue=queue, gallery=gallery)
     assert (home / "embeddings" / f"{NAME}.safetensors").exists()
+
+
+def test_people_whose_names_begin_like_hers_keep_theirs(home: Path) -> None:
+    """`zoe-t7-2` may be her second run, and may be somebody's name; so may `zoe-t7.b`."""
+    day = home / "textual_inversion" / "2026-01-03"
+    for name, person in ((NAME, NAME), (f"{NAME}-2", NAME), (f"{NAME}-3", f"{NAME}-3")):
+        (day / name).mkdir(parents=True)
+        (day / name / "settings-1.json").write_text(json.dumps({"settings": {"name": person}}))
+    for file in (f"{NAME}.b.safetensors", f"{NAME}.preview.png", f"{NAME}.pt.optim"):
+        (home / "embeddings" / file).write_bytes(b"")
+    removed = forget(home, NAME, queue=JobQueue(home), gallery=Gallery(home))
+    assert [path.name for path in day.iterdir()] == [f"{NAME}-3"]
+    assert [path.name for path in (home / "embeddings").glob(f"{NAME}*")] == [f"{NAME}.b.safetensors"]
+    assert {f"embeddings/{NAME}.preview.png", f"embeddings/{NAME}.pt.optim"} <= set(removed)
 
 
 def test_somebody_unknown_is_said_to_be(home: Path) -> None:

@@ -3,10 +3,12 @@
 import contextlib
 import os
 import socket
+from pathlib import Path
 
 from retrato.cli.options import Device, Dtype, Json, Model, from_settings
 from retrato.cli.screen import Screen
 from retrato.errors import SettingsError
+from retrato.model.catalogue import describe_model
 from retrato.settings import ServerSettings
 from retrato.studio import Studio
 
@@ -23,9 +25,15 @@ def serve(
 
     screen = Screen(json)
     accounts, token = accounts_for(settings, os.environ.get("RETRATO_AUTH"))
+    if settings.photos and not Path(settings.photos).expanduser().is_dir():
+        raise SettingsError(
+            f"photos is {settings.photos!r}, which is no folder: name one with a folder for each person"
+        )
+    studio = Studio.open(model, device=device, dtype=dtype)
+    describe_model(studio.model)  # it is read later: what can be no model is said now
     listener = _bind(settings)
     host, port = settings.host, listener.getsockname()[1]
-    app = create_app(Studio.open(model, device=device, dtype=dtype), settings, accounts=accounts)
+    app = create_app(studio, settings, accounts=accounts)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=3))
     shown = f"[{host}]" if ":" in host else socket.gethostname() if host in ("0.0.0.0", "::") else host
     address = f"http://{shown}:{port}/{f'?token={token}' if token else ''}"

@@ -80,7 +80,7 @@ def template_names(*, needs_name: bool = True) -> tuple[str, ...]:
 def read_templates(path_or_name: str | Path, *, needs_name: bool = True) -> list[str]:
     """Gives the template lines of a file, or of a built-in list (one of `TEMPLATES`), without the blank ones.
 
-    `subject_filewords.txt` means the built-in list too unless there is such a file.
+    `subject_filewords.txt`, alone or in A1111's folder, means the built-in list too unless there is such a file.
     Raises PromptError if there is neither, if the file is not UTF-8 text of at most 1 MiB, if it has no line, or if a
     line has no `[name]` where it `needs_name`: a step on that line could teach an embedding nothing.
     """
@@ -95,7 +95,8 @@ def read_templates(path_or_name: str | Path, *, needs_name: bool = True) -> list
 def _built_in(path_or_name: str | Path) -> list[tuple[int, str]]:
     """Gives the numbered lines of a built-in list, empty where `path_or_name` means none."""
     name, path = str(path_or_name), Path(path_or_name)
-    if name not in TEMPLATES and path.suffix == ".txt" and path.stem in TEMPLATES and not path.exists():
+    is_a1111s = path.suffix == ".txt" and path.parent.name in ("", "textual_inversion_templates")
+    if name not in TEMPLATES and is_a1111s and path.stem in TEMPLATES and not path.exists():
         name = path.stem
     return list(enumerate(TEMPLATES.get(name, ()), start=1))
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -50,7 +51,7 @@ class Service:
         self.queue = JobQueue(studio.home, longest=settings.queue_length)
         self.gallery = Gallery(studio.home)
         self._first = str(studio.model)
-        self._options = {"send_seed": True}
+        self._options: dict[str, Any] = {"send_seed": True}
         self._reports: dict[Path, tuple[object, PhotoReport]] = {}
         self._lock = threading.Lock()
 
@@ -269,13 +270,17 @@ class Service:
         with self._lock:
             self.studio = self.open(self.model)
 
-    def options(self) -> dict[str, bool]:
-        """Gives the switches that clients may flip."""
+    def options(self) -> dict[str, Any]:
+        """Gives A1111's options that clients may set, as they are set."""
         with self._lock:
             return dict(self._options)
 
-    def set_option(self, name: str, value: bool) -> None:
-        """Flips a switch."""
+    def overrides(self) -> dict[str, Any]:
+        """Gives those of the options that change what A1111's API draws."""
+        return {name: value for name, value in self.options().items() if name != "send_seed"}
+
+    def set_option(self, name: str, value: Any) -> None:
+        """Sets an option until the server ends."""
         with self._lock:
             self._options[name] = value
 

@@ -92,7 +92,7 @@ def choose_run_folder(
     """
     if resume:
         other = "embeddings" if kind == "hypernetworks" else "hypernetworks"
-        runs = [path for path in root.glob("*/*") if _is_run_of(path, name) and not (path / other).is_dir()]
+        runs = [path for path in root.glob("*/*") if is_run_of(path, name) and not (path / other).is_dir()]
         found = [path for path in runs if any(path.glob("checkpoints/*.json"))]
         if not found:
             raise TrainingError(f"no run of {name} under {root} can be resumed: start it without --resume")
@@ -123,14 +123,14 @@ def has_run(root: Path, name: str) -> bool:
 def seen_photos(root: Path, name: str) -> frozenset[str]:
     """Gives the hashes (`prepare.photo_hash`) of all photos that runs of `name` under `root` were given."""
     seen: set[str] = set()
-    runs = [path for path in root.glob("*/*") if _is_run_of(path, name)]
+    runs = [path for path in root.glob("*/*") if is_run_of(path, name)]
     for manifest in (file for run in runs for file in run.glob("checkpoints/*.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
             seen.update(json.loads(manifest.read_text(encoding="utf-8"))["facts"]["photos"].values())
     return frozenset(seen)
 
 
-def _is_run_of(folder: Path, name: str) -> bool:
+def is_run_of(folder: Path, name: str) -> bool:
     """Says whether a run of `name` lies in `folder`: `ana-2` is the second of `ana`, or the first of `ana-2`."""
     tail = folder.name.removeprefix(name)
     if not folder.name.startswith(name) or (tail and not (tail.startswith("-") and tail[1:].isdecimal())):

@@ -14,6 +14,8 @@ from retrato.cli import main
         (["--host", "0.0.0.0"], "add --listen if they should"),
         (["--auth", "ana"], "write USER:PASSWORD"),
         (["--port", "70000"], "port is 70000"),
+        (["--photos", "/dev/null"], "photos is '/dev/null', which is no folder"),
+        (["--model", str(Path(__file__).parents[3] / "examples")], "has no model_index.json"),
     ],
 )
 def test_wrong_settings_are_refused(

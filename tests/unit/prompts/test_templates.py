@@ -43,6 +43,12 @@ def test_a_file_wins_over_a_built_in_list_of_its_name(tmp_path: Path, monkeypatc
     assert read_templates("subject.txt") == ["[name] here"]
 
 
+def test_another_folders_file_that_is_not_there_is_no_built_in_list(tmp_path: Path) -> None:
+    assert read_templates("/webui/textual_inversion_templates/style.txt") == read_templates("style")
+    with pytest.raises(PromptError, match="there is no template file"):
+        read_templates(tmp_path / "style.txt")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

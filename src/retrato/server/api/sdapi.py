@@ -6,15 +6,26 @@ import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Body, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from retrato.errors import JobError, PhotoError, QueueError, RetratoError, SettingsError
-from retrato.generation import parse_infotext
+from retrato.errors import JobError, QueueError, RetratoError, SettingsError
+from retrato.generation.infotext import written_fields
 from retrato.jobs import Job, JobQueue, order_drawing
 from retrato.sampling.samplers import find_sampler
 from retrato.server.api.jobs import PROBLEMS
-from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, OVERRIDES, TXT2IMG, Field, fill, from_infotext, joined_sizes
+from retrato.server.api.sdapi_fields import (
+    BOTH,
+    IMG2IMG,
+    OVERRIDES,
+    TXT2IMG,
+    Field,
+    fill,
+    from_infotext,
+    joined_sizes,
+    spelled,
+)
+from retrato.server.api.sdapi_lists import apply_options
 from retrato.server.api.sdapi_models import AnyObject, Asking, Drawing, Img2Img, Progress, Txt2Img
 from retrato.server.pictures import store_upload, to_base64
 from retrato.server.service import Service
@@ -41,22 +52,23 @@ def routes(service: Service) -> APIRouter:
     async def txt2img(body: Annotated[Txt2Img, Body()], request: Request) -> Drawing:
         """Draws what a prompt says."""
         values = _values(body)
-        return await _draw(service, values, _settings(values, (*BOTH, *TXT2IMG)), request.state.user)
+        settings = _settings(values, (*BOTH, *TXT2IMG), service.overrides())
+        return await _draw(service, body, values, settings, request.state.user)
 
     @router.post("/img2img")
     async def img2img(body: Annotated[Img2Img, Body()], request: Request) -> Drawing:
         """Draws over a picture, or with a mask over a part of it."""
         values = _values(body)
         pictures = values.get("init_images") or []
+        settings = _settings(values, (*BOTH, *IMG2IMG), service.overrides())
         if not pictures:
-            raise PhotoError("init_images is empty: send the picture to draw over in base64")
+            raise HTTPException(404, "init_images is empty: send the picture to draw over in base64")
         if len(pictures) > 1:
             raise SettingsError(f"init_images holds {len(pictures)} pictures: send them one by one")
-        settings = _settings(values, (*BOTH, *IMG2IMG))
         settings["init_image"] = str(store_upload(service.home, pictures[0], "init_images[0]"))
         if values.get("mask"):
             settings["mask"] = str(store_upload(service.home, values["mask"], "mask"))
-        drawing = await _draw(service, values, settings, request.state.user)
+        drawing = await _draw(service, body, values, settings, request.state.user)
         return drawing if values.get("include_init_images") else drawing.without_pictures_sent()
 
     @router.get("/progress")
@@ -87,8 +99,11 @@ def _values(body: Asking) -> dict[str, Any]:
     return {**{name: value for name, value in said.items() if name in type(body).model_fields}, **values}
 
 
-def _settings(values: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:
-    """Gives the settings that a request asks for; raises SettingsError for what nothing here can do."""
+def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], options: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """Gives the settings that a request asks for, on top of the server's `options`.
+
+    Raises SettingsError for what nothing here can do, and A1111's status for a sampler that there is not.
+    """
     values = joined_sizes(values)
     known = {field.name for field in fields} | set(ANSWERING)
     unknown = [name for name, value in values.items() if name not in known and value not in (None, "", [], {}, False)]
@@ -102,13 +117,16 @@ def _settings(values: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str,
     settings = fill(
         values, fields, {name: value for name, value in PLAIN.items() if name in GenerateSettings.model_fields}
     )
-    settings["sampler"] = values.get("sampler_name") or values.get("sampler_index") or "Euler"
+    settings["sampler"] = spelled(values.get("sampler_name") or values.get("sampler_index") or "Euler")
     settings["batch_size"] = values.get("batch_size", 1)
     settings["count"] = values.get("batch_size", 1) * values.get("n_iter", 1)
-    takes_eta = getattr(find_sampler(settings["sampler"], settings.get("schedule", "Automatic"))[0], "eta", None)
-    if settings.get("eta") == 1.0 and takes_eta is None:
+    try:
+        sampler, _ = find_sampler(settings["sampler"], settings.get("schedule", "Automatic"))
+    except SettingsError as error:
+        raise HTTPException(400, str(error)) from None
+    if settings.get("eta") == 1.0 and sampler.eta is None:
         del settings["eta"]  # clients send A1111's default along with samplers that take none
-    overrides = dict(values.get("override_settings") or {})
+    overrides = {**options, **(values.get("override_settings") or {})}
     overrides.pop("sd_model_checkpoint", None)
     return fill(_known_options(overrides), OVERRIDES, settings)
 
@@ -131,13 +149,17 @@ def _known_options(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
     return overrides
 
 
-async def _draw(service: Service, values: Mapping[str, Any], settings: Mapping[str, Any], user: str) -> Drawing:
-    """Queues the pictures, waits for them, and answers as A1111 does."""
+async def _draw(
+    service: Service, body: Asking, values: Mapping[str, Any], settings: Mapping[str, Any], user: str
+) -> Drawing:
+    """Queues the pictures, waits for them, and answers as A1111 does: with all of the request's fields."""
     checkpoint = (values.get("override_settings") or {}).get("sd_model_checkpoint")
     model = service.find_model(str(checkpoint)).source if checkpoint else service.model
     keep = bool(values.get("save_images", False))
     asked = GenerateSettings(**settings)
     await run_in_threadpool(service.check_drawing, asked, model)
+    if not values.get("override_settings_restore_afterwards", True):
+        await run_in_threadpool(apply_options, service, values.get("override_settings") or {})
     job = order_drawing(service.queue, asked, owner=user, model=model, keep=keep, task=values.get("force_task_id"))
     try:
         job = await finished(service.queue, job.id)
@@ -149,7 +171,9 @@ async def _draw(service: Service, values: Mapping[str, Any], settings: Mapping[s
         pictures = (
             [to_base64(service.home / image["file"]) for image in images] if values.get("send_images", True) else []
         )
-        return Drawing(images=pictures, parameters=dict(values), info=json.dumps(_info(service, job, images)))
+        return Drawing(
+            images=pictures, parameters={**body.model_dump(), **values}, info=json.dumps(_info(service, job, images))
+        )
     finally:
         if not keep and not job.is_open:
             shutil.rmtree(service.home / "jobs" / job.id, ignore_errors=True)
@@ -166,17 +190,22 @@ def _info(service: Service, job: Job, images: list[Mapping[str, Any]]) -> dict[s
     settings = job.settings
     infotexts = [image["infotext"] for image in images]
     seeds = [image["seed"] for image in images]
-    fields = parse_infotext(infotexts[0]) if infotexts else {}
-    count = len(images)
+    read = [written_fields(text) for text in infotexts]
+    fields = read[0] if read else {}
+    prompts = [each.get("Prompt", "") if settings.get("styles") else settings["prompt"] for each in read]
+    negatives = [
+        each.get("Negative prompt", "") if settings.get("styles") else settings["negative_prompt"] for each in read
+    ]
+    subseeds = [int(each.get("Variation seed", settings.get("variation_seed", -1))) for each in read]
     return {
-        "prompt": settings["prompt"],
-        "all_prompts": [settings["prompt"]] * count,
-        "negative_prompt": settings["negative_prompt"],
-        "all_negative_prompts": [settings["negative_prompt"]] * count,
+        "prompt": prompts[0] if prompts else settings["prompt"],
+        "all_prompts": prompts,
+        "negative_prompt": negatives[0] if negatives else settings["negative_prompt"],
+        "all_negative_prompts": negatives,
         "seed": settings["seed"],
         "all_seeds": seeds,
         "subseed": settings.get("variation_seed", -1),
-        "all_subseeds": [settings.get("variation_seed", -1)] * count,
+        "all_subseeds": subseeds,
         "subseed_strength": settings.get("variation_strength", 0),
         "width": int(fields.get("Size-1", settings["width"] or 0)),
         "height": int(fields.get("Size-2", settings["height"] or 0)),
@@ -192,7 +221,7 @@ def _info(service: Service, job: Job, images: list[Mapping[str, Any]]) -> dict[s
         "sd_vae_hash": None,
         "seed_resize_from_w": -1,
         "seed_resize_from_h": -1,
-        "denoising_strength": settings.get("denoising_strength"),
+        "denoising_strength": float(fields["Denoising strength"]) if "Denoising strength" in fields else None,
         "extra_generation_params": {},
         "index_of_first_image": 0,
         "infotexts": infotexts,

@@ -5,7 +5,7 @@ import html
 import io
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, HTTPException, Request
 from PIL import Image, ImageOps
 from pydantic import Field
 
@@ -32,7 +32,7 @@ class Extras(Body_):
     gfpgan_visibility: float = Field(0, ge=0, le=1)
     codeformer_visibility: float = Field(0, ge=0, le=1)
     codeformer_weight: float = Field(0, ge=0, le=1)
-    upscaling_resize: float = Field(2, ge=1, le=8)
+    upscaling_resize: float = Field(2, gt=0, le=8)
     upscaling_resize_w: int = Field(512, ge=1, le=LARGEST)
     upscaling_resize_h: int = Field(512, ge=1, le=LARGEST)
     upscaling_crop: bool = True
@@ -100,9 +100,9 @@ def routes(service: Service) -> APIRouter:
     @router.post("/interrogate")
     async def interrogate(body: Annotated[Interrogate, Body()], request: Request) -> AnyObject:
         """Says in words what is on a picture."""
-        if body.model not in ("clip", "blip"):
-            raise SettingsError(f"model is {body.model!r}: this server has its own captioner, ask for clip")
         file = store_upload(service.home, body.image, "image")
+        if body.model not in ("clip", "blip"):
+            raise HTTPException(404, f"model is {body.model!r}: this server has its own captioner, ask for clip")
         job = order_captions(service.queue, [file], owner=request.state.user, model=service.model)
         job = await finished(service.queue, job.id)
         if job.state != "done" or job.result is None:
@@ -132,7 +132,7 @@ def _resized(image: Image.Image, asked: Extras, upscaler: str) -> Image.Image:
         size = (asked.upscaling_resize_w, asked.upscaling_resize_h)
         fit = ImageOps.fit if asked.upscaling_crop else ImageOps.contain
         return fit(image, size, method=resampling)
-    width, height = round(image.width * asked.upscaling_resize), round(image.height * asked.upscaling_resize)
+    width, height = (max(1, round(side * asked.upscaling_resize)) for side in image.size)
     if max(width, height) > LARGEST:
         raise PhotoError(
             f"the picture would be {width}x{height}, {LARGEST} pixels a side are the most: enlarge it less"

@@ -42,8 +42,13 @@ def _numbers(values: tuple[Any, ...]) -> tuple[float, ...]:
     return tuple(float(each) for each in values if isinstance(each, int | float) and not isinstance(each, bool))
 
 
+def spelled(name: str) -> str:
+    """Gives a sampler or schedule as the tables name it: lists of A1111's API call `SGM Uniform` `sgm_uniform`."""
+    return name.replace("_", " ")
+
+
 def _scheduler(name: str) -> str:
-    return {"": "Automatic", "automatic": "Automatic", "use same scheduler": "Automatic"}.get(name.casefold(), name)
+    return "Automatic" if name.casefold() in ("", "use same scheduler") else spelled(name)
 
 
 # The defaults are those of A1111's API (`steps` is 50 there, and 20 on its page).
@@ -83,7 +88,7 @@ TXT2IMG = (
     Field("hr_second_pass_steps", 0, "hires_steps", (0,), only_with="enable_hr"),
     Field("hr_resize", None, "hires_resize", only_with="enable_hr"),
     Field("hr_checkpoint_name", None, None, ("", "Use same checkpoint"), only_with="enable_hr"),
-    Field("hr_sampler_name", None, "hires_sampler", ("", "Use same sampler"), only_with="enable_hr"),
+    Field("hr_sampler_name", None, "hires_sampler", ("", "Use same sampler"), spelled, only_with="enable_hr"),
     Field("hr_scheduler", None, "hires_schedule", ("", "Use same scheduler"), only_with="enable_hr"),
     Field("hr_prompt", "", "hires_prompt", ("",), only_with="enable_hr"),
     Field("hr_negative_prompt", "", "hires_negative_prompt", ("",), only_with="enable_hr"),
@@ -200,12 +205,19 @@ def fill(values: Mapping[str, Any], fields: tuple[Field, ...], settings: Mapping
 
 
 def joined_sizes(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives A1111's `values` with each pair of `SIZES` as one; raises SettingsError where only one of two is said."""
+    """Gives A1111's `values` with each pair of `SIZES` as one; raises SettingsError where only one of two is said.
+
+    Of the second pass' sides one is enough: the other keeps the picture's shape.
+    """
     joined = dict(values)
     for width_name, height_name, name in SIZES:
         width, height = joined.pop(width_name, 0) or 0, joined.pop(height_name, 0) or 0
         if not all(isinstance(side, int) for side in (width, height)):
             raise SettingsError(f"{width_name} and {height_name} are whole numbers: send pixels")
+        if name == "hr_resize" and (width > 0) != (height > 0):
+            shape = values.get("width", 512), values.get("height", 512)
+            width = width if width > 0 else height * shape[0] // shape[1] // 8 * 8
+            height = height if height > 0 else width * shape[1] // shape[0] // 8 * 8
         if width > 0 and height > 0:
             joined[name] = f"{width}x{height}"
         elif width > 0 or height > 0:

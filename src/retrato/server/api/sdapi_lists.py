@@ -12,9 +12,10 @@ from retrato.embeddings import Embedding, read_embedding
 from retrato.errors import EmbeddingError, SettingsError
 from retrato.sampling.samplers import SAMPLERS, SCHEDULES
 from retrato.server.api.jobs import PROBLEMS
-from retrato.server.api.sdapi_fields import OVERRIDES
+from retrato.server.api.sdapi_fields import OVERRIDES, fill
 from retrato.server.api.sdapi_models import AnyObject
 from retrato.server.service import Model, Service
+from retrato.settings import GenerateSettings
 
 Rows = list[AnyObject]
 RESIZERS = ("None", "Lanczos", "Nearest")
@@ -22,7 +23,7 @@ LATENT_UPSCALERS = (
     *("Latent", "Latent (antialiased)", "Latent (bicubic)", "Latent (bicubic antialiased)", "Latent (nearest)"),
     "Latent (nearest-exact)",
 )
-# Options of A1111 that say here what is so, and cannot be changed.
+# Options of A1111 as they are at first; only those of OVERRIDES can be set.
 FIXED: Mapping[str, Any] = {
     "samples_format": "png",
     "samples_save": True,
@@ -48,8 +49,11 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/options")
     def set_options(options: Annotated[AnyObject, Body()]) -> None:
-        """Chooses the model; `send_seed` is kept for clients that flip it; anything else cannot be changed here."""
-        _set_options(service, options)
+        """Chooses the model, and sets what `override_settings` may say, until the server ends; nothing else changes.
+
+        Only what is drawn through this API goes by it; `send_seed` is kept for clients that flip it.
+        """
+        apply_options(service, options)
 
     @router.get("/cmd-flags")
     def cmd_flags() -> AnyObject:
@@ -150,14 +154,16 @@ def routes(service: Service) -> APIRouter:
         """Does nothing: lists are read when they are asked for."""
 
     @router.post("/reload-checkpoint")
-    def reload_checkpoint() -> None:
+    def reload_checkpoint() -> AnyObject:
         """Loads the model, if it is not."""
         _ = service.studio.components
+        return {}
 
     @router.post("/unload-checkpoint")
-    def unload_checkpoint() -> None:
+    def unload_checkpoint() -> AnyObject:
         """Forgets the loaded model; the next job loads it again."""
         service.unload()
+        return {}
 
     @router.get("/memory")
     def memory() -> AnyObject:
@@ -183,21 +189,23 @@ def _options(service: Service) -> dict[str, Any]:
     return {"sd_model_checkpoint": _title(service, model), "sd_checkpoint_hash": _hash(service, model), **fixed}
 
 
-def _set_options(service: Service, options: Mapping[str, Any]) -> None:
+def apply_options(service: Service, options: Mapping[str, Any]) -> None:
     """Checks all before it changes anything; raises SettingsError and ModelError."""
-    now = _options(service)
+    now, settable = _options(service), {field.name for field in OVERRIDES}
     for name, value in options.items():
         if name not in now:
             raise SettingsError(f"there is no option {name[:60]!r}: GET options lists those that there are")
-        if name not in ("sd_model_checkpoint", "send_seed", "sd_checkpoint_hash") and value != now[name]:
-            how = " for one request, in override_settings" if any(each.name == name for each in OVERRIDES) else ""
-            raise SettingsError(f"{name} stays {now[name]!r} on this server: change it{how or ' on the command line'}")
+        if name not in ("sd_model_checkpoint", "send_seed", "sd_checkpoint_hash", *settable) and value != now[name]:
+            raise SettingsError(f"{name} stays {now[name]!r} on this server: leave it out")
     if not isinstance(options.get("send_seed", True), bool):
         raise SettingsError("send_seed is true or false: send one of them")
+    chosen = {name: value for name, value in options.items() if name in settable and value != now[name]}
+    GenerateSettings(**fill(chosen, OVERRIDES, {"prompt": ""}))
     if "sd_model_checkpoint" in options:
         service.use_model(str(options["sd_model_checkpoint"]))
-    if "send_seed" in options:
-        service.set_option("send_seed", options["send_seed"])
+    for name in ("send_seed", *chosen):
+        if name in options:
+            service.set_option(name, options[name])
 
 
 def _model(service: Service, model: Model) -> dict[str, Any]:

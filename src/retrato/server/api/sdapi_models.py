@@ -55,8 +55,8 @@ class Asking(Request):
     disable_extra_networks: bool = False
     comments: AnyObject | None = None
     script_name: str | None = Field(None, max_length=200)
-    script_args: list[Any] | None = None
-    alwayson_scripts: AnyObject | None = None
+    script_args: list[Any] | None = Field(default_factory=list)
+    alwayson_scripts: AnyObject | None = Field(default_factory=dict)
     send_images: bool = True
     save_images: bool = False
     do_not_save_samples: bool = False

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from retrato.embeddings import Embedding
-from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, SettingsError
+from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, QueueError, SettingsError
 from retrato.hypernetworks import Hypernetwork
 from retrato.jobs import Job, order_preparation, order_training
 from retrato.prompts.templates import template_names
@@ -22,6 +22,7 @@ from retrato.server.service import Service
 from retrato.server.waiting import finished
 from retrato.settings import HypernetworkSettings, LearnSettings, PhotoSettings, TrainSettings
 from retrato.training.learnable import untrained
+from retrato.training.prepare import check_free_word
 
 # A1111's training fields, the settings they fill, and the values that ask for nothing.
 TRAINING = (
@@ -156,11 +157,14 @@ async def _done(service: Service, job: Job) -> Job:
     found = await finished(service.queue, job.id)
     if found.state == "failed":
         raise failure(found)
+    if found.state == "paused" or (found.state == "cancelled" and not found.result):
+        raise QueueError(f"job {job.id} was {found.state}, nothing came of it yet: resume it at /api/v1/jobs/{job.id}")
     return found
 
 
 def _create(service: Service, settings: LearnSettings, overwrite: bool) -> Path:
     """Gives the file; raises EmbeddingError or HypernetworkError for a name that is taken or none."""
+    check_free_word(service.studio.components, settings)
     made = untrained(service.studio.components, settings)
     if isinstance(made, Embedding):
         return service.people().add(made, overwrite=overwrite)

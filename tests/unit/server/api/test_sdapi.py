@@ -16,7 +16,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding, write_embedding
 from retrato.jobs import JobQueue, order_drawing
+from retrato.sampling.samplers import find_sampler
 from retrato.server import create_app
+from retrato.server.api.sdapi import _settings
 from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG
 from retrato.server.service import Service
 from retrato.settings import GenerateSettings, ServerSettings
@@ -72,7 +74,32 @@ def test_a1111s_own_requests_are_answered(client: TestClient, changes: dict[str,
     answer = post(client, "txt2img", asked)
     (image,) = answer["images"]
     assert picture(image).size == (asked["width"], asked["height"])
-    assert answer["parameters"] == asked
+    assert answer["parameters"].items() >= asked.items()
+
+
+def test_the_request_comes_back_with_the_defaults_that_it_left_open(client: TestClient) -> None:
+    said = post(client, "txt2img", SIMPLE)["parameters"]
+    assert said.items() >= {"cfg_scale": 7.0, "sampler_index": "Euler", "n_iter": 1, "script_args": []}.items()
+
+
+def test_a_sampler_that_is_not_there_has_a1111s_status(client: TestClient) -> None:
+    answer = post(client, "txt2img", SIMPLE | {"sampler_name": "not there"}, status=400)
+    assert (answer["error"], answer["detail"].split(":")[0]) == ("HTTPException", "sampler is 'not there'")
+
+
+def test_names_from_the_lists_of_samplers_and_schedules_are_taken(client: TestClient, service: Service) -> None:
+    options: tuple[Any, ...] = ((*BOTH, *TXT2IMG), service.overrides())
+    for row in client.get("/sdapi/v1/samplers").json():
+        for alias in row["aliases"]:
+            assert find_sampler(_settings({"sampler_name": alias}, *options)["sampler"])[0].name == row["name"]
+    for row in client.get("/sdapi/v1/schedulers").json():
+        said = _settings({"sampler_name": "Euler", "scheduler": row["name"]}, *options)
+        assert find_sampler("Euler", said["schedule"])[1] == row["label"]
+
+
+def test_one_side_of_the_second_pass_is_enough(client: TestClient) -> None:
+    asked = {"enable_hr": True, "hr_resize_x": 96, "height": 128, "denoising_strength": 0.5}
+    assert picture(post(client, "txt2img", SIMPLE | asked)["images"][0]).size == (96, 192)
 
 
 @pytest.mark.parametrize(("batch_size", "n_iter"), [(1, 2), (2, 1), (2, 2)])
@@ -92,6 +119,22 @@ def test_info_says_what_was_drawn(client: TestClient) -> None:
     assert said == {"prompt": "a cat", "negative_prompt": "no", "seed": 3, "cfg_scale": 5.5, "steps": 2, "clip_skip": 2}
     assert (info["sampler_name"], info["width"], info["height"]) == ("Euler a", 64, 64)
     assert picture(answer["images"][0]).info["parameters"] == info["infotexts"][0]
+
+
+def test_info_says_what_was_filled_in(client: TestClient, service: Service) -> None:
+    def info(**changes: Any) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(post(client, "txt2img", SIMPLE | changes)["info"])
+        return found
+
+    varied = info(subseed=7, subseed_strength=0.5, n_iter=2)
+    assert (varied["all_seeds"], varied["all_subseeds"]) == ([3, 3], [7, 8])
+    assert info(enable_hr=True)["denoising_strength"] == 0.7
+    (service.home / "styles.csv").write_text("name,prompt,negative_prompt\none,{prompt} in oil,dull\n", "utf-8")
+    try:
+        styled = info(styles=["one"])
+    finally:
+        (service.home / "styles.csv").unlink()
+    assert (styled["prompt"], styled["all_negative_prompts"]) == ("a cat in oil", ["dull"])
 
 
 def test_pictures_are_kept_only_where_asked(client: TestClient) -> None:
@@ -117,7 +160,6 @@ def test_a_request_without_steps_takes_a1111s_default(client: TestClient) -> Non
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"sampler_name": "sampler that is not there"}, "sampler is"),
         ({"steps": 0}, "steps"),
         ({"width": 63}, "width"),
         ({"width": 4096}, "width"),
@@ -127,7 +169,7 @@ def test_a_request_without_steps_takes_a1111s_default(client: TestClient) -> Non
         ({"no_such_field": 1}, "no_such_field"),
         ({"override_settings": {"no_such_option": 1}}, "no_such_option"),
         ({"override_settings": {"sd_model_checkpoint": "none.ckpt"}}, "there is no model"),
-        ({"hr_resize_x": 128}, "only one was sent"),
+        ({"seed_resize_from_w": 128}, "only one was sent"),
         ({"refiner_checkpoint": "other"}, "refiner_checkpoint"),
         ({"s_churn": 0.5}, "s_churn"),
         ({"prompt": "x" * 16001}, "prompt"),
@@ -254,7 +296,7 @@ def test_each_field_stands_once_in_its_table() -> None:
 
 
 def test_img2img_asks_for_a_picture(client: TestClient) -> None:
-    assert "init_images is empty" in post(client, "img2img", SIMPLE, status=422)["detail"]
+    assert "init_images is empty" in post(client, "img2img", SIMPLE, status=404)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -278,6 +320,8 @@ def test_enlarging(client: TestClient) -> None:
     small = encoded(noise())
     answer = post(client, "extra-single-image", {"image": small, "upscaler_1": "Lanczos", "upscaling_resize": 2})
     assert picture(answer["image"]).size == (128, 128)
+    answer = post(client, "extra-single-image", {"image": small, "upscaler_1": "Lanczos", "upscaling_resize": 0.5})
+    assert picture(answer["image"]).size == (32, 32)
     batch = {"imageList": [{"data": small, "name": "a"}, {"data": small, "name": "b"}]}
     sizes = {"resize_mode": 1, "upscaling_resize_w": 96, "upscaling_resize_h": 80, "upscaler_1": "Nearest"}
     answer = post(client, "extra-batch-images", batch | sizes)
@@ -308,7 +352,7 @@ def test_interrogating_gives_the_captioners_words(client: TestClient, service: S
         for model in ("clip", "blip"):
             asked = {"image": encoded(noise()), "model": model}
             assert post(client, "interrogate", asked) == {"caption": "noise of 64"}
-        assert "ask for clip" in post(client, "interrogate", asked | {"model": "deepdanbooru"}, 422)["detail"]
+        assert "ask for clip" in post(client, "interrogate", asked | {"model": "deepdanbooru"}, 404)["detail"]
     finally:
         del service.studio.__dict__["captioner"]
 
@@ -345,10 +389,36 @@ def test_options_are_read_back_as_they_were_written(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"sd_model_checkpoint": "none.ckpt"}, {"no_such": 1}, {"sd_vae": "other.pt"}, {"send_seed": "yes"}]
+    "options",
+    [
+        {"sd_model_checkpoint": "none.ckpt"},
+        {"no_such": 1},
+        {"sd_vae": "other.pt"},
+        {"send_seed": "yes"},
+        {"CLIP_stop_at_last_layers": 99},
+        {"emphasis": "Loud"},
+        {"samples_format": "jpg"},
+    ],
 )
 def test_options_that_cannot_be_set_are_refused(client: TestClient, options: dict[str, Any]) -> None:
-    assert client.post("/sdapi/v1/options", json=options).status_code == 422
+    before = client.get("/sdapi/v1/options").json()
+    assert client.post("/sdapi/v1/options", json=options | {"eta_noise_seed_delta": 0}).status_code == 422
+    assert client.get("/sdapi/v1/options").json() == before
+
+
+def test_options_that_requests_override_hold_for_the_next_ones(client: TestClient) -> None:
+    def clip_skip(**changes: Any) -> int:
+        found: int = json.loads(post(client, "txt2img", SIMPLE | changes)["info"])["clip_skip"]
+        return found
+
+    options = client.get("/sdapi/v1/options").json()
+    assert client.post("/sdapi/v1/options", json=options | {"CLIP_stop_at_last_layers": 2}).status_code == 200
+    assert client.get("/sdapi/v1/options").json()["CLIP_stop_at_last_layers"] == 2
+    assert clip_skip() == 2
+    assert clip_skip(override_settings={"CLIP_stop_at_last_layers": 1}) == 1
+    lasting = {"override_settings": {"CLIP_stop_at_last_layers": 1}, "override_settings_restore_afterwards": False}
+    assert clip_skip(**lasting) == clip_skip() == 1
+    assert client.get("/sdapi/v1/options").json() == options
 
 
 def test_the_model_in_use_can_be_chosen_again(client: TestClient) -> None:
@@ -388,9 +458,10 @@ def test_lists_have_a1111s_shapes(client: TestClient, service: Service) -> None:
     finally:
         for name in ("embeddings/skipped-1.safetensors", "embeddings/skipped-2.pt", "styles.csv"):
             (service.home / name).unlink()
-    for path in ("refresh-embeddings", "refresh-checkpoints", "refresh-vae", "refresh-loras", "unload-checkpoint"):
+    for path in ("refresh-embeddings", "refresh-checkpoints", "refresh-vae", "refresh-loras"):
         assert client.post(f"/sdapi/v1/{path}").status_code == 200
-    assert client.post("/sdapi/v1/reload-checkpoint").status_code == 200
+    for path in ("unload-checkpoint", "reload-checkpoint", "interrupt"):
+        assert client.post(f"/sdapi/v1/{path}").json() == {}
 
 
 def test_a_file_of_a_vae_is_no_model(client: TestClient, service: Service) -> None:

@@ -1,5 +1,6 @@
 """A1111's create, train and preprocess: its fields become our settings, and none is ignored."""
 
+import asyncio
 import base64
 import io
 from typing import Any
@@ -10,9 +11,10 @@ import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from retrato.errors import RetratoError
+from retrato.errors import QueueError, RetratoError
+from retrato.jobs.queue import State
 from retrato.model import initial_vectors
-from retrato.server.api.sdapi_training import _preparation, _training
+from retrato.server.api.sdapi_training import _done, _preparation, _training
 from retrato.server.service import Service
 from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training.learnable import untrained
@@ -93,7 +95,7 @@ def test_an_embedding_is_created_and_listed(client: TestClient, service: Service
     assert "is taken" in post(client, "create/embedding", made, 422)["detail"]
     post(client, "create/embedding", made | {"overwrite_old": True, "init_text": ""})
     assert not service.people()["created-1"].vectors[0].any()
-    for name in ("../up", "a/b", "con", "x" * 65, ""):
+    for name in ("../up", "a/b", "con", "x" * 65, "", "photo"):
         post(client, "create/embedding", made | {"name": name}, 422)
 
 
@@ -146,6 +148,20 @@ def test_a_hypernetwork_is_trained_with_a1111s_fields(client: TestClient, servic
     assert (learned.sizes, (learned.step or 0) > 0) == ((32,), True)
     sentence = post(client, "train/hypernetwork", HYPERNETWORK | {"hypernetwork_name": "nobody"}, 422)["detail"]
     assert "create it first" in sentence
+
+
+@pytest.mark.parametrize(("state", "result"), [("paused", None), ("cancelled", None), ("cancelled", {"file": "a"})])
+def test_a_training_that_was_stopped_is_complete_only_where_something_was_kept(
+    begun: Service, state: State, result: dict[str, Any] | None
+) -> None:
+    job = begun.queue.submit("train", {})
+    begun.queue.pause(job.id)
+    begun.queue.finish(job.id, state, result=result)
+    if result:
+        assert asyncio.run(_done(begun, job)).result == result
+        return
+    with pytest.raises(QueueError, match=f"was {state}, nothing came of it"):
+        asyncio.run(_done(begun, job))
 
 
 def test_training_starts_from_what_was_created(begun: Service) -> None:
