@@ -71,13 +71,14 @@ def example_of(service: Service, name: str) -> str:
 
 def axes_of(site: Site, values: Mapping[str, Any], settings: GenerateSettings) -> list[str]:
     """Gives the axes that `values` of the fields name, as `parse_axis` reads them. Raises FieldError."""
-    written: list[str] = []
+    said: list[str] = []
+    axes: list[str] = []
     for side in (side for side in SIDES if values[side]):
         if settings.matrix != "off" and side != "z":
             raise FieldError(side, site("draw.sheet.matrix"))
         try:
-            said = f"{values[side]}={values[f'{side}_values'] or ''}"
-            written = check_axes(site.service, settings, [*written, said])
+            said.append(f"{values[side]}={values[f'{side}_values'] or ''}")
+            axes = check_axes(site.service, settings, said)
         except RetratoError as error:
             raise FieldError(f"{side}_values", str(error)) from None
-    return written
+    return axes

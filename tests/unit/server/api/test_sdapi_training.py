@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import io
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from retrato.errors import QueueError, RetratoError
+from retrato.jobs import JobQueue
 from retrato.jobs.queue import State
 from retrato.model import initial_vectors
 from retrato.server.api.sdapi_training import _done, _preparation, _training
@@ -152,16 +155,16 @@ def test_a_hypernetwork_is_trained_with_a1111s_fields(client: TestClient, servic
 
 @pytest.mark.parametrize(("state", "result"), [("paused", None), ("cancelled", None), ("cancelled", {"file": "a"})])
 def test_a_training_that_was_stopped_is_complete_only_where_something_was_kept(
-    begun: Service, state: State, result: dict[str, Any] | None
+    tmp_path: Path, state: State, result: dict[str, Any] | None
 ) -> None:
-    job = begun.queue.submit("train", {})
-    begun.queue.pause(job.id)
-    begun.queue.finish(job.id, state, result=result)
+    service: Any = SimpleNamespace(queue=JobQueue(tmp_path))  # without a worker that would take the job
+    job = service.queue.submit("train", {})
+    service.queue.finish(job.id, state, result=result)
     if result:
-        assert asyncio.run(_done(begun, job)).result == result
+        assert asyncio.run(_done(service, job)).result == result
         return
     with pytest.raises(QueueError, match=f"was {state}, nothing came of it"):
-        asyncio.run(_done(begun, job))
+        asyncio.run(_done(service, job))
 
 
 def test_training_starts_from_what_was_created(begun: Service) -> None:

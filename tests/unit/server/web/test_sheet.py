@@ -43,7 +43,8 @@ def test_axes_are_written_as_the_command_line_writes_them(site: Site) -> None:
 
 
 def test_a_checkpoint_is_one_of_the_home_folder(site: Site) -> None:
-    (axis,) = axes_of(site, {**NONE, "x": CHECKPOINT, "x_values": "ana-9, ana"}, DRAWING)
+    said = {**NONE, "x": CHECKPOINT, "x_values": "ana-9, ana", "y": "Seed", "y_values": "1-2"}
+    axis, _ = axes_of(site, said, DRAWING)
     files = axis.removeprefix(f"{CHECKPOINT}=").split(",")
     assert [Path(file).is_relative_to(site.service.home) for file in files] == [True, True]
     assert example_of(site.service, CHECKPOINT) == "ana-9, ana"
