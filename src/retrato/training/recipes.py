@@ -51,8 +51,8 @@ class PickPlan:
 class Choices:
     """What a recipe chooses and a plan carries on, where no setting says otherwise.
 
-    rate_is_relative    True: the rate is how far a step moves a vector at most, in mean norms of the vocabulary; so
-                        one number serves every model: rho = rate * sqrt(dim) / mean norm. False: AdamW's own
+    rate_is_relative    True: a rate says how far a step moves a vector at most, in mean norms of the vocabulary, so
+                        that one serves every model: rho = rate * sqrt(dim) / mean norm. False: AdamW's own rate
     warm_up             steps over which the rate rises linearly from nothing
     final_rate          share of the rate that is left, linearly, at the last step; 1 keeps it
     betas               AdamW's two decay rates
