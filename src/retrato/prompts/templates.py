@@ -1,8 +1,11 @@
 """Prompt templates for training: lines with `[name]` for the embedding and `[filewords]` for a photo's caption.
 
+`[framing]` is ours: what the caption says of how much shows, moved to where people say it, `a close-up photo of [name]`.
+
 Knows nothing of photos or captions; which line goes with which photo is the training's choice.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,8 +133,27 @@ def _text(path: Path) -> str:
 def fill_template(template: str, *, name: str, filewords: str = "") -> str:
     """Gives the prompt of one training picture; without `filewords` the comma before them goes too.
 
-    The caption goes in first, so a caption may itself say `[name]`.
+    The caption goes in first, so a caption may itself say `[name]`. Where it names no framing, `[framing]` is left out.
     """
+    if "[framing]" in template:
+        framing, filewords = _without_framing(filewords)
+        template = template.replace("[framing]", framing) if framing else re.sub(r" ?\[framing\]", "", template)
     if not filewords:
         template = template.replace(", [filewords]", "")
     return template.replace("[filewords]", filewords).replace("[name]", name).strip()
+
+
+_FRAMING = r"(?:an? )?(close-up|half[ -]body|full[ -]body)"
+_ONLY_FRAMING = re.compile(rf"{_FRAMING}(?: photo)?", re.I)
+_FRAMED_PHOTO = re.compile(rf"{_FRAMING} photo of ", re.I)
+
+
+def _without_framing(caption: str) -> tuple[str, str]:
+    """Takes the framing out of a caption, be it a part of its own or what it begins with; "" where it names none."""
+    if begun := _FRAMED_PHOTO.match(caption):
+        return begun[1], caption[begun.end() :]
+    parts = caption.split(", ")
+    for index, part in enumerate(parts):
+        if alone := _ONLY_FRAMING.fullmatch(part.strip()):
+            return alone[1], ", ".join(parts[:index] + parts[index + 1 :])
+    return "", caption

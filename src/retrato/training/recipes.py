@@ -264,6 +264,7 @@ RECIPES = MappingProxyType(
             hold_out=True,
             templates=(
                 "a photo of [name], [filewords]",
+                "a [framing] photo of [name], [filewords]",
                 "a picture of [name], [filewords]",
                 "[name], [filewords]",
             ),

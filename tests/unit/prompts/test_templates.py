@@ -81,3 +81,20 @@ def test_fill_template() -> None:
     assert fill_template("[name] [filewords]", name="ben") == "ben"
     assert fill_template("[filewords]", name="ben", filewords="[name] in a hat") == "ben in a hat"
     assert fill_template("[name] [filewords]", name="[filewords]", filewords="a hat") == "[filewords] a hat"
+
+
+@pytest.mark.parametrize(
+    ("caption", "prompt"),
+    [
+        ("close-up, smiling", "a close-up photo of ben, smiling"),
+        ("smiling, half body, blue background", "a half body photo of ben, smiling, blue background"),
+        ("a full-body photo of a man in a hat, smiling", "a full-body photo of ben, a man in a hat, smiling"),
+        ("Close-up photo", "a Close-up photo of ben"),
+        ("smiling, portrait", "a photo of ben, smiling, portrait"),
+        ("a hat in a close-up", "a photo of ben, a hat in a close-up"),
+        ("", "a photo of ben"),
+    ],
+)
+def test_framing_stands_before_the_name_and_only_there(caption: str, prompt: str) -> None:
+    assert fill_template("a [framing] photo of [name], [filewords]", name="ben", filewords=caption) == prompt
+    assert fill_template("[framing] [name], [filewords]", name="ben").strip() == "ben"
