@@ -108,6 +108,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
             return watch(job, request)
 
     def arrive(request: gr.Request) -> list[object]:
+        site.service.warm_up()
         owner = owner_of(request)
         drawings = [each for each in site.service.queue.jobs(owner=owner) if each.kind in ("draw", "grid")]
         networks = gr.update(choices=["", *site.service.studio.hypernetworks.names])
