@@ -73,6 +73,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
                         GenerateSettings,
                         name,
                         "draw",
+                        **({"info": None} if name == "hires_scale" else {}),  # its label says as much
                         choices=[*LATENT_UPSCALERS, *IMAGE_UPSCALERS] if name == "hires_upscaler" else None,
                     )
                 again = {"label": site("draw.hires.denoise"), "elem_id": "draw-hires_denoise"}
