@@ -147,7 +147,12 @@ def test_a_picture_dropped_anywhere_says_how_it_was_drawn(studio: Studio, visit:
     expect(page.locator(".easel canvas")).to_be_visible()
     tab(page, "gallery")
     page.get_by_text("from elsewhere").click()
-    drop(page, "#gallery-opened ~ .block .label-wrap", "beside.png", picture("a coat\nSteps: 7, Sampler: Euler a, Seed: 4"))
+    drop(
+        page,
+        "#gallery-opened ~ .block .label-wrap",
+        "beside.png",
+        picture("a coat\nSteps: 7, Sampler: Euler a, Seed: 4"),
+    )
     expect(page.locator(".opened dd").first).to_have_text("a coat")  # beside the field, on its title
     drop(page, "#draw-stage", "letter.txt", b"dear all")
     expect(page.locator("#gallery-opened .problem")).to_contain_text("cannot be read")
