@@ -120,7 +120,7 @@ def run_demo(
     """Goes the whole way and says so: a PhotoReport, the training's events, Sampled and Drawn, at last DemoFinished.
 
     Photos, pictures and `report.html` go into `out`, the embedding into the library under `home` (as in
-    `studio.home_folder`), where an earlier benny is replaced. `quick` makes few steps and few pictures, to see that
+    `home.home_folder`), where an earlier benny is replaced. `quick` makes few steps and few pictures, to see that
     everything runs. Raises what the studio raises.
     """
     started = time.perf_counter()

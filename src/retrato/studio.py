@@ -14,8 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-import platformdirs
-
 from retrato.embeddings import Embedding, EmbeddingLibrary
 from retrato.errors import EmbeddingError, HypernetworkError, ModelError, RetratoError, SettingsError, TrainingError
 from retrato.generation import (
@@ -32,6 +30,7 @@ from retrato.generation import (
     recall_picture,
     vary,
 )
+from retrato.home import home_folder
 from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
 from retrato.model.catalogue import find_model
@@ -53,11 +52,6 @@ from retrato.training.train import lesson
 from retrato.training.verdict import ScoredPicture, Verdict, judge_artefact
 
 logger = logging.getLogger("retrato")
-
-
-def home_folder(home: Path | str | None = None) -> Path:
-    """Gives `home`, else what RETRATO_HOME says, else the user's data folder; makes nothing."""
-    return Path(home or os.environ.get("RETRATO_HOME") or platformdirs.user_data_dir("retrato")).expanduser()
 
 
 class Studio:
@@ -96,7 +90,7 @@ class Studio:
 
         `model` is `mini`, a folder in diffusers layout, a checkpoint file, or the name of either in the home folder's
         `models`. `device`, `dtype`, `family` and `vae` are as in `retrato.model.load_components`. Raises ModelError for
-        a model that is not there.
+        a model that is not there, SettingsError for a home that can be no folder.
         """
         folder = home_folder(home)
         found = find_model(model, folder / "models")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -96,33 +97,42 @@ def empty_studio(make_studio: Callable[[Path], Studio], tmp_path_factory: pytest
     return make_studio(tmp_path_factory.mktemp("empty"))
 
 
-@pytest.fixture(scope="module")
-def studio(
-    make_studio: Callable[[Path], Studio], empty_studio: Studio, tmp_path_factory: pytest.TempPathFactory
-) -> Studio:
-    """One studio for the tests of a file that do not crash it; what hostile people sent lies in its folder.
-
-    The empty one starts beside it, so that whoever needs that one does not wait.
-    """
+@pytest.fixture(scope="session")
+def make_filled(
+    make_studio: Callable[[Path], Studio], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Studio]:
+    """Gives what starts a studio with three people, one training, and what hostile people sent in its folder."""
     import torch
 
     from retrato.embeddings import Embedding, write_embedding
     from retrato.gallery import Gallery
     from tests.browser.hostile import fill
 
-    home = tmp_path_factory.mktemp("studio")
-    fill(home)
-    (home / "embeddings").mkdir()
-    for name in ("anabel", "anatol", "bert"):
-        write_embedding(Embedding(name, (torch.zeros(1, 32),)), home / "embeddings" / f"{name}.safetensors")
-    run = home / "textual_inversion" / "2026-01-01" / "bert" / "embeddings"
-    run.mkdir(parents=True)
-    for step in (10, 20):
-        write_embedding(Embedding("bert", (torch.full((1, 32), step / 100),)), run / f"bert-{step}.safetensors")
-    gallery = Gallery(home)
-    gallery.scan()
-    gallery.close()
-    return make_studio(home)
+    def make() -> Studio:
+        home = tmp_path_factory.mktemp("studio")
+        fill(home)
+        (home / "embeddings").mkdir()
+        for name in ("anabel", "anatol", "bert"):
+            write_embedding(Embedding(name, (torch.zeros(1, 32),)), home / "embeddings" / f"{name}.safetensors")
+        run = home / "textual_inversion" / "2026-01-01" / "bert" / "embeddings"
+        run.mkdir(parents=True)
+        for step in (10, 20):
+            write_embedding(Embedding("bert", (torch.full((1, 32), step / 100),)), run / f"bert-{step}.safetensors")
+        gallery = Gallery(home)
+        gallery.scan()
+        gallery.close()
+        return make_studio(home)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def studio(make_filled: Callable[[], Studio], empty_studio: Studio) -> Studio:
+    """One studio for all tests that look and leave nothing behind; whoever draws in it makes one of their own.
+
+    The empty one starts beside it, so that whoever needs that one does not wait.
+    """
+    return make_filled()
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +142,33 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Callable[..., BrowserContext]:
+    """Gives a browser's window by width, language and theme, the same one each time: it knows the page's files then.
+
+    The first visit with each still loads all of them.
+    """
+    opened: dict[tuple[object, ...], BrowserContext] = {}
+
+    def context(width: int, language: str, theme: Any) -> BrowserContext:
+        key = (width, language, theme)
+        if key not in opened:
+            opened[key] = browser.new_context(
+                viewport={"width": width, "height": 900},
+                locale=language,
+                color_scheme=theme,
+                reduced_motion="reduce",
+            )
+            opened[key].set_default_timeout(WAIT)
+        return opened[key]
+
+    return context
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+def visit(contexts: Callable[..., BrowserContext]) -> Iterator[Callable[..., Page]]:
     """Gives what opens a page; afterwards, no request went elsewhere, nothing was missing and no script failed."""
-    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
     wrong: list[str] = []
 
     def watched(page: Page, url: str) -> None:
@@ -147,23 +180,16 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
 
     def open_page(url: str, *, width: int = 1280, language: str = "en-US", theme: str = "light") -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            locale=language,
-            color_scheme=theme,  # type: ignore[arg-type]
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        context.set_default_timeout(WAIT)
-        page = context.new_page()
+        page = contexts(width, language, theme).new_page()
+        pages.append(page)
         watched(page, url)
         page.goto(url)
         page.wait_for_selector("#draw-start")
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert wrong == []
 
 

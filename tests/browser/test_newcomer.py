@@ -18,7 +18,7 @@ def test_from_photos_to_a_picture_over_a_crash(empty_studio: Studio, visit: Call
     page = visit(studio.url)
     drop_and_check(page)
     begin_to_learn(page)
-    page.context.close()
+    page.close()
     studio.kill()
     studio.start()
     page = visit(studio.url)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Locator, Page, expect
@@ -21,21 +22,34 @@ GIVEN = """([name, data]) => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def studio(make_filled: Callable[[], Studio]) -> Studio:
+    """A studio of this file's own: what is drawn and kept here must not be seen elsewhere."""
+    return make_filled()
+
+
 def test_people_are_blended_renamed_and_forgotten(studio: Studio, visit: Callable[..., Page]) -> None:
     page = visit(studio.url)
     page.on("dialog", lambda asked: asked.accept())
     tab(page, "people")
     page.get_by_text("Blend people").click()
+    page.click("#people-blend")
+    expect(page.locator("#people-parts .problem")).to_contain_text("nobody is chosen")
     choose(page, "people-parts", "anabel", "bert")
-    page.fill(field("people-mixed"), "anabert")
     page.fill(field("people-weights"), "much, little")
     page.click("#people-blend")
-    expect(page.locator(".problem-there")).to_contain_text("weights are 'much, little'")
+    expect(page.locator("#people-weights .problem")).to_contain_text("weights are 'much, little'")
     page.fill(field("people-weights"), "0.7, 0.3")
+    page.fill(field("people-mixed"), "bert")
+    page.click("#people-blend")
+    expect(page.locator("#people-mixed .problem")).to_contain_text("bert")
+    page.fill(field("people-mixed"), "anabert")
     page.click("#people-blend")
     names = page.locator("#people-cards .card h3")
     expect(names).to_have_text(["anabel", "anabert", "anatol", "bert"])
     page.get_by_text("Rename a person").click()
+    page.locator("#people-rename").click()
+    expect(page.locator("#people-old .problem")).to_contain_text("nobody is chosen")
     choose(page, "people-old", "anabert")
     page.fill(field("people-new"), "bert")
     page.locator("#people-rename").click()
@@ -131,6 +145,15 @@ def test_a_picture_dropped_anywhere_says_how_it_was_drawn(studio: Studio, visit:
     expect(page.locator(".opened")).to_contain_text("says nothing about how it was drawn")
     page.click(".opened button >> text=Repaint a part")
     expect(page.locator(".easel canvas")).to_be_visible()
+    tab(page, "gallery")
+    page.get_by_text("from elsewhere").click()
+    drop(
+        page,
+        "#gallery-opened ~ .block .label-wrap",
+        "beside.png",
+        picture("a coat\nSteps: 7, Sampler: Euler a, Seed: 4"),
+    )
+    expect(page.locator(".opened dd").first).to_have_text("a coat")  # beside the field, on its title
     drop(page, "#draw-stage", "letter.txt", b"dear all")
     expect(page.locator("#gallery-opened .problem")).to_contain_text("cannot be read")
 

@@ -10,7 +10,7 @@ from retrato.embeddings import Embedding, read_embedding, write_embedding
 from retrato.errors import EmbeddingError, ModelError, PhotoError, TrainingError
 from retrato.photos import Refused
 from retrato.settings import GenerateSettings, TrainSettings
-from retrato.studio import Studio, home_folder
+from retrato.studio import Studio
 from retrato.training import Finished, Picked, Prepared, Stepped
 
 
@@ -34,16 +34,6 @@ def short(name: str = "ana-t1", **values: object) -> TrainSettings:
 
 
 DRAWING = GenerateSettings(prompt="a photo of ana-t1", seed=3, steps=2, width=64, height=64)
-
-
-def test_home_is_what_is_said_then_the_environment_then_the_users(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RETRATO_HOME", str(tmp_path / "env"))
-    assert home_folder(tmp_path / "said") == tmp_path / "said"
-    assert home_folder() == tmp_path / "env"
-    monkeypatch.delenv("RETRATO_HOME")
-    assert home_folder().name == "retrato"
 
 
 def test_a_model_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import typer
 from retrato.cli.options import Device, Dtype, Json, Model
 from retrato.cli.screen import Screen
 from retrato.errors import RetratoError
+from retrato.home import named_home
 from retrato.model.doctor import Check, examine
-from retrato.studio import Studio, home_folder
+from retrato.studio import Studio
 
 
 def doctor(model: Model = "mini", device: Device = "auto", dtype: Dtype = "auto", json: Json = False) -> None:
@@ -29,7 +30,7 @@ def doctor(model: Model = "mini", device: Device = "auto", dtype: Dtype = "auto"
 
 def _looks(model: str, device: str, dtype: str) -> Iterator[Check]:
     """The machine first: what is wrong there explains what is wrong later."""
-    yield from examine(home_folder(), device, dtype)
+    yield from examine(named_home(), device, dtype)
     yield from _model(model, device, dtype)
     yield _database()
 
@@ -61,6 +62,6 @@ def _database() -> Check:
     except sqlite3.OperationalError:
         fix = "use a Python whose SQLite has FTS5, such as python.org's"
         return Check("database", False, f"SQLite {sqlite3.sqlite_version} without full-text search", fix)
-    file = Path(home_folder()) / "retrato.sqlite"
+    file = Path(named_home()) / "retrato.sqlite"
     size = f"{file.stat().st_size / 1e6:.1f} MB" if file.is_file() else "not begun yet"
     return Check("database", True, f"SQLite {sqlite3.sqlite_version}, {size}")

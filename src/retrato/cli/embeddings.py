@@ -12,10 +12,10 @@ from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, check_name,
 from retrato.embeddings import blend as blend_embeddings
 from retrato.embeddings.kind import format_of
 from retrato.errors import EmbeddingError, SettingsError
+from retrato.home import home_folder
 from retrato.model.catalogue import find_model
 from retrato.model.words import Word, nearest_words, vocabulary_widths
 from retrato.photos import read_photo
-from retrato.studio import home_folder
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
 

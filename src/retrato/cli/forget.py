@@ -8,8 +8,8 @@ from retrato.cli.options import Json
 from retrato.cli.screen import Screen
 from retrato.forget import forget as forget_person
 from retrato.gallery import Gallery
+from retrato.home import home_folder
 from retrato.jobs import JobQueue
-from retrato.studio import home_folder
 
 
 def forget(

@@ -10,6 +10,7 @@ from retrato.cli.screen import Screen
 from retrato.cli.train import Out, Resume, learn
 from retrato.errors import HypernetworkError
 from retrato.generation import hypernet_tag
+from retrato.home import home_folder
 from retrato.hypernetworks import (
     HYPERNETWORK_FORMATS,
     Hypernetwork,
@@ -18,7 +19,6 @@ from retrato.hypernetworks import (
     write_hypernetwork,
 )
 from retrato.settings import HypernetworkSettings
-from retrato.studio import home_folder
 
 
 @from_settings(HypernetworkSettings)

@@ -8,13 +8,14 @@ import typer
 
 from retrato.cli.options import Device, Dtype, Family, Json, Vae
 from retrato.cli.screen import Screen
+from retrato.home import home_folder
 from retrato.model.catalogue import ModelFacts, describe_model, find_model, list_models
 from retrato.model.hashes import old_model_hash
 from retrato.model.hub import fetch_model
 from retrato.model.load import load_components
 from retrato.model.weights import weigh
 from retrato.sampling import SAMPLERS
-from retrato.studio import Studio, home_folder
+from retrato.studio import Studio
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="mini, a name that `models list` shows, a folder, or a checkpoint file")

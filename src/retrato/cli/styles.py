@@ -7,8 +7,8 @@ import typer
 from retrato.cli.options import Json
 from retrato.cli.screen import Screen
 from retrato.errors import PromptError
+from retrato.home import home_folder
 from retrato.prompts import Style, StyleFile
-from retrato.studio import home_folder
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="what the style is called")]
 

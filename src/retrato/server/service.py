@@ -4,6 +4,7 @@ Knows nothing of HTTP.
 """
 
 import json
+import logging
 import re
 import shutil
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from retrato.embeddings import EmbeddingLibrary, check_name
-from retrato.errors import ModelError, UnknownError
+from retrato.errors import ModelError, RetratoError, UnknownError
 from retrato.files import atomic_path, write_atomic
 from retrato.forget import forget
 from retrato.gallery import Gallery
@@ -27,6 +28,8 @@ from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.photos.decode import decode
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
+
+logger = logging.getLogger("retrato")
 
 Cut = tuple[float, float, float]
 SMALLEST_CUT = 0.1  # of the shorter side
@@ -54,11 +57,30 @@ class Service:
         self._options: dict[str, Any] = {"send_seed": True}
         self._reports: dict[Path, tuple[object, PhotoReport]] = {}
         self._lock = threading.Lock()
+        self._warming: threading.Thread | None = None
 
     def close(self) -> None:
         """Closes the database."""
+        if self._warming is not None:
+            self._warming.join()
         self.queue.close()
         self.gallery.close()
+
+    def warm_up(self) -> None:
+        """Begins to read the model beside everything else, the first time only, so that no job waits for it.
+
+        For when a page stands in a browser: earlier, both would wait for one another.
+        """
+        with self._lock:
+            if self._warming is None:
+                self._warming = threading.Thread(target=self._read_model, name="retrato-reads-the-model", daemon=True)
+                self._warming.start()
+
+    def _read_model(self) -> None:
+        try:
+            self.people()
+        except (RetratoError, OSError) as error:  # each job will say so itself
+            logger.warning("%s", error)
 
     @property
     def model(self) -> str:

@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from typing import cast
 
+from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import RetratoError
 from retrato.gallery import mentioned
 from retrato.jobs import Job, JobEvent, work, worker_lock
@@ -46,7 +47,8 @@ class Worker:
     def _run(self) -> None:
         try:
             self._service.tidy()
-            self._service.gallery.scan(people=self._service.people().names)
+            # By the files' names: to ask who fits the model would read it, while the first page is being asked for.
+            self._service.gallery.scan(people=EmbeddingLibrary(self._service.home / "embeddings").names)
         except (RetratoError, OSError) as error:  # each job will say so itself
             logger.warning("%s", error)
         while not self._stopping.is_set():

@@ -13,10 +13,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from retrato.embeddings import Embedding, write_embedding
 from retrato.errors import EmbeddingError, ModelError, PhotoError, SettingsError, UnknownError
 from retrato.jobs import order_drawing
 from retrato.photos import list_photos
@@ -385,3 +387,25 @@ def test_a_cut_that_has_no_place_is_refused_and_the_photo_stays(service: Service
     with pytest.raises(SettingsError, match="no place"):
         retouch(service, "places", {"verb": "save", "file": "one.png", "cut": cut}, owner="local")
     assert [path.name for path in file.parent.iterdir()] == ["one.png"]
+
+
+# --- reading the model ------------------------------------------------------------------------------------------------
+
+
+def test_the_model_is_read_when_a_page_stands_and_not_before(tmp_path: Path, tiny_folder: Path) -> None:
+    """While torch is imported, everything else waits for the interpreter: the first page came a second later."""
+    studio = Studio.open(tiny_folder, home=tmp_path / "home", device="cpu")
+    pictures = studio.home / "outputs" / "2026-01-01"
+    pictures.mkdir(parents=True)
+    write_embedding(Embedding("ana", (torch.zeros(1, 32),)), studio.home / "embeddings" / "ana.safetensors")
+    (pictures / "00000.png").write_bytes(photo(parameters="a portrait of ana\nSteps: 4, Seed: 1"))
+    app = create_app(studio, ServerSettings())
+    with TestClient(app, base_url="http://127.0.0.1:7860") as client:
+        while not client.get("/api/v1/pictures").json():  # the worker has looked through the folder
+            pass
+        assert client.get("/api/v1/pictures").json()[0]["people"] == ["ana"]
+        assert client.get("/en/").status_code == 200
+        assert "_components" not in vars(studio)
+        app.state.service.warm_up()
+        app.state.service.warm_up()
+    assert "_components" in vars(studio)  # once the server has ended it was read to the end

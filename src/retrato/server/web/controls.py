@@ -8,8 +8,8 @@ import gradio as gr
 
 from retrato.errors import SettingsError
 from retrato.server.web.site import Site, problem
-from retrato.server.web.texts import FIELDS
-from retrato.settings import Settings
+from retrato.server.web.texts import CHOICES, FIELDS, IN_TRAINING
+from retrato.settings import LearnSettings, Settings
 from retrato.training.report.markup import Html
 
 WIDEST_SLIDER = 200  # steps from one end to the other; more cannot be hit
@@ -42,12 +42,19 @@ def control(
     default = None if field.is_required() else field.default
     look = {"label": label(site, name), "info": describe(site, kind, name), "elem_id": f"{prefix}-{name}", **look}
     if get_origin(annotation) is Literal or choices is not None:
-        return gr.Dropdown(list(choices or get_args(annotation)), value=look.pop("value", default), **look)
+        return gr.Dropdown(_choices(site, choices or get_args(annotation)), value=look.pop("value", default), **look)
     if annotation is bool:
         return gr.Checkbox(value=default, **look)
     if annotation in (int, float) and default is not None:
         return _number(annotation, default, _bounds(field.metadata), look)
     return gr.Textbox(value=look.pop("value", default or ""), **look)
+
+
+def _choices(site: Site, values: Iterable[str | tuple[str, str]]) -> list[str | tuple[str, str]]:
+    """Gives the choices, with what they are called on the page where that is something else."""
+    if site.language == "en":
+        return list(values)
+    return [(CHOICES[each], each) if isinstance(each, str) and each in CHOICES else each for each in values]
 
 
 def label(site: Site, name: str) -> str:
@@ -57,7 +64,9 @@ def label(site: Site, name: str) -> str:
 
 def describe(site: Site, kind: type[Settings], name: str) -> str:
     """Gives a field's description: the settings' own in English, the table's in other languages."""
-    return str(kind.model_fields[name].description if site.language == "en" else FIELDS[name][2])
+    if site.language == "en":
+        return str(kind.model_fields[name].description)
+    return IN_TRAINING[name] if issubclass(kind, LearnSettings) and name in IN_TRAINING else FIELDS[name][2]
 
 
 def settings_of(kind: type[Settings], names: Iterable[str], values: Iterable[object]) -> Any:

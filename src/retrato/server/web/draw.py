@@ -73,6 +73,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
                         GenerateSettings,
                         name,
                         "draw",
+                        **({"info": None} if name == "hires_scale" else {}),  # its label says as much
                         choices=[*LATENT_UPSCALERS, *IMAGE_UPSCALERS] if name == "hires_upscaler" else None,
                     )
                 again = {"label": site("draw.hires.denoise"), "elem_id": "draw-hires_denoise"}
@@ -108,6 +109,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
             return watch(job, request)
 
     def arrive(request: gr.Request) -> list[object]:
+        site.service.warm_up()
         owner = owner_of(request)
         drawings = [each for each in site.service.queue.jobs(owner=owner) if each.kind in ("draw", "grid")]
         networks = gr.update(choices=["", *site.service.studio.hypernetworks.names])

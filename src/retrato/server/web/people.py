@@ -1,6 +1,7 @@
 """The tab with everybody who can be drawn: cards, mixing, renaming, files for other programs, forgetting."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +61,24 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
         return [*show(request), gr.skip(), gr.skip()]
 
     def do_blend(parts: list[str] | None, weights: str, name: str, request: gr.Request) -> list[object]:
-        library = _library(site)
+        library, field = _library(site), "people-parts"
         try:
-            check_name(name.strip())
-            shares = _weights(weights, len(parts or []))
-            library.add(blend([library[each] for each in parts or []], shares, name.strip()))
+            people = [library[each] for each in parts or []]
+            if not people:
+                raise SettingsError(site("people.parts.none"))
+            field = "people-weights"
+            mixed = blend(people, _weights(weights, len(people)), "blend")
+            field = "people-mixed"
+            library.add(replace(mixed, name=check_name(name.strip())))
         except RetratoError as error:
-            return show(request, problem("people-blend", str(error)))
+            return show(request, problem(field, str(error)))
         return show(request)
 
     def do_rename(old: str | None, new: str, request: gr.Request) -> list[object]:
+        if not old:
+            return show(request, problem("people-old", site("people.who.none")))
         try:
-            _library(site).rename(old or "", new.strip())
+            _library(site).rename(old, new.strip())
         except RetratoError as error:
             return show(request, problem("people-new", str(error)))
         return show(request)

@@ -12,6 +12,7 @@ from retrato.photos import Looked, PhotoReport
 from retrato.server.service import whole_size
 from retrato.server.web.retouching import SAID, opened_photo, retouch
 from retrato.server.web.site import Site, bar, empty, owner_of, problem, row
+from retrato.server.web.spoken import spoken
 from retrato.training.report.markup import Html, joined, tag
 
 
@@ -125,7 +126,7 @@ def report_of(site: Site, name: str, report: PhotoReport) -> Html:
     good = sum(photo.verdict == "good" for photo in report.photos)
     head = tag("h2", site(f"photos.{report.verdict}"))
     count = tag("p", site("photos.count", count=len(report.photos), good=good), class_="quiet")
-    advice = tag("ul", *(tag("li", sentence) for sentence in report.advice), class_="advice")
+    advice = tag("ul", *(tag("li", spoken(site, sentence)) for sentence in report.advice), class_="advice")
     return joined(
         [head, count, advice, row(*(_photo(site, name, photo) for photo in report.photos), class_="pictures small")]
     )
@@ -137,5 +138,5 @@ def _photo(site: Site, name: str, photo: Any) -> Html:
     opening = json.dumps({"verb": "open", "file": photo.file.name})
     image = tag("button", small, type="button", class_="picture", data_channel=SAID, data_said=opening)
     verdict = tag("span", site(f"verdict.{photo.verdict}"), class_=f"verdict {photo.verdict}")
-    problems = "; ".join(photo.problems)
+    problems = "; ".join(spoken(site, sentence) for sentence in photo.problems)
     return tag("figure", image, tag("figcaption", verdict, tag("div", photo.file.name), problems))

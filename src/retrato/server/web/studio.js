@@ -125,7 +125,7 @@
   let isOwn = false, veil = null;
   const unveil = () => { veil?.remove(); veil = null; };
   const isFree = (event) => !isOwn && event.dataTransfer?.types.includes("Files")
-    && !event.target.closest?.(".block:has(.upload-container)");
+    && !event.target.closest?.(".block:has(.upload-container):not(:has(.block))");
   document.addEventListener("dragstart", () => { isOwn = true; });
   document.addEventListener("dragend", () => { isOwn = false; });
   const photoField = () => [...document.querySelectorAll("#photos-drop")].find((each) => each.getClientRects().length);

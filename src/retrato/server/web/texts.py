@@ -8,13 +8,13 @@ FIELDS: Mapping[str, tuple[str, str, str]] = {
     "negative_prompt": ("Avoid", "Evitar", "o que não deve aparecer"),
     "sampler": ("Sampler", "Amostrador", "método de amostragem, pelo nome do A1111"),
     "schedule": ("Noise schedule", "Escala de ruído", "escala de ruído, pelo nome do A1111"),
-    "steps": ("Steps", "Passos", "passos; no treino ele pode parar antes, por si só"),
+    "steps": ("Steps", "Passos", "passos de amostragem"),
     "guidance_scale": ("CFG scale", "Escala CFG", "quão à risca o prompt é seguido"),
     "seed": ("Seed", "Semente", "semente da primeira imagem, a imagem i usa semente + i; -1 sorteia uma"),
     "width": ("Width", "Largura", "largura em pixels, múltiplo de 8"),
     "height": ("Height", "Altura", "altura em pixels, múltiplo de 8"),
     "count": ("Images", "Imagens", "quantas imagens desenhar"),
-    "batch_size": ("Batch size", "Tamanho do lote", "quantas de uma vez; ao desenhar não muda as imagens"),
+    "batch_size": ("Batch size", "Tamanho do lote", "quantas de uma vez; não muda as imagens"),
     "clip_skip": ("Clip skip", "Clip skip", "camadas do codificador de texto deixadas no fim; 1 é a última"),
     "emphasis": ("Emphasis", "Ênfase", "como pesos (palavra:1.3) são aplicados"),
     "schedule_rules": ("Prompt editing", "Edição do prompt", "o que significam números em [de:para:quando]"),
@@ -60,10 +60,38 @@ FIELDS: Mapping[str, tuple[str, str, str]] = {
     ),
 }
 
+# Where a setting means something else in training: the Portuguese of its description.
+IN_TRAINING: Mapping[str, str] = {
+    "seed": "semente de tudo o que é ao acaso",
+    "steps": "no máximo tantos passos; o treino pode parar antes, por si só",
+    "batch_size": "fotos por passo",
+}
+
+# What there is to choose from, where that is words: in English they are A1111's and the command line's own.
+CHOICES: Mapping[str, str] = {
+    "just resize": "só redimensionar",
+    "crop and resize": "cortar e redimensionar",
+    "resize and fill": "redimensionar e preencher",
+    "latent upscale": "ampliar os latentes",
+    "fill": "preenchimento",
+    "original": "original",
+    "latent noise": "ruído latente",
+    "latent nothing": "latente vazio",
+    "whole picture": "a imagem toda",
+    "only masked": "só a parte pintada",
+    "auto": ".txt, senão o legendador",
+    "file": "só .txt",
+    "none": "nada",
+    "once": "sorteados uma vez",
+    "deterministic": "a média",
+    "random": "sorteados a cada passo",
+}
+
 TEXTS: Mapping[str, tuple[str, str]] = {
     "language": ("Language and model", "Idioma e modelo"),
     "model.used": ("drawing with {model}", "desenhando com {model}"),
     "model's own": ("the model's own", "o do modelo"),
+    "recipe's own": ("the recipe's own", "o da receita"),
     "advanced": ("More options", "Mais opções"),
     "state.queued": ("waiting", "na fila"),
     "state.running": ("running", "em andamento"),
@@ -233,6 +261,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "train.checkpoints": ("Checkpoints", "Checkpoints"),
     "train.previews": ("Previews", "Prévias"),
+    "train.steps": ("step", "passo"),
     "train.step": ("step {step}", "passo {step}"),
     "train.average": ("average up to {step}", "média até {step}"),
     "train.loss": ("loss", "perda"),
@@ -298,6 +327,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "people.blend": ("Blend people", "Misturar pessoas"),
     "people.blend.do": ("Blend", "Misturar"),
     "people.parts": ("Who", "Quem"),
+    "people.parts.none": ("nobody is chosen: choose whom to blend", "ninguém foi escolhido: escolha quem misturar"),
+    "people.who.none": ("nobody is chosen: choose whom to rename", "ninguém foi escolhido: escolha quem renomear"),
     "people.weights": ("Shares, with commas between", "Partes, separadas por vírgulas"),
     "people.new name": ("New name", "Novo nome"),
     "people.rename": ("Rename a person", "Renomear uma pessoa"),

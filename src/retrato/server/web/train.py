@@ -10,6 +10,7 @@ from retrato.jobs import Job, order_training
 from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, bar, empty, owner_of, problem
+from retrato.server.web.spoken import spoken
 from retrato.server.web.watching import Checkpoint, Watched, fold
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.report.curves import Series, chart
@@ -22,6 +23,7 @@ ADVANCED = (
     *("seed", "overwrite"),
 )
 NAMES = (*FIRST, *ADVANCED)
+OF_THE_RECIPE = ("steps", "learning_rate", "batch_size", "template", "evaluate_every", "save_every", "preview_every")
 KINDS: Mapping[str, type[LearnSettings]] = {"embedding": TrainSettings, "hypernetwork": HypernetworkSettings}
 OPEN = ("queued", "running", "paused")
 
@@ -39,7 +41,8 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
             what = gr.Radio(kinds, value="embedding", **texts)
             with gr.Accordion(site("advanced"), open=False):
                 for name in ADVANCED:
-                    controls[name] = control(site, TrainSettings, name, "train")
+                    nothing = {"placeholder": site("recipe's own")} if name in OF_THE_RECIPE else {}
+                    controls[name] = control(site, TrainSettings, name, "train", **nothing)
             start = gr.Button(site("train.start"), variant="primary", elem_id="train-start")
             trouble = gr.HTML(elem_id="train-trouble")
         with gr.Column(scale=8, min_width=320):
@@ -106,7 +109,15 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
     title = tag("h2", str(job.settings["name"]))
     parts = [title, tag("div", _state(site, job, seen), class_="state")]
     if seen.reason:
-        parts.append(tag("p", tag("strong", site("train.kept", step=seen.picked)), " ", seen.reason, class_="reason"))
+        parts.append(
+            tag(
+                "p",
+                tag("strong", site("train.kept", step=seen.picked)),
+                " ",
+                spoken(site, seen.reason),
+                class_="reason",
+            )
+        )
     elif seen.kept is not None:
         parts.append(tag("p", site("train.stopped", step=seen.kept), class_="reason"))
     if seen.checkpoints:
@@ -134,7 +145,7 @@ def _state(site: Site, job: Job, seen: Watched) -> Html:
         said = site("train.running", step=seen.step, steps=seen.steps)
         return bar(job.progress, said if left is None else f"{said} · {site('train.left', time=duration(left))}")
     if job.state == "done":
-        return tag("p", site("train.done", reason=seen.stop_reason), class_="quiet", role="status")
+        return tag("p", site("train.done", reason=spoken(site, seen.stop_reason)), class_="quiet", role="status")
     return bar(job.progress, site(f"state.{job.state}"))
 
 
@@ -151,7 +162,11 @@ def _curves(site: Site, seen: Watched) -> list[Html]:
         Series(site("train.loss"), seen.loss, "faint"),
         Series(site("train.held out"), seen.held_out_loss, "first", "line and dots"),
     ]
-    charts = [chart(site("train.curve.loss"), loss, y_label=site("train.loss"), marked=seen.picked)]
+    charts = [
+        chart(
+            site("train.curve.loss"), loss, y_label=site("train.loss"), x_label=site("train.steps"), marked=seen.picked
+        )
+    ]
     scored = [each for each in seen.checkpoints if each.scores and not each.is_average]
     if scored:
         tones: Any = {"identity": "first", "prompt_fidelity": "second", "harmonic": "third"}
@@ -164,7 +179,15 @@ def _curves(site: Site, seen: Watched) -> list[Html]:
             )
             for name, tone in tones.items()
         ]
-        charts.append(chart(site("train.curve.likeness"), series, y_label=site("train.score"), marked=seen.picked))
+        charts.append(
+            chart(
+                site("train.curve.likeness"),
+                series,
+                y_label=site("train.score"),
+                x_label=site("train.steps"),
+                marked=seen.picked,
+            )
+        )
     return charts
 
 

@@ -1,0 +1,24 @@
+"""Where everything is kept: the home folder, with people, runs, pictures and the queue."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from retrato.errors import SettingsError
+
+
+def named_home(home: Path | str | None = None) -> Path:
+    """Gives `home`, else what RETRATO_HOME says, else the user's data folder; makes nothing and looks at nothing."""
+    return Path(home or os.environ.get("RETRATO_HOME") or platformdirs.user_data_dir("retrato")).expanduser()
+
+
+def home_folder(home: Path | str | None = None) -> Path:
+    """Gives `named_home`, which need not be there yet; raises SettingsError where it, or what it lies in, is a file."""
+    found = named_home(home)
+    nearest = next((each for each in (found, *found.parents) if each.exists()), found)
+    if nearest.exists() and not nearest.is_dir():
+        raise SettingsError(
+            f"the home folder {found} cannot be a folder ({nearest} is a file): set RETRATO_HOME to another one"
+        )
+    return found

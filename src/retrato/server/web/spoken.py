@@ -1,0 +1,147 @@
+"""What the library says about photos and trainings, in Portuguese. Its errors stay its own: one looks them up.
+
+A sentence that stands in no row is shown as the library made it.
+"""
+
+import re
+from collections.abc import Sequence
+
+from retrato.server.web.site import Site
+
+# English and Portuguese; {} is a number, a name, or one of PARTS.
+SENTENCES: Sequence[tuple[str, str]] = (
+    # on one photo
+    (
+        "small: {}x{} pixels, less than the {} it will be trained at",
+        "pequena: {}x{} pixels, menos que os {} usados no treino",
+    ),
+    ("too dark: even its bright parts are nearly black", "escura demais: até as partes claras são quase pretas"),
+    ("too bright: even its dark parts are nearly white", "clara demais: até as partes escuras são quase brancas"),
+    (
+        "flat: hardly any difference between its light and dark parts",
+        "sem contraste: quase não há diferença entre partes claras e escuras",
+    ),
+    (
+        "blurred: {} has no sharp edge at the training size",
+        "desfocada: {} não tem contorno nítido no tamanho do treino",
+    ),
+    (
+        "no face found: it is turned away, covered or too small",
+        "nenhum rosto encontrado: está virado, coberto ou pequeno demais",
+    ),
+    (
+        "{} faces: crop it to the one person, or it teaches a mixture",
+        "{} rostos: recorte a pessoa certa, ou se aprende uma mistura",
+    ),
+    (
+        "small face: {} pixels high at the training size, crop closer",
+        "rosto pequeno: {} pixels de altura no tamanho do treino, recorte mais de perto",
+    ),
+    (
+        "another person? The face differs from the others by {} (one person: up to 0.6)",
+        "outra pessoa? O rosto difere dos outros em {} (a mesma pessoa: até 0.6)",
+    ),
+    ("{} as {}, which is the better one", "{} que {}, que é a melhor"),
+    # on a set
+    ("{} cannot be used: replace or remove it.", "{} não pode ser usada: troque ou remova."),
+    ("{} cannot be used: replace or remove them.", "{} não podem ser usadas: troque ou remova."),
+    (
+        "Look at {}: drop or replace what does not show the person well.",
+        "Olhe de novo {}: deixe de fora ou troque o que não mostra bem a pessoa.",
+    ),
+    (
+        "{} usable photos are few: about {} give a better likeness.",
+        "{} fotos que servem são poucas: umas {} dão mais semelhança.",
+    ),
+    (
+        "{} photos are many: the best {} of them teach as much and take less time.",
+        "{} fotos são muitas: as {} melhores ensinam o mesmo em menos tempo.",
+    ),
+    (
+        "{} of {} photos have about the same background ({}): add some in other places, or it becomes part of the "
+        "person.",
+        "{} de {} fotos têm quase o mesmo fundo ({}): junte algumas de outros lugares, ou ele vira parte da pessoa.",
+    ),
+    (
+        "{} of {} photos show clothes of about the same colour ({}): add some in other clothes, or it becomes part of "
+        "the person.",
+        "{} de {} fotos mostram roupas de quase a mesma cor ({}): junte algumas com outras roupas, ou ela vira parte "
+        "da pessoa.",
+    ),
+    (
+        "All {} faces look the same way: add some turned to either side.",
+        "Os {} rostos olham todos para o mesmo lado: junte alguns virados para cada lado.",
+    ),
+    (
+        "All photos are lit much alike: add some in other light, indoors and out, by day and by lamp.",
+        "A luz é quase a mesma em todas as fotos: junte algumas com outra luz, dentro e fora, de dia e com lâmpada.",
+    ),
+    (
+        "How much of the person {} of {} photos show could not be told without a face finder: see to it that of {} "
+        "about 3 show all of the body, 5 half of it and 12 the face.",
+        "Não foi possível saber quanto da pessoa {} de {} fotos mostram sem procurar rostos: cuide que, de {}, umas 3 "
+        "mostrem o corpo inteiro, 5 meio corpo e 12 o rosto.",
+    ),
+    (
+        "Add {} photos: found {} full-body, {} half-body, {} close-up; of {}, 3, 5 and 12 are a good mix.",
+        "Junte fotos {}: há {} de corpo inteiro, {} de meio corpo e {} de perto; de {}, uma boa mistura é 3, 5 e 12.",
+    ),
+    (
+        "Too few faces were found (in drawings hardly any is): nobody checked who is in the photos.",
+        "Poucos rostos foram encontrados (em desenhos quase nunca há): ninguém conferiu quem está nas fotos.",
+    ),
+    # on a training
+    ("all {} steps are done", "todos os {} passos foram feitos"),
+    (
+        "the loss on the {} has settled: no gain of {} in {} evaluations, least {} at step {}",
+        "a perda nas {} se estabilizou: nenhum ganho de {} em {} avaliações, a menor {} no passo {}",
+    ),
+    (
+        "{} has the least loss on the {}, {}; there was no scorer for pictures",
+        "{} tem a menor perda nas {}, {}; não havia avaliador de imagens",
+    ),
+    (
+        "{} scores best against {}: likeness {}, prompt fidelity {}, together {}",
+        "{} tem a melhor nota com {}: semelhança {}, fidelidade ao prompt {}, juntas {}",
+    ),
+    (
+        "{} is the earliest within one standard error of the best, {} with {}, against {}: likeness {}, prompt "
+        "fidelity {}, together {}",
+        "{} é o primeiro a um erro padrão do melhor, {} com {}, com {}: semelhança {}, fidelidade ao prompt {}, "
+        "juntas {}",
+    ),
+)
+PARTS: Sequence[tuple[str, str]] = (
+    ("its face", "o rosto"),
+    ("it", "a foto"),
+    ("mirrored, nearly the same picture", "espelhada, quase a mesma foto"),
+    ("mirrored, the same picture", "espelhada, a mesma foto"),
+    ("nearly the same picture", "quase a mesma foto"),
+    ("the same picture", "a mesma foto"),
+    ("full-body", "de corpo inteiro"),
+    ("half-body", "de meio corpo"),
+    ("close-up", "de perto"),
+    ("full-body and {}", "de corpo inteiro e {}"),
+    ("half-body and {}", "de meio corpo e {}"),
+    ("{} and {} more", "{} e mais {}"),
+    ("held-out photos", "fotos reservadas"),
+    ("photos it never saw", "fotos que ele nunca viu"),
+    ("the photos it was trained on, as none were held out", "as fotos do treino, pois nenhuma foi reservada"),
+    ("photos", "fotos"),
+    ("the moving average at step {}", "a média no passo {}"),
+    ("step {}", "o passo {}"),
+)
+
+
+def spoken(site: Site, sentence: str) -> str:
+    """Gives a sentence of the library in the language of the page."""
+    if site.language == "en":
+        return sentence
+    return _translated(sentence, SENTENCES) or sentence
+
+
+def _translated(text: str, table: Sequence[tuple[str, str]]) -> str | None:
+    for english, portuguese in table:
+        if found := re.fullmatch("(.+?)".join(re.escape(part) for part in english.split("{}")), text):
+            return portuguese.format(*(_translated(part, PARTS) or part for part in found.groups()))
+    return None

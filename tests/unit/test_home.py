@@ -1,0 +1,39 @@
+"""Where the home folder is, and what can be none."""
+
+from pathlib import Path
+
+import pytest
+
+from retrato.cli import main
+from retrato.errors import SettingsError
+from retrato.home import home_folder
+
+
+def test_home_is_what_is_said_then_the_environment_then_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETRATO_HOME", str(tmp_path / "env"))
+    assert home_folder(tmp_path / "said") == tmp_path / "said"
+    assert home_folder() == tmp_path / "env"
+    monkeypatch.delenv("RETRATO_HOME")
+    assert home_folder().name == "retrato"
+
+
+@pytest.mark.parametrize("inside", ["", "home", "deep/down"])
+def test_a_file_is_no_home(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "file").write_text("a letter")
+    with pytest.raises(SettingsError, match=r"file is a file\): set RETRATO_HOME"):
+        home_folder(tmp_path / "file" / inside)
+    assert home_folder(tmp_path / "not-yet") == tmp_path / "not-yet"
+
+
+@pytest.mark.parametrize(
+    "words", [["serve", "--port", "0"], ["embeddings", "list"], ["hypernetworks", "list"], ["generate", "a hat"]]
+)
+def test_commands_say_so_and_begin_nothing(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("a letter")
+    monkeypatch.setenv("RETRATO_HOME", str(tmp_path / "file"))
+    assert main(words) == 2
+    assert "set RETRATO_HOME to another one" in capsys.readouterr().err
