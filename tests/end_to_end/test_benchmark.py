@@ -72,6 +72,19 @@ def test_many_people_on_many_machines() -> None:
         past_one_machine.read_job('{"starts": []}')
 
 
+def test_the_page_about_many_people_follows_from_the_figures_that_it_names() -> None:
+    page = (SCRIPT.parents[1] / "docs/past-one-machine.md").read_text("utf-8")
+    each, once = (float(found) for found in re.findall(r"\*\*([\d.]+) s a (?:person|machine)\*\*", page))
+    parts = re.search(r"prepare ([\d.]+) s, train ([\d.]+) s, pick ([\d.]+) s", page)
+    assert parts is not None
+    assert sum(map(float, parts.groups())) == pytest.approx(each)
+    job = past_one_machine.Job(each, once)
+    for people in (1_000, 1_000_000):
+        times = [past_one_machine.in_words(job.seconds(people, machines)) for machines in (1, 10, 100)]
+        assert f"| {people:,} | {' | '.join(times)} | {job.machine_hours(people, 1):,.1f} |" in page
+    assert job.seconds(1_000_000, 1_265) <= 86_400 < job.seconds(1_000_000, 1_264)
+
+
 def test_sealed_people_are_others_for_another_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = {}
     for seed in ("1", "2"):
