@@ -18,7 +18,7 @@ from retrato.training import RECIPES
 
 from .conftest import ROOT, Page
 
-OTHER_PROGRAMS = {"--gpus", "--group", "--help"}  # where a page names them alone
+OTHER_PROGRAMS = {"--gpus", "--group", "--help", "--install-completion", "--price"}  # where a page names them alone
 
 
 @pytest.fixture
