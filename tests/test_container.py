@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
@@ -37,3 +38,16 @@ def test_it_runs_as_nobody_special_and_brings_what_the_package_names() -> None:
     )
     assert len(named) == 2
     assert all(name in DOCKERFILE for name in named)
+
+
+def test_compose_builds_both_kinds_and_keeps_what_is_learned() -> None:
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+    cpu, cuda = compose["services"]["retrato"], compose["services"]["cuda"]
+    assert f"{cuda['build']['args']['TORCH']})" in DOCKERFILE, "a case of the Dockerfile"
+    assert cuda["profiles"] == ["cuda"], "who has no such card does not build it"
+    for service in (cpu, cuda):
+        assert service["network_mode"] == "none"
+        mounted = dict(volume.split(":")[:2] for volume in service["volumes"])
+        assert mounted["data"] == re.findall(r"RETRATO_HOME=(\S+)", DOCKERFILE)[0]
+        assert [volume for volume in service["volumes"] if volume.endswith("photos:ro")], "originals are only read"
+    assert "data" in compose["volumes"]

@@ -17,6 +17,15 @@ PAGES = (
     "docs/embeddings.md",
     "docs/drawing.md",
     "docs/other-programs.md",
+    "docs/vectors.md",
+    "docs/hypernetworks.md",
+)
+GENERATED = ("docs/cli.md", "docs/settings.md", "docs/rest.md")
+WRITTEN = tuple(
+    name
+    for folder in ("", "docs", "benchmarks")
+    for path in sorted((ROOT / folder).glob("*.md"))
+    if (name := path.relative_to(ROOT).as_posix()) not in (*GENERATED, "CHANGELOG.md", "docs/log.md")
 )
 
 
@@ -37,16 +46,32 @@ class Page:
 
     @property
     def commands(self) -> list[list[str]]:
-        """Gives the words of each line that calls retrato."""
-        lines = [shlex.split(line, comments=True) for block in self.bash for line in block.splitlines()]
-        return [words[1:] for words in lines if words[:1] == ["retrato"]]
+        """Gives the words of each line that calls retrato, in the blocks that tests follow."""
+        return _calls(self.bash)
+
+    @property
+    def shown(self) -> list[list[str]]:
+        """Gives the words of each line that calls retrato, also in blocks that are not followed."""
+        typed = "\n".join(re.findall(r"^\$ (retrato .*)$", self.text, flags=re.MULTILINE))
+        return _calls([*self.bash, *self._blocks(""), typed])
 
     def _blocks(self, language: str) -> list[str]:
-        return re.findall(rf"^```{language}\n(.*?)^```$", self.text, flags=re.MULTILINE | re.DOTALL)
+        blocks = re.findall(r"^```(\w*)\n(.*?)^```$", self.text, flags=re.MULTILINE | re.DOTALL)
+        return [block for name, block in blocks if name == language]
+
+
+def _calls(blocks: list[str]) -> list[list[str]]:
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    return [words[1:] for words in lines if words[:1] == ["retrato"]]
 
 
 @pytest.fixture(params=PAGES)
 def page(request: pytest.FixtureRequest) -> Page:
+    return Page(request.param, (ROOT / request.param).read_text("utf-8"))
+
+
+@pytest.fixture(params=WRITTEN)
+def any_page(request: pytest.FixtureRequest) -> Page:
     return Page(request.param, (ROOT / request.param).read_text("utf-8"))
 
 

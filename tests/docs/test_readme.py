@@ -18,19 +18,7 @@ from retrato.training import RECIPES
 
 from .conftest import ROOT, Page
 
-# Those of pip, TensorBoard, torchrun and Ray.
-OTHER_PROGRAMS = {
-    *(
-        "--group",
-        "--logdir",
-        "--nproc-per-node",
-        "--nnodes",
-        "--rdzv-backend",
-        "--rdzv-endpoint",
-        "--head",
-        "--address",
-    ),
-}
+OTHER_PROGRAMS = {"--gpus", "--group", "--help", "--install-completion", "--price"}  # where a page names them alone
 
 
 @pytest.fixture
@@ -70,7 +58,10 @@ def test_commands_run(page: Page, place: Path, capsys: pytest.CaptureFixture[str
     assert page.commands
 
 
-def test_python_examples_run(page: Page, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["README.md", "docs/training.md", "docs/python.md"])
+def test_python_examples_run(name: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = Page(name, (ROOT / name).read_text("utf-8"))
+    assert page.python
     for example in page.python:
         exec(compile(example, page.name, "exec"), {})
         assert "Finished(name='ana-1'" in capsys.readouterr().out
@@ -78,25 +69,27 @@ def test_python_examples_run(page: Page, place: Path, capsys: pytest.CaptureFixt
         assert len(list((place / "out").glob("*.png"))) == (4 if "draw" in example else 0)
 
 
-def test_options_exist(page: Page, generator: ModuleType) -> None:
+def test_options_exist(any_page: Page, generator: ModuleType) -> None:
     flags = {entry.name: set(re.findall(r"--[a-z-]+", _options(generator, entry.name))) for entry in COMMANDS}
-    for words in page.commands:
+    for words in any_page.shown:
         name = max((each for each in flags if words[: len(each.split())] == each.split()), key=len)
         assert {word for word in words if word.startswith("--")} <= flags[name]
-    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.text)) - OTHER_PROGRAMS
-    assert mentioned <= set.union(*flags.values())
+    known = set.union(*flags.values()) | OTHER_PROGRAMS
+    for code in re.findall(r"`([^`\n]+)`", any_page.text):
+        if code.startswith(("--", "retrato ")) and not any_page.name.startswith("benchmarks/"):  # they have their own
+            assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", code)) <= known, code
 
 
-def test_make_targets_exist(page: Page) -> None:
+def test_make_targets_exist(any_page: Page) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for target in re.findall(r"^make (\w+)", "\n".join(page.bash), flags=re.MULTILINE):
+    for target in re.findall(r"^make (\w+)", "\n".join(any_page.bash), flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
 
 
-def test_links_lead_somewhere(page: Page) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.text):
+def test_links_lead_somewhere(any_page: Page) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", any_page.text):
         file, _, anchor = target.partition("#")
-        path = (ROOT / page.name).parent / file
+        path = (ROOT / any_page.name).parent / file if file else ROOT / any_page.name
         assert path.exists(), target
         if anchor:
             headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), flags=re.MULTILINE)

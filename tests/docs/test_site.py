@@ -50,3 +50,13 @@ def test_pictures_are_there_and_are_described(site: Path) -> None:
             (source,) = re.findall(r'src="([^"]+)"', picture)
             assert (site / source).is_file(), source
             assert re.search(r'alt="[^"]{20,}"', picture), picture
+
+
+def test_search_works_in_pages_opened_from_a_folder(site: Path) -> None:
+    """A page without a server may not fetch its index nor start a worker: both come as scripts."""
+    page = (site / "index.html").read_text("utf-8")
+    assert 'src="assets/iframe-worker.js"' in page
+    assert (site / "assets/iframe-worker.js").is_file()
+    index = (site / "search/search_index.js").read_text("utf-8")
+    assert index.startswith("var __index = ")
+    assert "quatro-passos.html" in index

@@ -72,6 +72,19 @@ def test_many_people_on_many_machines() -> None:
         past_one_machine.read_job('{"starts": []}')
 
 
+def test_the_page_about_many_people_follows_from_the_figures_that_it_names() -> None:
+    page = (SCRIPT.parents[1] / "docs/past-one-machine.md").read_text("utf-8")
+    each, once = (float(found) for found in re.findall(r"\*\*([\d.]+) s a (?:person|machine)\*\*", page))
+    parts = re.search(r"prepare ([\d.]+) s, train ([\d.]+) s, pick ([\d.]+) s", page)
+    assert parts is not None
+    assert sum(map(float, parts.groups())) == pytest.approx(each)
+    job = past_one_machine.Job(each, once)
+    for people in (1_000, 1_000_000):
+        times = [past_one_machine.in_words(job.seconds(people, machines)) for machines in (1, 10, 100)]
+        assert f"| {people:,} | {' | '.join(times)} | {job.machine_hours(people, 1):,.1f} |" in page
+    assert job.seconds(1_000_000, 1_265) <= 86_400 < job.seconds(1_000_000, 1_264)
+
+
 def test_sealed_people_are_others_for_another_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = {}
     for seed in ("1", "2"):
@@ -124,7 +137,6 @@ def test_every_hostile_embedding_that_is_made_is_refused_by_name(tmp_path: Path)
 
 
 def test_every_test_that_the_hostile_record_names_is_there() -> None:
-    """Those of the browser may not be there: their folder may be missing."""
     from benchmarks.hostile import FOLDERS, ROWS
 
     root = SCRIPT.parents[1]
@@ -135,5 +147,24 @@ def test_every_test_that_the_hostile_record_names_is_there() -> None:
             f"{place}::{name}" for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text("utf-8"), re.M)
         }
     missing = [test for row in ROWS for test in row.tests if not fnmatch.filter(names, test)]
-    assert [test for test in missing if not test.startswith("browser/")] == []
-    assert all(any(fnmatch.filter(names, test) for test in row.tests) for row in ROWS)
+    assert missing == []
+
+
+def test_the_hostile_record_says_which_tests_stand_for_what(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('kind', ['zip', 'png'])\ndef test_refuses_a_bomb(kind): assert False\n"
+        "def test_is_pretty(): pass\n"
+    )
+    code = (
+        "import sys; from benchmarks.hostile import Row, listed, run;"
+        "rows = [Row('bombs', ('*::test_refuses*',)), Row('nothing', ('*::test_none*',))];"
+        "print(*listed(run(sys.argv[1:], '--collect-only', rows=rows)), sep='\\n')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, cwd=SCRIPT.parents[1]
+    )
+    bombs, test, nothing, every = ran.stdout.splitlines()[-4:]
+    assert bombs == "bombs: 2"
+    assert test.endswith("test_some.py::test_refuses_a_bomb (2)")
+    assert (nothing, every) == ("nothing: open", "all: 2")

@@ -1,10 +1,15 @@
 """The notebook runs from top to bottom; how long it takes with its own numbers is no business of a test."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from retrato import Studio
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "personal_embedding.ipynb"
 QUICK = "\nSTEPS, DRAWING_STEPS, PICTURES = 2, 1, 1\n"
@@ -28,6 +33,25 @@ def test_nothing_was_run_in_what_is_kept(notebook: nbformat.NotebookNode) -> Non
         assert cell.get("execution_count") is None
 
 
+def test_one_cell_switches_to_stable_diffusion(
+    notebook: nbformat.NotebookNode, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (numbers,) = (cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
+    assert numbers.count("STABLE_DIFFUSION = False") == 1
+    calls = []
+
+    def fetch(command: list[str], *, env: dict[str, str], check: bool) -> None:
+        """Puts a model where `retrato models fetch` would."""
+        calls.append(command)
+        shutil.copytree(tiny_folder, Path(env["RETRATO_HOME"]) / "models" / command[-1].replace("/", "--"))
+
+    monkeypatch.setattr(subprocess, "run", fetch)
+    found = {"subprocess": subprocess, "sys": sys}
+    exec(numbers.replace("STABLE_DIFFUSION = False", "STABLE_DIFFUSION = True"), found)
+    assert calls == [[sys.executable, "-m", "retrato", "models", "fetch", found["MODEL"]]]
+    assert Studio.open(found["MODEL"], home=found["work"] / "home").components.name
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # zmq's and jupyter's own
 def test_it_runs_from_top_to_bottom(notebook: nbformat.NotebookNode, tmp_path: Path) -> None:
@@ -37,5 +61,7 @@ def test_it_runs_from_top_to_bottom(notebook: nbformat.NotebookNode, tmp_path: P
     said = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
     assert "20 photos" in said
     assert "step 2: held-out loss" in said
-    pictures = [output for cell in notebook.cells for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
+    pictures = [
+        output for cell in notebook.cells for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})
+    ]
     assert len(pictures) == 7

@@ -41,6 +41,7 @@ class Measured:
     learning      scores of each checkpoint, at its samples
     weights       scores at each weight of the name in the prompt
     area          under the best of (prompt_fidelity, identity) that the weights reach, from (0, 0); 1 is everything
+    obedient      highest identity at a weight whose prompt_fidelity is at least 0.9; None where none is
     regret        harmonic of the best checkpoint minus that of the picked one, on the pictures of the curve
     """
 
@@ -60,6 +61,7 @@ class Measured:
     learning: tuple[Point, ...]
     weights: tuple[Point, ...]
     area: float | None
+    obedient: float | None
     regret: float | None
     embedding: Path
     pictures: tuple[Path, ...]
@@ -69,9 +71,10 @@ class Measured:
 class Summary:
     """One recipe over all people and seeds: means, 95 % intervals over people, prompts and seeds.
 
-    `failed` are people with an identity below 0.2. `to_quality` are the samples and seconds until the reference's
-    quality is first reached, medians of the `reached` trainings that reach it; `difference` is this recipe minus the
-    first one in each score, with its interval.
+    `failed` are people with an identity below 0.2, `obedient` is the mean over the trainings that have one.
+    `to_quality` are the samples and seconds until the reference's quality is first reached, medians of the `reached`
+    trainings that reach it (None where none left checkpoints to look at); `difference` is this recipe minus the first
+    one in each score, with its interval.
     """
 
     recipe: str
@@ -81,6 +84,7 @@ class Summary:
     satisfied: float | None
     rank1: float | None
     area: float | None
+    obedient: float | None
     regret: float | None
     failed: tuple[str, ...]
     samples: float

@@ -22,17 +22,22 @@ PLACEHOLDER = "<evaluated>"
 ACCUMULATED = 4  # photos of a step, one at a time, as in the README of the script
 STEPS = 3000
 RATE = "5.0e-04"
+CHECKPOINTS = 20  # saved on the way, for the curve
 _RUNNER = ("-m", "retrato.evaluation.run_script")
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedByPeer:
-    """The file that the script wrote, how many steps it made, and how long its process took."""
+    """The file that the script wrote, how many steps it made, and how long its process took.
+
+    `checkpoints` are the files on the way and the last one, each with its step and the seconds since the process began.
+    """
 
     file: Path
     steps: int
     samples: int
     seconds: float
+    checkpoints: tuple[tuple[int, float, Path], ...]
 
 
 def check_peer(script: Path, model: str | Path, components: Components) -> None:
@@ -56,7 +61,8 @@ def learn_with_peer(
     for number, photo in enumerate(person.learned):
         photo.image.save(photos / f"{number:03}.png")
     steps = STEPS if samples is None else max(1, samples // ACCUMULATED)
-    started = time.perf_counter()
+    save_every = max(1, steps // CHECKPOINTS)
+    began, started = time.time(), time.perf_counter()
     done = subprocess.run(
         [
             sys.executable, *_RUNNER, str(script.resolve()),
@@ -65,7 +71,7 @@ def learn_with_peer(
             f"--initializer_token={word}", f"--num_vectors={vectors}", f"--resolution={components.defaults.size}",
             "--train_batch_size=1", f"--gradient_accumulation_steps={ACCUMULATED}", f"--max_train_steps={steps}",
             f"--learning_rate={RATE}", "--scale_lr", "--lr_scheduler=constant", "--lr_warmup_steps=0",
-            f"--save_steps={steps + 1}", f"--checkpointing_steps={steps + 1}", "--mixed_precision=no",
+            f"--save_steps={save_every}", f"--checkpointing_steps={steps + 1}", "--mixed_precision=no",
             f"--seed={seed % 2**32}", f"--output_dir={folder / 'out'}", f"--logging_dir={folder / 'logs'}",
         ],
         env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DIFFUSERS_VERBOSITY": "error"},
@@ -79,4 +85,10 @@ def learn_with_peer(
     if done.returncode or not file.is_file():
         said = [line for line in re.split(r"[\r\n]+", done.stderr) if line.strip()]
         raise TrainingError(f"{script} failed on {person.name}: {said[-1] if said else done.returncode}")
-    return LearnedByPeer(file, steps, steps * ACCUMULATED, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    saved = [
+        (step, path.stat().st_mtime - began, path)
+        for step in range(save_every, steps, save_every)
+        if (path := file.with_name(f"{file.stem}-steps-{step}.safetensors")).is_file()
+    ]
+    return LearnedByPeer(file, steps, steps * ACCUMULATED, seconds, (*saved, (steps, seconds, file)))

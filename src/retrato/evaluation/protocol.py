@@ -18,14 +18,15 @@ from retrato.evaluation.peer import PEER, check_peer, learn_with_peer
 from retrato.evaluation.people import Person, find_people
 from retrato.evaluation.prompts import drawing_plan, read_prompts
 from retrato.evaluation.report import write_evaluation
-from retrato.evaluation.statistics import area_under, interval, resampled_scores
+from retrato.evaluation.statistics import area_under, best_obedient, interval, resampled_scores
 from retrato.evaluation.summary import compare
 from retrato.model import Scorer
 from retrato.settings import EvaluateSettings, RecipeName, TrainSettings
 from retrato.studio import Studio
-from retrato.training import RECIPES, Candidate, Finished, Prepared, Stepped, TrainingEvent, train
+from retrato.training import RECIPES, Finished, Prepared, Stepped, TrainingEvent, train
 from retrato.training.captions import class_phrase
 from retrato.training.drawing import save_as
+from retrato.training.report.appendix import PACKAGES, package_version
 
 NAME = "evaluated-1"
 WEIGHTS = (0.6, 0.8, 1.0, 1.2, 1.4)
@@ -34,17 +35,25 @@ FIRST_SEED = 2_000_003  # of the pictures: none that a recipe picks by
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    """An embedding on the way, and what had been spent until then; `is_average` is the moving average of vectors."""
+
+    file: Path
+    samples: int
+    seconds: float
+    is_average: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Learned:
-    """A finished training: its file, its cost, and the checkpoints on the way with the seconds at each."""
+    """A finished training: its file, its cost, and the checkpoints on the way."""
 
     file: Path
     steps: int
     samples: int
     picked_samples: int
     seconds: float
-    candidates: tuple[Candidate, ...] = ()
-    samples_per_step: int = 1
-    seconds_at: dict[int, float] = dataclasses.field(default_factory=dict)
+    checkpoints: tuple[_Checkpoint, ...]
 
 
 def evaluate(
@@ -105,7 +114,7 @@ def evaluate(
         resampled=tuple(resampled),
         settings=settings,
         class_word_rank1=court.class_word_rank1(),
-        judge="the scorer that also stops and picks" if judge is None else "a scorer of its own",
+        judge=_judge_in_words(studio, scorer),
         facts=_facts(studio, people, settings, court),
         out=out,
         seconds=time.perf_counter() - started,
@@ -127,7 +136,16 @@ def _learn_with_peer(studio: Studio, person: Person, settings: EvaluateSettings,
         seed=seed,
         folder=folder,
     )
-    return _Learned(found.file, found.steps, found.samples, found.samples, found.seconds)
+    return _Learned(
+        file=found.file,
+        steps=found.steps,
+        samples=found.samples,
+        picked_samples=found.samples,
+        seconds=found.seconds,
+        checkpoints=tuple(
+            _Checkpoint(file, step * found.samples // found.steps, seconds) for step, seconds, file in found.checkpoints
+        ),
+    )
 
 
 def _training(settings: EvaluateSettings, person: Person, recipe: RecipeName, seed: int) -> TrainSettings:
@@ -171,9 +189,10 @@ def _learn(
         samples=finished.samples,
         picked_samples=finished.picked_step * per_step,
         seconds=finished.times["train"],
-        candidates=finished.candidates,
-        samples_per_step=per_step,
-        seconds_at=seconds_at,
+        checkpoints=tuple(
+            _Checkpoint(each.file, each.step * per_step, seconds_at.get(each.step, 0.0), each.is_average)
+            for each in finished.candidates
+        ),
     )
 
 
@@ -190,6 +209,7 @@ def _measured(
     embedding = read_embedding(learned.file)
     learning, regret = ((), None) if settings.quick else _learning_curve(court, person, learned)
     weights = () if settings.quick else _weight_curve(court, person, embedding)
+    reached = [(point.scores["prompt_fidelity"], point.scores["identity"]) for point in weights]
     pictures = [
         save_as(picture, place / "pictures" / f"{cell:03}.png") for cell, picture in enumerate(verdict.pictures)
     ]
@@ -209,9 +229,8 @@ def _measured(
         seconds=learned.seconds,
         learning=learning,
         weights=weights,
-        area=area_under([(point.scores["prompt_fidelity"], point.scores["identity"]) for point in weights])
-        if weights
-        else None,
+        area=area_under(reached) if reached else None,
+        obedient=best_obedient(reached),
         regret=regret,
         embedding=learned.file,
         pictures=tuple(pictures),
@@ -220,19 +239,14 @@ def _measured(
 
 def _learning_curve(court: Court, person: Person, learned: _Learned) -> tuple[tuple[Point, ...], float | None]:
     """Gives the scores of every checkpoint, and how much better than the picked one the best of all candidates is."""
-    points, harmonic = [], {}
-    for candidate in learned.candidates:
-        scores = court.quick_scores(read_embedding(candidate.file), person, NAME, CURVE_CELLS)
-        harmonic[_key(candidate)] = scores["harmonic"]
-        if not candidate.is_average:
-            samples = candidate.step * learned.samples_per_step
-            points.append(Point(samples, learned.seconds_at.get(candidate.step, 0.0), scores))
+    points, harmonic = [], []
+    for checkpoint in learned.checkpoints:
+        scores = court.quick_scores(read_embedding(checkpoint.file), person, NAME, CURVE_CELLS)
+        harmonic.append(scores["harmonic"])
+        if not checkpoint.is_average:
+            points.append(Point(checkpoint.samples, checkpoint.seconds, scores))
     picked = court.quick_scores(read_embedding(learned.file), person, NAME, CURVE_CELLS)["harmonic"]
-    return tuple(points), max(harmonic.values()) - picked if harmonic else None
-
-
-def _key(candidate: Candidate) -> tuple[int, bool]:
-    return candidate.step, candidate.is_average
+    return tuple(points), max(harmonic) - picked if harmonic else None
 
 
 def _weight_curve(court: Court, person: Person, embedding: Embedding) -> tuple[Point, ...]:
@@ -242,16 +256,26 @@ def _weight_curve(court: Court, person: Person, embedding: Embedding) -> tuple[P
     )
 
 
+def _judge_in_words(studio: Studio, scorer: Scorer) -> str:
+    """Gives who judges: a scorer from elsewhere may have the very weights of the model's own."""
+    own = studio.scorer
+    is_own = own is not None and own.hash == scorer.hash
+    return "the scorer that also stops and picks" if is_own else "a scorer of its own"
+
+
 def _facts(studio: Studio, people: Sequence[Person], settings: EvaluateSettings, court: Court) -> dict[str, object]:
     """Gives what the figures mean nothing without."""
     kept = [len(person.judged_by) for person in people]
     return {
         "model": studio.components.name,
         "model_hash": studio.components.hash,
+        "judge_hash": court.scorer.hash,
+        "versions": {package: package_version(package) for package in PACKAGES},
         "settings": settings.model_dump(),
         "people": len(people),
         "photos_learned_from": plain_statistics.mean(len(person.learned) for person in people),
         "photos_judged_by": plain_statistics.mean(kept),
+        "judged_by": {person.name: [photo.path.name for photo in person.judged_by] for person in people},
         "pictures_judged": len(court.cells),
         "device": str(studio.components.device),
     }

@@ -101,7 +101,8 @@ def _figure(value: float | None, decimals: int = 2) -> str:
 
 
 def _everyone(measured: Sequence[Measured]) -> list[tuple[str, ...]]:
-    head = ("person", "recipe", "seed", "identity", "prompt", "harmonic", "rank-1", "closest", "picked at", "samples")
+    head = ("person", "recipe", "seed", "identity", "prompt", "harmonic", "rank-1", "identity at prompt 0.9", "closest",
+            "picked at", "samples")  # fmt: skip
     body = [
         (
             one.person,
@@ -109,6 +110,7 @@ def _everyone(measured: Sequence[Measured]) -> list[tuple[str, ...]]:
             f"{one.seed}",
             *(f"{one.scores[name]:.2f}" for name in one.scores),
             _figure(one.rank1),
+            _figure(one.obedient),
             f"{one.closest:.2f}",
             f"{one.picked_samples}",
             f"{one.samples}",

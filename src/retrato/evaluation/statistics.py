@@ -51,6 +51,11 @@ def over_people(resampled: Mapping[str, Sequence[Tensor]], seed: int) -> Tensor:
     return people[chosen, torch.arange(draws)].mean(dim=0)
 
 
+def best_obedient(points: Sequence[tuple[float, float]], least: float = 0.9) -> float | None:
+    """Gives the highest y of the points (x, y) with an x of at least `least`, None where there is none."""
+    return max((y for x, y in points if x >= least), default=None)
+
+
 def area_under(points: Sequence[tuple[float, float]]) -> float:
     """Gives the area between (0, 0) and the points (x, y) that no other surpasses in both, each cut to 0..1."""
     cut = sorted(((min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)) for x, y in points), reverse=True)

@@ -105,11 +105,12 @@ def _summary(
         satisfied=_mean([one.satisfied for one in own]),
         rank1=_mean([one.rank1 for one in own]),
         area=_mean([one.area for one in own]),
+        obedient=_mean([one.obedient for one in own]),
         regret=_mean([one.regret for one in own]),
         failed=tuple(dict.fromkeys(one.person for one in own if one.scores["identity"] < FAILED_BELOW)),
         samples=plain_statistics.mean(one.samples for one in own),
         seconds=plain_statistics.mean(one.seconds for one in own),
-        reached=len(reached) if target else None,
+        reached=len(reached) if target and any(one.learning for one in own) else None,
         to_quality={
             "samples": plain_statistics.median(samples for samples, _ in reached),
             "seconds": plain_statistics.median(seconds for _, seconds in reached),

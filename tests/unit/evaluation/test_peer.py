@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torchvision import transforms
 parser = argparse.ArgumentParser()
 for name in ("pretrained_model_name_or_path", "train_data_dir", "placeholder_token", "num_vectors", "max_train_steps",
-             "output_dir", "initializer_token"):
+             "output_dir", "initializer_token", "save_steps"):
     parser.add_argument("--" + name)
 asked, _ = parser.parse_known_args()
 out = pathlib.Path(asked.output_dir)
@@ -25,6 +25,9 @@ flips = transforms.RandomHorizontalFlip().p
 (out / "asked.json").write_text(json.dumps(vars(asked) | {"photos": photos, "flips": flips}))
 width = json.loads((pathlib.Path(asked.pretrained_model_name_or_path) / "text_encoder/config.json").read_text())
 vectors = torch.zeros(int(asked.num_vectors), width["hidden_size"])
+for step in range(1, int(asked.max_train_steps) + 1):
+    if step % int(asked.save_steps) == 0:
+        save_file({asked.placeholder_token: vectors + step}, out / f"learned_embeds-steps-{step}.safetensors")
 save_file({asked.placeholder_token: vectors}, out / "learned_embeds.safetensors")
 """
 
@@ -51,6 +54,23 @@ def test_the_script_learns_from_the_photos_that_training_may_see(
     compared = events[-1]
     assert isinstance(compared, Compared)
     assert [one.recipe for one in compared.summaries] == ["retrato", "diffusers"]
+
+
+def test_its_checkpoints_make_a_curve_beside_ours(
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
+) -> None:
+    told = settings.changed(quick=False, samples=12)
+    events = list(evaluate(studio, people / "ana", told, out=tmp_path / "out"))
+    _, peer = (event for event in events if isinstance(event, Measured))
+    assert [point.at for point in peer.learning] == [4, 8, 12]
+    times = [point.seconds for point in peer.learning]
+    assert times == sorted(times)
+    assert times[-1] == peer.seconds
+    assert peer.regret is not None
+    assert peer.regret >= 0, "its last step is what it leaves, and is one of those compared"
+    compared = events[-1]
+    assert isinstance(compared, Compared)
+    assert compared.summaries[1].reached is not None
 
 
 def test_what_the_script_says_is_passed_on(

@@ -9,6 +9,7 @@ from retrato.evaluation import Compared, Measured, Started, evaluate
 from retrato.settings import EvaluateSettings
 from retrato.studio import Studio
 from retrato.training import Finished
+from tests.unit.training.conftest import ColourScorer
 
 
 @pytest.fixture
@@ -37,6 +38,9 @@ def test_everyone_is_learned_by_every_recipe_and_judged(
     assert compared.class_word_rank1 == 0.5  # of two people, the class word's picture is always one of them
     record = json.loads(compared.record.read_text())
     assert record["facts"]["photos_judged_by"] == 2
+    assert {name: len(files) for name, files in record["facts"]["judged_by"].items()} == {"ana": 2, "rui": 2}
+    assert record["facts"]["judge_hash"]
+    assert record["facts"]["versions"]["torch"] == torch.__version__
     assert len(record["measured"]) == 4
     page = compared.report.read_text()
     assert page.count("<img") == 8
@@ -44,6 +48,17 @@ def test_everyone_is_learned_by_every_recipe_and_judged(
     assert studio.library.names == []
     for run in (tmp_path / "out").rglob("run.json"):
         assert len(json.loads(run.read_text())["photos"]) == 6, "the two that judge are no part of the run"
+
+
+def test_a_judge_with_the_weights_of_the_models_own_scorer_is_no_judge_of_its_own(
+    studio: Studio, people: Path, settings: EvaluateSettings, scorer: ColourScorer, tmp_path: Path
+) -> None:
+    other = ColourScorer()
+    other.hash = "another"
+    for judge, words in ((ColourScorer(), "also stops and picks"), (other, "of its own")):
+        *_, compared = evaluate(studio, people / "ana", settings, out=tmp_path / words, judge=judge)
+        assert isinstance(compared, Compared)
+        assert words in compared.judge
 
 
 def test_curves_of_checkpoints_and_weights(
@@ -60,6 +75,8 @@ def test_curves_of_checkpoints_and_weights(
     assert one.regret is not None
     assert one.regret >= 0
     assert one.area is not None
+    obedient = [point.scores["identity"] for point in one.weights if point.scores["prompt_fidelity"] >= 0.9]
+    assert one.obedient == (max(obedient) if obedient else None)
     assert one.rank1 is None, "there is nobody else to be taken for"
     assert len(one.pictures) == 4
     assert one.diversity is not None

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from retrato.evaluation.statistics import area_under, interval, over_people, resampled_scores
+from retrato.evaluation.statistics import area_under, best_obedient, interval, over_people, resampled_scores
 from retrato.training.scores import Cells, Yardstick, score
 
 
@@ -56,3 +56,9 @@ def test_people_who_differ_widen_the_interval_and_trainings_of_one_person_do_not
 )
 def test_area(points: list[tuple[float, float]], area: float) -> None:
     assert area_under(points) == pytest.approx(area)
+
+
+def test_the_best_likeness_counts_where_prompts_are_still_followed() -> None:
+    points = [(1.05, 0.4), (0.9, 0.7), (0.89, 0.95)]
+    assert best_obedient(points) == 0.7
+    assert best_obedient(points[2:]) is None

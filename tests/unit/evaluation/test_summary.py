@@ -17,7 +17,7 @@ def measured(person: str, recipe: str, identity: float, learning: tuple[Point, .
     return Measured(
         person=person, recipe=recipe, seed=0, scores=scores(identity), intervals={}, satisfied=None, diversity=None,
         closest=0.5, rank1=None, steps=4, samples=400, picked_samples=400, seconds=8.0, learning=learning, weights=(),
-        area=None, regret=None, embedding=Path("x"), pictures=(),
+        area=None, obedient=None, regret=None, embedding=Path("x"), pictures=(),
     )  # fmt: skip
 
 
@@ -79,3 +79,8 @@ def test_differences_are_to_the_first_recipe_and_failures_are_named() -> None:
     assert high == pytest.approx(-0.2)
     assert (ours.failed, theirs.failed) == ((), ("rui",))
     assert ours.reached is None
+
+
+def test_who_left_no_checkpoints_is_not_said_to_miss_the_quality() -> None:
+    found = compared(measured("ana", "retrato", 0.9), measured("ana", "a1111", 0.8, curve(0.5, 0.8)))
+    assert [one.reached for one in found.summaries] == [None, 1]
