@@ -274,6 +274,23 @@ def test_five_in_a_row_go_back_to_the_last_good_vectors(
     assert (run["skipped_steps"], run["rollbacks"]) == (5, 1)
 
 
+@pytest.mark.parametrize("stop_at", [3, 5, 7])
+def test_a_run_that_is_resumed_among_bad_steps_goes_back_to_the_same_vectors(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stop_at: int
+) -> None:
+    """Good is what was judged at step 2, not what the run was resumed with."""
+    settings = quick.changed(steps=10, evaluate_every=2, save_every=10)
+    with monkeypatch.context() as patched:
+        patched.setattr(answer, "gradients", Poisoned(range(4, 9), False))
+        list(run_training(settings, "whole"))
+    monkeypatch.setattr(answer, "gradients", Poisoned(range(4, 9), False))
+    first = run_training(settings, "parts")
+    next(event for event in first if isinstance(event, Stepped) and event.step == stop_at)
+    first.close()
+    list(run_training(settings, "parts", resume=True))
+    assert final_state(tmp_path / "parts") == final_state(tmp_path / "whole")
+
+
 def test_after_three_ways_back_it_stops_with_a_sentence(
     run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
