@@ -142,6 +142,11 @@ def _found_state(run: Run, resume: bool) -> State:
         raise SettingsError(
             f"the photos are not those that {run.folder.path} was started with: put them back, or start anew"
         )
+    if found.facts.get("texts", run.facts["texts"]) != run.facts["texts"]:  # older runs do not say them
+        raise SettingsError(
+            f"the captions or the template are not those that {run.folder.path} was started with: "
+            "put them back, or start anew"
+        )
     return found.state
 
 
@@ -184,9 +189,7 @@ def _learn(run: Run, state: State) -> Generator[TrainingEvent | Wanted, Answer |
     return state, reason
 
 
-def _one_step(
-    run: Run, state: State, autocast: bool
-) -> Generator[Wanted, Answer | None, tuple[State, float, float]]:
+def _one_step(run: Run, state: State, autocast: bool) -> Generator[Wanted, Answer | None, tuple[State, float, float]]:
     """Gives the state after one step, its loss and its rate; a step with anything that is not a number is skipped."""
     plan = run.plan
     answer = yield Wanted(run, state, autocast)

@@ -217,6 +217,39 @@ def test_resuming_with_other_photos_is_refused(
         list(train(tiny_components, photos[:-1], quick, run_folder=tmp_path / "run", resume=True))
 
 
+def test_resuming_with_other_captions_or_another_template_is_refused(
+    run_training: Start,
+    quick: TrainSettings,
+    tiny_components: Components,
+    photos: list[Photo],
+    tmp_path: Path,
+) -> None:
+    """The template's name is the same, what is in it is not."""
+    template = tmp_path / "words.txt"
+    template.write_text("a photo of [name]\n")
+    settings = quick.changed(template=str(template))
+    list(run_training(settings))
+    template.write_text("a portrait of [name]\n")
+    with pytest.raises(SettingsError, match="the captions or the template are not those"):
+        list(run_training(settings, resume=True))
+    template.write_text("a photo of [name]\n")
+    described = [dataclasses.replace(photo, caption="a blue hat") for photo in photos]
+    with pytest.raises(SettingsError, match="the captions or the template are not those"):
+        list(train(tiny_components, described, settings, run_folder=tmp_path / "run", resume=True))
+    assert isinstance(list(run_training(settings, resume=True))[-1], Finished)
+
+
+def test_previews_may_begin_when_a_run_is_resumed(run_training: Start, quick: TrainSettings, tmp_path: Path) -> None:
+    list(run_training(quick, "whole"))
+    first = run_training(quick, "parts")
+    next(event for event in first if isinstance(event, Stepped) and event.step == 2)
+    first.close()
+    rest = list(run_training(quick.changed(preview_every=2, preview_prompt="[name]"), "parts", resume=True))
+    assert [event.step for event in of_kind(rest, Previewed)] == [4, 6]
+    picked = [tmp_path / part / "ana-t1.safetensors" for part in ("parts", "whole")]
+    assert picked[0].read_bytes() == picked[1].read_bytes()
+
+
 def test_a_resumed_run_may_be_longer(run_training: Start, quick: TrainSettings) -> None:
     list(run_training(quick))
     finished = list(run_training(quick.changed(steps=9), resume=True))[-1]
