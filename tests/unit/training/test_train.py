@@ -16,10 +16,11 @@ from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError, PhotoError, SettingsError, TrainingError
 from retrato.generation import read_infotext
 from retrato.hypernetworks import read_hypernetwork
-from retrato.model import Components
+from retrato.model import Components, initial_vectors
 from retrato.photos import Photo
 from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training import (
+    RECIPES,
     Evaluated,
     Finished,
     Picked,
@@ -71,6 +72,25 @@ def test_tells_the_whole_story_in_order(run_training: Start, quick: TrainSetting
     assert finished.stop_reason == "all 6 steps are done"
     assert finished.run_folder == tmp_path / "run"
     assert sum(finished.times.values()) == pytest.approx(finished.seconds)
+
+
+@pytest.mark.parametrize(("losses", "words"), [((0.5, 0.4, 0.3), "hat"), ((0.5, math.nan, 0.5), "person")])
+def test_words_race_for_the_start_by_their_loss(
+    run_training: Start,
+    quick: TrainSettings,
+    tiny_components: Components,
+    monkeypatch: pytest.MonkeyPatch,
+    losses: tuple[float, ...],
+    words: str,
+) -> None:
+    recipe = dataclasses.replace(RECIPES["retrato"], start_words="cat | hat", initial_noise=0.0)
+    monkeypatch.setattr("retrato.training.prepare.RECIPES", {"retrato": recipe})
+    said = iter([*losses, *[0.2] * 100])
+    monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(said))
+    finished = list(run_training(quick.changed(learning_rate="0", steps=1)))[-1]
+    assert isinstance(finished, Finished)
+    (expected,) = initial_vectors(tiny_components, words, 2)
+    assert torch.equal(read_embedding(finished.file).vectors[0], expected)
 
 
 def test_candidates_are_saved_where_they_are_asked_for_judged_or_not(
