@@ -19,9 +19,10 @@ Trainings run to their end and the last step counts, unless the lever asks for `
     average of the tail   (as it is: the last step counts)             average_over=50
     early stop            (as it is: all steps are made)               patience=6,evaluate_every=25
     weights by timestep   (the recipe has none)                        weighting=half_min_snr
+    race of starts        (the recipe has none)                        start_words=man|woman|old man|old woman
 
-where the right column follows `recipe=a1111,`. A race of initialisations and ordered vectors are in neither recipe,
-and the drawn people come without masks.
+where the right column follows `recipe=a1111,`; the last two can be added to the recipe alone as well. Ordered vectors
+are in neither recipe, and the drawn people come without masks.
 
 Likeness is the independent judge's, on a scale from the class word's pictures (0) to fresh renders of the person (1),
 beside the share of pictures nearest to their own person among twenty; prompt fidelity is the scorer's. One line per

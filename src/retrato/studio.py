@@ -194,14 +194,15 @@ class Studio:
         something unknown, PhotoError for photos that cannot be used, ModelError where there is no scorer.
         """
         artefact = self.find(name_or_file)
-        list_photos(photos)
         usable, _ = read_photos(photos, shorter_side=self.components.defaults.size)
         judge = self.scorer if scorer is None else load_scorer(scorer, device=self.device)
         if judge is None:
             raise ModelError(f"{self.model} brings no scorer: name a model folder that does with --scorer")
-        known = seen_photos(self.home / "textual_inversion", artefact.name)
-        seen = [photo.path.name for photo in usable if photo_hash(photo) in known]
-        return judge_artefact(self.components, artefact, usable, judge, seen=seen)
+        seen: set[str] = set()
+        for side, known in seen_photos(self.home / "textual_inversion", artefact.name).items():
+            as_then, _ = read_photos(photos, shorter_side=side or self.components.defaults.size)
+            seen |= {photo.path.name for photo in as_then if photo_hash(photo) in known}
+        return judge_artefact(self.components, artefact, usable, judge, seen=sorted(seen))
 
     def find(self, name_or_file: str | Path) -> Artefact:
         """Gives the embedding or hypernetwork of that name, or in that file; raises EmbeddingError or so."""

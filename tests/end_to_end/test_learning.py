@@ -99,6 +99,14 @@ def test_a_score_says_what_taints_it(
     seen = retrato("score", "ana-t1", "--photos", photos, *options)
     assert seen.json["tainted"] is True
     assert "6 of 6 photos were used in its training" in seen.json["taints"][0]
+    # Whatever size they were trained at: read smaller or larger, their pixels would be those of other photos.
+    large = tmp_path / "large"
+    large.mkdir()
+    for number in range(6):
+        draw_photo(number).rotate(10).resize((128, 128)).save(large / f"{number}.png")
+    assert train("--width", "80", "--height", "80", name="ana-t2", folder=large).code == 0
+    seen = retrato("score", "ana-t2", "--photos", large, *options)
+    assert "6 of 6 photos were used in its training" in seen.json["taints"][-1]
     unknown = retrato("score", "nobody-1", "--photos", others, *options)
     assert (unknown.code, "no embedding called 'nobody-1'" in unknown.err) == (2, True)
 

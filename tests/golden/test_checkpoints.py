@@ -28,3 +28,7 @@ def test_the_state_of_an_earlier_version_is_found(folder: Path) -> None:
         assert all(torch.equal(a, b) for a, b in zip(getattr(state, name), expected, strict=True)), name
     assert (state.step, state.updates, state.rate_scale, state.skipped) == (10, 9, 0.5, 1)
     assert (state.evaluations, state.saved) == (((5, 0.25), (10, 0.125)), (5, 10))
+    is_first_format = folder.name == "0.1.0"  # what is good was not in it: what there was then counts
+    expected, updates = (vectors, 9) if is_first_format else (tuple(each * 0.5 for each in vectors), 4)
+    assert all(torch.equal(a, b) for a, b in zip(state.good_parameters, expected, strict=True))
+    assert state.good_updates == updates

@@ -21,10 +21,12 @@ from retrato.files import write_atomic
 from retrato.training.optimizer import State, is_finite
 from retrato.training.run_folder import RunFolder
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 3
-# Field of the state -> its name in the file, which is older than the field's.
+# Field of the state -> its name in the file, which may be older than the field's.
 _TENSORS = {"parameters": "vectors", "mean": "mean", "square": "square", "average": "average", "best": "best"}
+# Fields that are mostly the very same as another, and then not in the file (in format 1 never).
+_COPIES = {f"good_{name}": name for name in ("parameters", "mean", "square", "average")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,17 @@ def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> Pat
 
     Raises TrainingError for a state with numbers that are none; such a file is never written.
     """
-    if not all(is_finite(getattr(state, name)) for name in _TENSORS):
+    if not all(is_finite(getattr(state, name)) for name in (*_TENSORS, *_COPIES)):
         raise TrainingError(f"what was learned by step {state.step} holds numbers that are none: it was not saved")
     tensors = {
         f"{written}.{number}": each.contiguous().clone()
-        for name, written in _TENSORS.items()
+        for name, written in (_TENSORS | _apart(state)).items()
         for number, each in enumerate(getattr(state, name))
     }
     counts = {
-        field.name: getattr(state, field.name) for field in dataclasses.fields(state) if field.name not in _TENSORS
+        field.name: getattr(state, field.name)
+        for field in dataclasses.fields(state)
+        if field.name not in _TENSORS | _COPIES
     }
     # One entry only: the order of several is a matter of chance, and equal states should make equal files.
     content = save(tensors, {"retrato": json.dumps({"format": FORMAT, "counts": counts, "facts": facts})})
@@ -99,16 +103,25 @@ def _read(file: Path) -> tuple[State, Mapping[str, Any]]:
         raise ValueError("the checksum does not match")
     length = int.from_bytes(content[:8], "little")
     said = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["retrato"])
-    if said["format"] != FORMAT:
+    if said["format"] not in (1, FORMAT):
         raise ValueError(f"format {said['format']} is not known")
     found = load(content)
-    count = len(found) // len(_TENSORS)
+    count = sum(name.startswith("vectors.") for name in found)
     fields: dict[str, Any] = said["counts"]
+    fields.setdefault("good_updates", fields["updates"])
     fields["evaluations"] = tuple((int(step), float(loss)) for step, loss in fields["evaluations"])
     fields["saved"] = tuple(fields["saved"])
     for name, written in _TENSORS.items():
         fields[name] = tuple(found[f"{written}.{number}"] for number in range(count))
+    for name, same in _COPIES.items():
+        is_apart = f"{name}.0" in found
+        fields[name] = tuple(found[f"{name}.{number}"] for number in range(count)) if is_apart else fields[same]
     return State(**fields), said["facts"]
+
+
+def _apart(state: State) -> dict[str, str]:
+    """Gives the fields of `_COPIES` that differ from what they are mostly the same as, with their names in the file."""
+    return {name: name for name, same in _COPIES.items() if getattr(state, name) is not getattr(state, same)}
 
 
 def _steps(folder: Path) -> list[int]:

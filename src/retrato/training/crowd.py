@@ -146,7 +146,7 @@ def _losses(
     components: Components, wanted: Sequence[Wanted], leaves: Sequence[Parameters], pieces: Sequence[_Piece]
 ) -> Tensor:
     """Gives the loss of each example of one pass."""
-    first = wanted[pieces[0].whose].run
+    first = wanted[pieces[0].whose]
     vectors = {wanted[piece.whose].run.settings.name: leaves[piece.whose] for piece in pieces}
     conditioning = encode(components, [chunks for piece in pieces for chunks in piece.chunks], vectors)
     batch = Batch(
@@ -156,8 +156,7 @@ def _losses(
         tuple(text for piece in pieces for text in piece.batch.texts),
         _masks([piece.batch for piece in pieces]),
     )
-    autocast = any(wanted[piece.whose].autocast for piece in pieces)
-    return losses(components, first.diffusion, batch, conditioning, autocast)
+    return losses(components, first.run.diffusion, batch, conditioning, first.autocast)
 
 
 def _masks(batches: Sequence[Batch]) -> Tensor | None:
@@ -170,7 +169,7 @@ def _masks(batches: Sequence[Batch]) -> Tensor | None:
 
 
 def _passes(components: Components, wanted: Sequence[Wanted], at_once: int) -> Iterable[list[_Piece]]:
-    """Gives the examples of all lessons in passes: of one shape and one length of text, at most `at_once` in each."""
+    """Gives the examples of all lessons in passes of at most `at_once`: of one shape, length of text and precision."""
     alike: dict[tuple[object, ...], list[_Piece]] = {}
     for whose, one in enumerate(wanted):
         plan, taken = one.run.plan, {one.run.settings.name: len(one.state.parameters[0])}
@@ -183,7 +182,7 @@ def _passes(components: Components, wanted: Sequence[Wanted], at_once: int) -> I
             for start in range(0, len(chunks), at_once):
                 few = slice(start, start + at_once)
                 piece = _Piece(whose, part.part(few), chunks[few], weights[few])
-                alike.setdefault((longest, *part.latents.shape[1:]), []).append(piece)
+                alike.setdefault((longest, one.autocast, *part.latents.shape[1:]), []).append(piece)
     for pieces in alike.values():
         one_pass: list[_Piece] = []
         for piece in pieces:

@@ -15,6 +15,7 @@ Converting the weights once instead of at each use gains 2 % and doubles their m
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -30,30 +31,45 @@ def frozen(components: Components, batch_size: int, cells: int) -> Iterator[bool
     """While open, no weight of the model takes a gradient; on leaving, everything is as it was.
 
     Gives whether the U-Net is to run under bfloat16 autocast: on a CPU that multiplies bfloat16 itself, from a batch of
-    four on, with plain attention. `cells` is the number of cells (height times width) of the latents.
+    four on, with plain attention. `cells` is the number of cells (height times width) of the latents. Several may be
+    open at once and end in any order, as the trainings of a crowd do.
     """
     asked_gradients = [
         weight for module in components.modules for weight in module.parameters() if weight.requires_grad
     ]
     training = [module for module in components.modules if module.training]
     autocast = uses_bfloat16(components, batch_size, cells)
-    processors = dict(components.unet.attn_processors)
     try:
         for module in components.modules:
             module.requires_grad_(False)
             module.eval()
-        if autocast:
-            from diffusers.models.attention_processor import AttnProcessor
-
-            components.unet.set_attn_processor(AttnProcessor())
-        yield autocast
+        with _plain_attention(components.unet) if autocast else contextlib.nullcontext():
+            yield autocast
     finally:
-        if autocast:
-            components.unet.set_attn_processor(processors)
         for weight in asked_gradients:
             weight.requires_grad_(True)
         for module in training:
             module.train()
+
+
+@contextlib.contextmanager
+def _plain_attention(unet: Any) -> Iterator[None]:
+    """While open, attention is computed as plain products; the last of several to end puts back what was before."""
+    from diffusers.models.attention_processor import AttnProcessor
+
+    before = dict(unet.attn_processors)
+    plain = next(iter(before.values()))
+    if not hasattr(plain, "users"):
+        plain = AttnProcessor()
+        plain.users, plain.stands_for = 0, before
+        unet.set_attn_processor(plain)
+    plain.users += 1
+    try:
+        yield
+    finally:
+        plain.users -= 1
+        if not plain.users:
+            unet.set_attn_processor(plain.stands_for)
 
 
 def uses_bfloat16(components: Components, batch_size: int, cells: int) -> bool:

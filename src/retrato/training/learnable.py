@@ -48,6 +48,7 @@ class Learnable:
                 gradients flow to them. `step` is what drop-out is drawn for, None where there is to be none
     artefact    (parameters, step, facts) -> what can be kept
     lengths     (parameters) -> a few figures that say how far they are from nothing
+    others      what may be started from instead, if it turns out to be nearer
     """
 
     start: Parameters
@@ -56,6 +57,7 @@ class Learnable:
     entered: Callable[[Parameters, int | None], AbstractContextManager[Encode]]
     artefact: Callable[[Parameters, int, Mapping[str, str]], Artefact]
     lengths: Callable[[Parameters], tuple[float, ...]]
+    others: tuple[Parameters, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +147,14 @@ def vocabulary_norms(components: Components) -> tuple[float, ...]:
 
 def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> Learnable:
     name, norms = settings.name, vocabulary_norms(components)
-    start = []
-    first = initial_vectors(components, settings.initializer_text, settings.vectors_per_token)
-    for encoder, (vectors, norm) in enumerate(zip(first, norms, strict=True)):
-        noise = torch.randn(vectors.shape, generator=generator(plan.seed, "start", encoder))
-        start.append(vectors + noise * (plan.initial_noise * norm / vectors.shape[1] ** 0.5))
+
+    def start(words: str) -> Parameters:
+        found = []
+        first = initial_vectors(components, words, settings.vectors_per_token)
+        for encoder, (vectors, norm) in enumerate(zip(first, norms, strict=True)):
+            noise = torch.randn(vectors.shape, generator=generator(plan.seed, "start", encoder))
+            found.append(vectors + noise * (plan.initial_noise * norm / vectors.shape[1] ** 0.5))
+        return tuple(found)
 
     @contextlib.contextmanager
     def entered(vectors: Parameters, step: int | None) -> Iterator[Encode]:
@@ -159,12 +164,13 @@ def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> L
         return Embedding(name, vectors, step, components.name, components.hash, facts)
 
     return Learnable(
-        start=tuple(start),
+        start=start(settings.initializer_text),
         units=norms,
         subject=name,
         entered=entered,
         artefact=artefact,
         lengths=lambda vectors: tuple(float(norm) for each in vectors for norm in each.norm(dim=1)),
+        others=tuple(start(words.strip()) for words in plan.start_words.split("|") if words.strip()),
     )
 
 

@@ -26,7 +26,8 @@ class State:
     `mean` and `square` are Adam's moments after `updates` updates, `average` the moving average of the parameters.
     `rate_scale` halves with each loss that is not a number; `skipped` counts those, `skipped_in_a_row` the latest ones
     and `rollbacks` how often the last good parameters had to be taken back. `evaluations` holds (step, loss) and
-    `saved` the steps of the candidates on disk. `best` are the parameters of the least loss so far.
+    `saved` the steps of the candidates on disk. `best` are the parameters of the least loss so far. What begins with
+    `good_` is what there is to go back to: parameters, moments and so on of the latest sound evaluation, or the start.
     """
 
     parameters: Parameters
@@ -34,6 +35,11 @@ class State:
     square: Parameters
     average: Parameters
     best: Parameters
+    good_parameters: Parameters
+    good_mean: Parameters
+    good_square: Parameters
+    good_average: Parameters
+    good_updates: int = 0
     step: int = 0
     updates: int = 0
     rate_scale: float = 1.0
@@ -52,7 +58,17 @@ class State:
 def first_state(parameters: Parameters) -> State:
     """Gives the state before the first step."""
     zeros = tuple(torch.zeros_like(each) for each in parameters)
-    return State(parameters, mean=zeros, square=zeros, average=parameters, best=parameters)
+    return State(
+        parameters,
+        mean=zeros,
+        square=zeros,
+        average=parameters,
+        best=parameters,
+        good_parameters=parameters,
+        good_mean=zeros,
+        good_square=zeros,
+        good_average=parameters,
+    )
 
 
 def absolute_rates(plan: Plan, state: State, norms: Sequence[float]) -> tuple[float, ...]:
@@ -104,15 +120,27 @@ def skip(state: State) -> State:
     )
 
 
-def roll_back(state: State, good: State) -> State:
-    """Gives the state with the parameters and moments of `good`; steps, counts and the halved rate go on."""
+def known_good(state: State) -> State:
+    """Gives the state, in which what it is now is what there is to go back to."""
     return dataclasses.replace(
         state,
-        parameters=good.parameters,
-        mean=good.mean,
-        square=good.square,
-        average=good.average,
-        updates=good.updates,
+        good_parameters=state.parameters,
+        good_mean=state.mean,
+        good_square=state.square,
+        good_average=state.average,
+        good_updates=state.updates,
+    )
+
+
+def roll_back(state: State) -> State:
+    """Gives the state with the parameters and moments that are known to be good; counts and the halved rate go on."""
+    return dataclasses.replace(
+        state,
+        parameters=state.good_parameters,
+        mean=state.good_mean,
+        square=state.good_square,
+        average=state.good_average,
+        updates=state.good_updates,
         skipped_in_a_row=0,
         rollbacks=state.rollbacks + 1,
     )

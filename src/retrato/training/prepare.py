@@ -5,6 +5,7 @@ Knows nothing of steps.
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ from retrato.training.run_folder import RunFolder
 from retrato.training.split import Split, split_photos
 from retrato.training.step import Batch, Diffusion, Material, read_diffusion
 
+# Settings that change pictures on the way and nothing that is learned.
+PREVIEWS = ("preview_every", "preview_prompt", "preview_cards")
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -46,7 +50,8 @@ class Inputs:
 class Run:
     """Everything a run works with; nothing in it changes while it runs.
 
-    `captions` are those of all `photos`, in their order. `facts` must be the same again to resume. `materials` are what
+    `captions` are those of all `photos`, in their order. `facts` are what a run has to have in common with the one that
+    it resumes: `model`, `photos` and `texts` by their hashes, `settings`; and the size `read_at`. `materials` are what
     steps draw from, one for each shape of photos: a batch is of one shape. The `evaluation` uses the held-out photos,
     or all where none are held out, a batch for each shape.
     """
@@ -103,7 +108,7 @@ def check_inputs(components: Components, photos: Path | str | Sequence[Photo], s
     """Gives the photos, the plan and the split; raises PhotoError, EmbeddingError, SettingsError or PromptError."""
     check_free_word(components, settings)
     if isinstance(photos, Path | str):
-        photos, _ = read_photos(Path(photos))
+        photos, _ = read_photos(Path(photos), shorter_side=max(training_size(components, settings)))
     require_trainable(photos)
     plan = resolve(settings, recipe_of(settings), len(photos))
     split = split_photos(photos, plan.held_out, plan.seed)
@@ -190,13 +195,19 @@ def prepare(
             for own in judged
         ),
         diffusion=diffusion,
-        facts=_facts(components, photos, settings),
+        facts={
+            "model": components.hash,
+            "photos": {photo.path.name: photo_hash(photo) for photo in photos},
+            "texts": _hash_of(captions, plan.templates),
+            "read_at": max(training_size(components, settings)),
+            "settings": settings_facts(settings),
+        },
     )
 
 
 def settings_facts(settings: LearnSettings) -> dict[str, Any]:
-    """Gives the settings that must be the same to resume; the number of steps may be raised."""
-    return settings.model_dump(exclude={"steps", "overwrite", "track"})
+    """Gives the settings that must be the same to resume: those that what is learned depends on, but for the steps."""
+    return settings.model_dump(exclude={"steps", "overwrite", "track", *PREVIEWS})
 
 
 def photo_hash(photo: Photo) -> str:
@@ -207,10 +218,6 @@ def photo_hash(photo: Photo) -> str:
     return digest.hexdigest()
 
 
-def _facts(components: Components, photos: Sequence[Photo], settings: LearnSettings) -> dict[str, Any]:
-    """Gives what a resumed run must have in common with its beginning; the number of steps may be raised."""
-    return {
-        "model": components.hash,
-        "photos": {photo.path.name: photo_hash(photo) for photo in photos},
-        "settings": settings_facts(settings),
-    }
+def _hash_of(captions: Sequence[str], templates: Sequence[str]) -> str:
+    """Gives what tells what is said about the photos from anything else."""
+    return hashlib.sha256(json.dumps([captions, templates]).encode()).hexdigest()

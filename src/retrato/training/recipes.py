@@ -59,6 +59,8 @@ class Choices:
     weight_decay        AdamW's decoupled decay per unit of rate
     norm_cap            longest a vector may become, in mean norms of the vocabulary; None for no limit
     initial_noise       length of the noise added to each start vector, in mean norms of the vocabulary
+    start_words         what else the vectors may start from, separated by `|`: of these and the initializer text, the
+                        one of least evaluation loss is taken; nothing for the initializer text alone
     batch_size, steps   photos per step, most steps
     evaluate_every      steps between evaluations on the held-out photos
     save_every          steps between candidates on disk
@@ -80,6 +82,7 @@ class Choices:
     weight_decay: float
     norm_cap: float | None
     initial_noise: float
+    start_words: str
     batch_size: int
     steps: int
     evaluate_every: int
@@ -251,6 +254,7 @@ RECIPES = MappingProxyType(
             weight_decay=0.0,
             norm_cap=6.0,
             initial_noise=0.1,
+            start_words="",
             batch_size=4,
             steps=400,
             evaluate_every=25,
@@ -280,6 +284,7 @@ RECIPES = MappingProxyType(
             weight_decay=0.0,
             norm_cap=None,
             initial_noise=0.0,
+            start_words="",
             batch_size=1,
             steps=30_000,
             evaluate_every=500,

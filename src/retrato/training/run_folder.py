@@ -18,7 +18,7 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -120,14 +120,19 @@ def has_run(root: Path, name: str) -> bool:
     return True
 
 
-def seen_photos(root: Path, name: str) -> frozenset[str]:
-    """Gives the hashes (`prepare.photo_hash`) of all photos that runs of `name` under `root` were given."""
-    seen: set[str] = set()
+def seen_photos(root: Path, name: str) -> Mapping[int | None, frozenset[str]]:
+    """Gives the hashes (`prepare.photo_hash`) of all photos that runs of `name` under `root` were given.
+
+    They stand under the shorter side that the photos were read at, None where an older run does not say it.
+    """
+    seen: dict[int | None, frozenset[str]] = {}
     runs = [path for path in root.glob("*/*") if is_run_of(path, name)]
     for manifest in (file for run in runs for file in run.glob("checkpoints/*.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
-            seen.update(json.loads(manifest.read_text(encoding="utf-8"))["facts"]["photos"].values())
-    return frozenset(seen)
+            facts = json.loads(manifest.read_text(encoding="utf-8"))["facts"]
+            side = facts.get("read_at")
+            seen[side] = seen.get(side, frozenset()).union(facts["photos"].values())
+    return seen
 
 
 def is_run_of(folder: Path, name: str) -> bool:

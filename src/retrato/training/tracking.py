@@ -68,9 +68,9 @@ def _tensorboard(run_folder: Path, _: str) -> Iterator[Write]:
 def _wandb(run_folder: Path, name: str) -> Iterator[Write]:
     import wandb
 
-    run = wandb.init(
-        project="retrato", name=name, dir=str(run_folder), mode=os.environ.get("WANDB_MODE", "offline"), reinit=True
-    )
+    # Many people may be learned at once, each with figures of their own (from wandb 0.19.10 on).
+    mode = os.environ.get("WANDB_MODE", "offline")
+    run = wandb.init(project="retrato", name=name, dir=str(run_folder), mode=mode, reinit="create_new")
     try:
         # Scores come after the last step, for earlier ones; wandb's own step only goes up.
         yield lambda values, step: run.log({**values, "training_step": step})

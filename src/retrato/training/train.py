@@ -19,7 +19,7 @@ from retrato.model.score import Scorer
 from retrato.photos import Photo
 from retrato.settings import LearnSettings
 from retrato.training.answer import Answer, Lesson, Wanted, answered
-from retrato.training.candidates import evaluate_run, gather_candidates
+from retrato.training.candidates import evaluate_run, gather_candidates, nearest_start
 from retrato.training.checkpoint import last_good, load_checkpoint, save_checkpoint
 from retrato.training.drawing import draw_preview
 from retrato.training.evaluate import has_settled
@@ -32,6 +32,7 @@ from retrato.training.optimizer import (
     advance,
     first_state,
     is_finite,
+    known_good,
     roll_back,
     skip,
 )
@@ -123,7 +124,7 @@ def _found_state(run: Run, resume: bool) -> State:
     """Gives the state to go on from; raises SettingsError where that would mix two runs."""
     found = load_checkpoint(run.folder.checkpoints)
     if found is None:
-        return first_state(run.learnable.start)
+        return first_state(nearest_start(run))
     if not resume:
         raise SettingsError(f"{run.folder.path} already holds a run: resume it, or give another folder")
     # A setting that is younger than the run was left at its default then; others may have been written differently.
@@ -140,6 +141,11 @@ def _found_state(run: Run, resume: bool) -> State:
     if found.facts["photos"] != run.facts["photos"]:
         raise SettingsError(
             f"the photos are not those that {run.folder.path} was started with: put them back, or start anew"
+        )
+    if found.facts.get("texts", run.facts["texts"]) != run.facts["texts"]:  # older runs do not say them
+        raise SettingsError(
+            f"the captions or the template are not those that {run.folder.path} was started with: "
+            "put them back, or start anew"
         )
     return found.state
 
@@ -163,16 +169,15 @@ def _learn(run: Run, state: State) -> Generator[TrainingEvent | Wanted, Answer |
     A step's events come out once all of its work is done, so whoever stops at any of them leaves a whole step.
     """
     started = time.perf_counter()
-    good = state
     try:
         with (
             frozen(run.components, run.plan.batch_size, run.latent_cells) as autocast,
             open_loss_log(run.folder.loss_log, state.step) as log,
         ):
             while (reason := _reason_to_stop(run, state)) is None:
-                state, loss, rate = yield from _one_step(run, state, good, autocast)
+                state, loss, rate = yield from _one_step(run, state, autocast)
                 stepped = _stepped(run, state, loss, rate, time.perf_counter() - started)
-                state, good, evaluated = _judged(run, state, good, autocast)
+                state, evaluated = _judged(run, state, autocast)
                 _write_row(log, run, stepped, evaluated)
                 state, written = _written(run, state, evaluated)
                 yield stepped
@@ -184,9 +189,7 @@ def _learn(run: Run, state: State) -> Generator[TrainingEvent | Wanted, Answer |
     return state, reason
 
 
-def _one_step(
-    run: Run, state: State, good: State, autocast: bool
-) -> Generator[Wanted, Answer | None, tuple[State, float, float]]:
+def _one_step(run: Run, state: State, autocast: bool) -> Generator[Wanted, Answer | None, tuple[State, float, float]]:
     """Gives the state after one step, its loss and its rate; a step with anything that is not a number is skipped."""
     plan = run.plan
     answer = yield Wanted(run, state, autocast)
@@ -199,18 +202,18 @@ def _one_step(
             return moved, loss, rates[0]
     skipped = skip(state)
     if skipped.skipped_in_a_row >= SKIPPED_IN_A_ROW:
-        skipped = _rolled_back(run, skipped, good)
+        skipped = _rolled_back(run, skipped)
     return skipped, loss, rates[0]
 
 
-def _judged(run: Run, state: State, good: State, autocast: bool) -> tuple[State, State, Evaluated | None]:
-    """Gives the state with its evaluation, where one is due, and the last good state."""
+def _judged(run: Run, state: State, autocast: bool) -> tuple[State, Evaluated | None]:
+    """Gives the state with its evaluation, where one is due, which makes it known to be good, or else takes it back."""
     # While steps are being skipped there is nothing new to judge, and nothing that is known to be good.
     if not _is_due(run, state) or (state.skipped_in_a_row and state.step != run.plan.steps):
-        return state, good, None
+        return state, None
     loss = evaluate_run(run, state.parameters, autocast)
     if not math.isfinite(loss):
-        return _rolled_back(run, state, good), good, None
+        return _rolled_back(run, state), None
     best = state.best_evaluation
     is_best = best is None or loss < best[1]
     judged = dataclasses.replace(
@@ -218,7 +221,7 @@ def _judged(run: Run, state: State, good: State, autocast: bool) -> tuple[State,
         evaluations=(*state.evaluations, (state.step, loss)),
         best=state.parameters if is_best else state.best,
     )
-    return judged, judged, Evaluated(state.step, loss, is_best)
+    return known_good(judged), Evaluated(state.step, loss, is_best)
 
 
 def _is_due(run: Run, state: State) -> bool:
@@ -252,13 +255,13 @@ def _keep(run: Run, state: State) -> None:
         _save(run, state)
 
 
-def _rolled_back(run: Run, state: State, good: State) -> State:
+def _rolled_back(run: Run, state: State) -> State:
     if state.rollbacks >= ROLLBACKS:
         raise TrainingError(
             f"the loss was not a number in {state.skipped} of {state.step} steps, and going back to good ones "
             f"{ROLLBACKS} times did not help: take a lower learning rate; {last_good(run.folder)}"
         )
-    return roll_back(state, good)
+    return roll_back(state)
 
 
 def _reason_to_stop(run: Run, state: State) -> str | None:

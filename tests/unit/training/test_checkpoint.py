@@ -23,6 +23,8 @@ def state_at(step: int) -> State:
     return dataclasses.replace(
         first_state(vectors),
         mean=tuple(each * 0.1 for each in vectors),
+        good_parameters=tuple(each * 0.9 for each in vectors),
+        good_updates=step - 2,
         square=tuple(each.square() for each in vectors),
         step=step,
         updates=step - 1,
@@ -108,7 +110,7 @@ def test_says_so_when_all_are_damaged(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["parameters", "mean", "square", "average", "best"])
+@pytest.mark.parametrize("name", ["parameters", "mean", "square", "average", "best", "good_mean"])
 def test_numbers_that_are_none_are_never_written(tmp_path: Path, name: str) -> None:
     broken = dataclasses.replace(state_at(3), **{name: (torch.full((2, 8), float("nan")), torch.zeros(2, 12))})
     with pytest.raises(TrainingError, match="step 3"):

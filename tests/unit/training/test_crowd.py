@@ -76,6 +76,20 @@ def test_gradients_computed_together_are_those_computed_alone(
         each.close()
 
 
+def test_nobody_is_computed_less_exactly_because_others_are(
+    tiny_components: Components, lessons: Callable[..., dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the processor has bfloat16, a batch of four takes it and one of two does not, together as alone."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    people = lessons("run", ana_12={"batch_size": 4})
+    wanted = wanted_by(people)
+    assert [one.autocast for one in wanted] == [False, True, False]
+    (_, found), *_ = joint_gradients(tiny_components, wanted, 32)
+    assert relative(found[0], answer_of(wanted[0])[1][0]) < 1e-4
+    for each in people.values():
+        each.close()
+
+
 def test_numbers_that_are_none_stay_with_the_one_who_has_them(
     tiny_components: Components, lessons: Callable[..., dict[str, object]]
 ) -> None:

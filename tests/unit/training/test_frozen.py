@@ -33,6 +33,19 @@ def test_puts_everything_back_even_after_an_error(tiny_components: Components, m
         unet.eval()
 
 
+def test_several_may_end_in_any_order(tiny_components: Components, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a crowd, where whoever began first may be done first."""
+    with_bfloat16(monkeypatch, True)
+    before = dict(tiny_components.unet.attn_processors)
+    first, second = frozen(tiny_components, 8, 64), frozen(tiny_components, 8, 64)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert {type(each) for each in tiny_components.unet.attn_processors.values()} == {AttnProcessor}
+    second.__exit__(None, None, None)
+    assert dict(tiny_components.unet.attn_processors) == before
+
+
 @pytest.mark.parametrize(
     ("has_it", "batch_size", "cells", "expected"),
     [(True, 8, 256, True), (False, 8, 256, False), (True, 1, 256, False), (True, 8, 64 * 64, False)],

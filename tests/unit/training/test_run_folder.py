@@ -125,11 +125,15 @@ def test_hypernetworks_have_their_own_files_and_are_resumed_as_such(tmp_path: Pa
 
 
 def test_photos_that_runs_were_given_are_known_by_their_pixels(tmp_path: Path) -> None:
-    for place, photos in (("2026-11-20/ana", {"1.png": "aa"}), ("2026-11-21/ana-2", {"2.png": "bb"})):
+    for place, facts in (
+        ("2026-11-20/ana", {"photos": {"1.png": "aa"}}),
+        ("2026-11-21/ana-2", {"photos": {"2.png": "bb"}, "read_at": 64}),
+        ("2026-11-22/ana", {"photos": {"3.png": "cc"}, "read_at": 64}),
+    ):
         manifest = tmp_path / place / "checkpoints" / "50.json"
         manifest.parent.mkdir(parents=True)
-        manifest.write_text(json.dumps({"facts": {"photos": photos}}))
+        manifest.write_text(json.dumps({"facts": facts}))
     (tmp_path / "2026-11-20" / "ana" / "checkpoints" / "60.json").write_text("{")
-    assert seen_photos(tmp_path, "ana") == {"aa", "bb"}
-    assert seen_photos(tmp_path, "bob") == frozenset()
+    assert seen_photos(tmp_path, "ana") == {None: {"aa"}, 64: {"bb", "cc"}}
+    assert seen_photos(tmp_path, "bob") == {}
     assert has_run(tmp_path, "ana")

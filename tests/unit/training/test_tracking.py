@@ -66,6 +66,37 @@ def test_weights_and_biases_stays_offline_and_is_finished_whoever_stops(
     assert finished == [True]
 
 
+class OneRunAtATime:
+    """Weights & Biases as far as it matters here: a new run ends the one before, unless it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.runs: list[SimpleNamespace] = []
+
+    def init(self, *, name: str, reinit: object, **_: object) -> SimpleNamespace:
+        run = SimpleNamespace(name=name, logged=[], is_over=False)
+
+        def log(values: object) -> None:
+            assert not run.is_over, f"the run of {name} is finished"
+            run.logged.append(values)
+
+        run.log, run.finish = log, lambda: setattr(run, "is_over", True)
+        if self.runs and reinit != "create_new":
+            self.runs[-1].finish()
+        self.runs.append(run)
+        return run
+
+
+def test_many_people_have_figures_of_their_own_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = OneRunAtATime()
+    monkeypatch.setitem(sys.modules, "wandb", program)
+    with tracking("wandb", tmp_path, "ana") as anas, tracking("wandb", tmp_path, "bob") as bobs:
+        anas(EVENTS[0])
+        bobs(EVENTS[0])
+    assert [(run.name, len(run.logged), run.is_over) for run in program.runs] == [("ana", 1, True), ("bob", 1, True)]
+
+
 def test_a_program_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     require_tracker("none")

@@ -16,10 +16,11 @@ from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError, PhotoError, SettingsError, TrainingError
 from retrato.generation import read_infotext
 from retrato.hypernetworks import read_hypernetwork
-from retrato.model import Components
+from retrato.model import Components, initial_vectors
 from retrato.photos import Photo
 from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training import (
+    RECIPES,
     Evaluated,
     Finished,
     Picked,
@@ -71,6 +72,25 @@ def test_tells_the_whole_story_in_order(run_training: Start, quick: TrainSetting
     assert finished.stop_reason == "all 6 steps are done"
     assert finished.run_folder == tmp_path / "run"
     assert sum(finished.times.values()) == pytest.approx(finished.seconds)
+
+
+@pytest.mark.parametrize(("losses", "words"), [((0.5, 0.4, 0.3), "hat"), ((0.5, math.nan, 0.5), "person")])
+def test_words_race_for_the_start_by_their_loss(
+    run_training: Start,
+    quick: TrainSettings,
+    tiny_components: Components,
+    monkeypatch: pytest.MonkeyPatch,
+    losses: tuple[float, ...],
+    words: str,
+) -> None:
+    recipe = dataclasses.replace(RECIPES["retrato"], start_words="cat | hat", initial_noise=0.0)
+    monkeypatch.setattr("retrato.training.prepare.RECIPES", {"retrato": recipe})
+    said = iter([*losses, *[0.2] * 100])
+    monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(said))
+    finished = list(run_training(quick.changed(learning_rate="0", steps=1)))[-1]
+    assert isinstance(finished, Finished)
+    (expected,) = initial_vectors(tiny_components, words, 2)
+    assert torch.equal(read_embedding(finished.file).vectors[0], expected)
 
 
 def test_candidates_are_saved_where_they_are_asked_for_judged_or_not(
@@ -217,6 +237,39 @@ def test_resuming_with_other_photos_is_refused(
         list(train(tiny_components, photos[:-1], quick, run_folder=tmp_path / "run", resume=True))
 
 
+def test_resuming_with_other_captions_or_another_template_is_refused(
+    run_training: Start,
+    quick: TrainSettings,
+    tiny_components: Components,
+    photos: list[Photo],
+    tmp_path: Path,
+) -> None:
+    """The template's name is the same, what is in it is not."""
+    template = tmp_path / "words.txt"
+    template.write_text("a photo of [name]\n")
+    settings = quick.changed(template=str(template))
+    list(run_training(settings))
+    template.write_text("a portrait of [name]\n")
+    with pytest.raises(SettingsError, match="the captions or the template are not those"):
+        list(run_training(settings, resume=True))
+    template.write_text("a photo of [name]\n")
+    described = [dataclasses.replace(photo, caption="a blue hat") for photo in photos]
+    with pytest.raises(SettingsError, match="the captions or the template are not those"):
+        list(train(tiny_components, described, settings, run_folder=tmp_path / "run", resume=True))
+    assert isinstance(list(run_training(settings, resume=True))[-1], Finished)
+
+
+def test_previews_may_begin_when_a_run_is_resumed(run_training: Start, quick: TrainSettings, tmp_path: Path) -> None:
+    list(run_training(quick, "whole"))
+    first = run_training(quick, "parts")
+    next(event for event in first if isinstance(event, Stepped) and event.step == 2)
+    first.close()
+    rest = list(run_training(quick.changed(preview_every=2, preview_prompt="[name]"), "parts", resume=True))
+    assert [event.step for event in of_kind(rest, Previewed)] == [4, 6]
+    picked = [tmp_path / part / "ana-t1.safetensors" for part in ("parts", "whole")]
+    assert picked[0].read_bytes() == picked[1].read_bytes()
+
+
 def test_a_resumed_run_may_be_longer(run_training: Start, quick: TrainSettings) -> None:
     list(run_training(quick))
     finished = list(run_training(quick.changed(steps=9), resume=True))[-1]
@@ -272,6 +325,23 @@ def test_five_in_a_row_go_back_to_the_last_good_vectors(
     assert stepped[7].norms == stepped[1].norms != stepped[2].norms
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert (run["skipped_steps"], run["rollbacks"]) == (5, 1)
+
+
+@pytest.mark.parametrize("stop_at", [3, 5, 7])
+def test_a_run_that_is_resumed_among_bad_steps_goes_back_to_the_same_vectors(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stop_at: int
+) -> None:
+    """Good is what was judged at step 2, not what the run was resumed with."""
+    settings = quick.changed(steps=10, evaluate_every=2, save_every=10)
+    with monkeypatch.context() as patched:
+        patched.setattr(answer, "gradients", Poisoned(range(4, 9), False))
+        list(run_training(settings, "whole"))
+    monkeypatch.setattr(answer, "gradients", Poisoned(range(4, 9), False))
+    first = run_training(settings, "parts")
+    next(event for event in first if isinstance(event, Stepped) and event.step == stop_at)
+    first.close()
+    list(run_training(settings, "parts", resume=True))
+    assert final_state(tmp_path / "parts") == final_state(tmp_path / "whole")
 
 
 def test_after_three_ways_back_it_stops_with_a_sentence(
