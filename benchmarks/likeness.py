@@ -54,11 +54,11 @@ def recognised(judge: Judge, pictures: list[Image.Image], gallery: torch.Tensor,
 def learned(judge: Judge, people: list[Identity], number: int, options: argparse.Namespace) -> dict:
     """Learns one person, draws them and the class word, and gives what was recognised."""
     shelves = {style: galleries(judge, people, style) for style in STYLES}
-    name, start = f"who{number}-t2", time.perf_counter()
+    name, start = f"who{number}-t3", time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio.open(model=options.model, home=Path(folder) / "home")
         photos_of(people[number], f"photos {number}", Path(folder) / "photos")
-        *_, finished = studio.train(Path(folder) / "photos", TrainSettings(name=name, vectors_per_token=2, seed=number))
+        *_, finished = studio.train(Path(folder) / "photos", TrainSettings(name=name, seed=number))
         seconds = time.perf_counter() - start
         row = [draw(people[number], random_scene(random.Random(number), style, "portrait")) for style in STYLES]
         hits: dict[str, dict[str, list[bool]]] = {"person": {}, "class word": {}}

@@ -138,7 +138,7 @@ class LearnSettings(Settings):
 class TrainSettings(LearnSettings):
     """How one person is learned. None means: the recipe's own value (see `retrato.training.recipes`)."""
 
-    vectors_per_token: int = option(2, "vectors learned for the name", flag="--vectors", ge=1, le=75)
+    vectors_per_token: int = option(3, "vectors learned for the name", flag="--vectors", ge=1, le=75)
     preview_cards: bool = option(False, "write each preview as a picture card too, which carries the embedding")
 
 
@@ -285,7 +285,7 @@ class EvaluateSettings(Settings):
         None, "most photo passes of each training, whatever the batch; by default each recipe's own", ge=1
     )
     initializer_text: str = option("person", "the words the vectors start from", flag="--init", max_length=500)
-    vectors_per_token: int = option(2, "vectors learned for each person", flag="--vectors", ge=1, le=75)
+    vectors_per_token: int = option(3, "vectors learned for each person", flag="--vectors", ge=1, le=75)
     held_out: int | None = option(
         None, "photos of each person kept from training and picking; by default a quarter", ge=1, le=100
     )
