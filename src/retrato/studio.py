@@ -315,8 +315,11 @@ class Studio:
     def _other(self, model: str, vae: str) -> Load:
         """Gives what loads another model, VAE or both for a sheet, in this home and on this device; ModelError."""
         found = find_vae(vae, self.home / "models") if vae else None if model else self.vae
-        alike = partial(Studio.open, home=self.home, device=self.device, dtype=self.dtype)
-        other = alike(model or self.model, family="auto" if model else self.family, vae=found)
+        source = find_model(model, self.home / "models") if model else self.model
+        other = self
+        if (str(source), found) != (str(self.model), self.vae):  # what is loaded already is not loaded twice
+            alike = partial(Studio.open, home=self.home, device=self.device, dtype=self.dtype)
+            other = alike(source, family="auto" if model else self.family, vae=found)
         return lambda settings: (other.computed(settings), other.library.embeddings)
 
     def _train_many(

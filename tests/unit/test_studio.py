@@ -204,7 +204,9 @@ def test_a_sheet_compares_vaes_and_each_picture_remembers_its_own(
     scaled = {name: value * 0.5 if value.ndim > 1 else value for name, value in weights.items()}
     shutil.copytree(tiny_folder / "vae", studio.home / "other")
     save_file(scaled, studio.home / "other" / "diffusion_pytorch_model.safetensors")
-    own, other = cells_of(studio, DRAWING, f"VAE=None,{studio.home / 'other'}")
+    with caplog.at_level(logging.INFO):
+        own, other = cells_of(studio, DRAWING, f"VAE=None,{studio.home / 'other'}")
+    assert caplog.text.count("Loaded a total of") == 2  # the studio's own, which None means here too, and the other
     (alone,) = studio.draw(DRAWING)
     assert own.image.image.tobytes() == alone.image.tobytes() != other.image.image.tobytes()
     fields = parse_infotext(other.image.infotext)
