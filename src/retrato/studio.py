@@ -10,7 +10,7 @@ import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -29,11 +29,14 @@ from retrato.generation import (
     name_warnings,
     recall_picture,
     vary,
+    what_differs,
+    with_styles,
 )
+from retrato.generation.grid import Load
 from retrato.home import home_folder
 from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
-from retrato.model.catalogue import find_model
+from retrato.model.catalogue import find_model, find_vae
 from retrato.model.load import model_path
 from retrato.model.openvino import on_openvino
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
@@ -274,7 +277,7 @@ class Studio:
         Raises PhotoError for a picture that says nothing.
         """
         recalled = recall_picture(picture)
-        for note in (*recalled.notes, *self._missing(recalled)):
+        for note in (*recalled.notes, *what_differs(recalled, self.components, self.library)):
             logger.warning("%s: %s", Path(picture).name, note)
         return recalled
 
@@ -290,33 +293,29 @@ class Studio:
             else:
                 yield event
 
-    def _missing(self, recalled: Recalled) -> Iterator[str]:
-        """Yields a sentence for each thing that a picture was drawn with and that is another one here."""
-        if recalled.model_hash and recalled.model_hash != self.components.hash:
-            yield (
-                f"it was drawn by the model {recalled.model_hash}, this is {self.components.hash} "
-                f"({self.components.name}): expect another picture"
-            )
-        for name, file_hash in (recalled.embedding_hashes or {}).items():
-            if name not in self.library:
-                yield f"the embedding {name} is not in {self.library.folder}: its name is drawn as plain words"
-            elif self.library[name].file_hash != file_hash:
-                yield (
-                    f"the embedding {name} has changed since ({file_hash} then, {self.library[name].file_hash} now): "
-                    "expect another picture"
-                )
-
     def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis], first: int = 0) -> Iterator[Sampled | Cell]:
         """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`.
 
-        Wildcards are chosen once for the whole sheet.
+        Wildcards are chosen once for the whole sheet. Axes may name models and VAEs as `open` takes them, and styles.
         """
         if self.library.reload():
             _announce(self.library, self.components)
         own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
         if more:
             raise SettingsError("a sheet has one prompt: leave out --wildcards all, or make an axis of it")
-        return draw_grid(self.computed(own), own, axes, self.library.embeddings, self.hypernetworks, first=first)
+        finish = partial(with_styles, mode=settings.wildcards, styles=self.styles, wildcards=self.wildcards)
+        known = self.library.embeddings, self.hypernetworks
+        return draw_grid(self.computed(own), own, axes, *known, first=first, find_model=self._other, finish=finish)
+
+    def _other(self, model: str, vae: str) -> Load:
+        """Gives what loads another model, VAE or both for a sheet, in this home and on this device; ModelError."""
+        found = find_vae(vae, self.home / "models") if vae else None if model else self.vae
+        source = find_model(model, self.home / "models") if model else self.model
+        other = self
+        if (str(source), found) != (str(self.model), self.vae):  # what is loaded already is not loaded twice
+            alike = partial(Studio.open, home=self.home, device=self.device, dtype=self.dtype)
+            other = alike(source, family="auto" if model else self.family, vae=found)
+        return lambda settings: (other.computed(settings), other.library.embeddings)
 
     def _train_many(
         self, people: Mapping[str, tuple[Path, TrainSettings]], resume: bool, at_once: int

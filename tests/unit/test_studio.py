@@ -1,14 +1,18 @@
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from retrato.embeddings import Embedding, read_embedding, write_embedding
-from retrato.errors import EmbeddingError, ModelError, PhotoError, TrainingError
+from retrato.errors import EmbeddingError, ModelError, PhotoError, PromptError, TrainingError
+from retrato.generation import Cell, Drawn, parse_axis, parse_infotext
 from retrato.photos import Refused
+from retrato.prompts import Style
 from retrato.settings import GenerateSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training import Finished, Picked, Prepared, Stepped
@@ -156,3 +160,66 @@ def test_two_studios_do_not_disturb_one_another(
     assert torch.equal(read_embedding(again.file).vectors[0], read_embedding(event.file).vectors[0])
     assert other.library.names == ["ana-t1"]
     assert float(other.library["ana-t1"].vectors[0].sum()) == 32
+
+
+def cells_of(studio: Studio, settings: GenerateSettings, *axes: str) -> list[Cell]:
+    events = studio.draw_grid(settings, [parse_axis(axis) for axis in axes])
+    return [event for event in events if isinstance(event, Cell)]
+
+
+def test_a_sheet_compares_models_each_with_the_people_learned_for_it(
+    studio: Studio, tiny_folder: Path, tiny_xl_folder: Path
+) -> None:
+    shutil.copytree(tiny_xl_folder, studio.home / "models" / "large")
+    vectors = torch.randn(1, 32, generator=torch.Generator().manual_seed(0))
+    write_embedding(Embedding("ana-t1", (vectors,)), studio.home / "embeddings" / "ana-t1.safetensors")
+    both = (vectors, torch.ones(1, 48))
+    write_embedding(Embedding("ana-xl", both), studio.home / "embeddings" / "ana-xl.safetensors")
+    asked = DRAWING.changed(prompt="a photo of ana-t1 and ana-xl")
+    own, large = cells_of(studio, asked, f"Checkpoint name={tiny_folder},large")
+    assert (own.labels, large.labels) == ((tiny_folder.name,), ("large",))
+    assert ("ana-t1: " in own.image.infotext, "ana-xl: " in own.image.infotext) == (True, False)
+    assert ("ana-t1: " in large.image.infotext, "ana-xl: " in large.image.infotext) == (False, True)
+    (alone,) = Studio.open(tiny_xl_folder, home=studio.home, device="cpu").draw(asked)
+    assert large.image.image.tobytes() == alone.image.tobytes()
+    with pytest.raises(ModelError, match="did you mean large"):
+        next(studio.draw_grid(asked, [parse_axis("Checkpoint name=large,larg")]))
+
+
+def test_a_sheet_compares_vaes_and_each_picture_remembers_its_own(
+    studio: Studio, tiny_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (studio.home / "models").mkdir(parents=True)
+    weights = load_file(tiny_folder / "vae" / "diffusion_pytorch_model.safetensors")
+    scaled = {name: value * 0.5 if value.ndim > 1 else value for name, value in weights.items()}
+    shutil.copytree(tiny_folder / "vae", studio.home / "other")
+    save_file(scaled, studio.home / "other" / "diffusion_pytorch_model.safetensors")
+    with caplog.at_level(logging.INFO):
+        own, other = cells_of(studio, DRAWING, f"VAE=None,{studio.home / 'other'}")
+    assert caplog.text.count("Loaded a total of") == 2  # the studio's own, which None means here too, and the other
+    (alone,) = studio.draw(DRAWING)
+    assert own.image.image.tobytes() == alone.image.tobytes() != other.image.image.tobytes()
+    fields = parse_infotext(other.image.infotext)
+    assert ("VAE" in own.image.infotext, fields["VAE"], len(fields["VAE hash"])) == (False, "other", 10)
+    file = other.image.save(studio.home)
+    with caplog.at_level(logging.WARNING):
+        studio.recall(file)
+        assert "it was drawn with the VAE other, this one is what the model brings" in caplog.text
+        caplog.clear()
+        same = Studio.open(tiny_folder, home=studio.home, device="cpu", vae=studio.home / "other")
+        (again,) = (e.image for e in same.draw_again(same.recall(file)) if isinstance(e, Drawn))
+    assert "VAE" not in caplog.text
+    assert again.image.tobytes() == other.image.image.tobytes()
+
+
+def test_a_sheet_compares_styles_after_what_changes_the_prompt(studio: Studio) -> None:
+    studio.styles.save(Style("Oil", "{prompt} in {oil|oil}", "dull"))
+    studio.styles.save(Style("Big", "big {prompt}"))
+    asked = DRAWING.changed(prompt="a hat", styles=("Big",))
+    cells = cells_of(studio, asked, "Styles=None,Oil", "Prompt S/R=hat,oil")
+    assert [cell.image.settings.prompt for cell in cells] == [
+        *("big a hat", "big a hat in oil", "big a oil", "big a oil in oil"),
+    ]
+    assert [cell.image.settings.negative_prompt for cell in cells] == ["", "dull"] * 2
+    with pytest.raises(PromptError, match="did you mean Oil"):
+        next(studio.draw_grid(asked, [parse_axis("Styles=None,Oill")]))

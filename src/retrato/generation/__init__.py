@@ -9,9 +9,9 @@ from retrato.generation.networks import hypernet_tag
 from retrato.generation.picture_text import read_infotext
 from retrato.generation.preview import preview_images
 from retrato.generation.prompt_check import check_prompts, name_warnings
-from retrato.generation.recall import Recalled, recall, recall_picture
+from retrato.generation.recall import Recalled, recall, recall_picture, what_differs
 from retrato.generation.resolve import resolve_settings
-from retrato.generation.variants import vary, vary_sheet
+from retrato.generation.variants import vary, vary_sheet, with_styles
 
 __all__ = [
     "AXES",
@@ -40,4 +40,6 @@ __all__ = [
     "sheet",
     "vary",
     "vary_sheet",
+    "what_differs",
+    "with_styles",
 ]

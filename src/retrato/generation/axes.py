@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from retrato.embeddings import Embedding, read_embedding
 from retrato.errors import SettingsError
@@ -26,7 +26,22 @@ _RANGE = re.compile(
     rf"([+-]?(?:{_NUMBER}))\s*-\s*([+-]?(?:{_NUMBER}))(?:\s*\(\s*([+-](?:{_NUMBER}))\s*\)|\s*\[\s*(\d{{1,9}})\s*\])?"
 )
 
-State = tuple[GenerateSettings, Mapping[str, Embedding]]
+# What A1111 writes for the VAE that a model brings itself, and for no style.
+OWN_VAE = ("automatic", "none")
+NO_STYLE = "none"
+
+
+class State(NamedTuple):
+    """What a cell of a sheet is drawn with. `model` and `vae` name others than the sheet's own; empty is its own."""
+
+    settings: GenerateSettings
+    embeddings: Mapping[str, Embedding]
+    model: str = ""
+    vae: str = ""
+
+    def changed(self, **values: Any) -> "State":
+        """Gives a copy in which `values` of the settings are replaced."""
+        return self._replace(settings=self.settings.changed(**values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +94,8 @@ def matrix_axes(variants: Sequence[GenerateSettings], optional: Sequence[str]) -
     numbers = {_prompts(variants[number]): number for number in reversed(range(2**across))}
 
     def change(added: int, state: State) -> State:
-        prompt, negative = _prompts(variants[numbers.get(_prompts(state[0]), 0) | added])
-        return state[0].changed(prompt=prompt, negative_prompt=negative), state[1]
+        prompt, negative = _prompts(variants[numbers.get(_prompts(state.settings), 0) | added])
+        return state.changed(prompt=prompt, negative_prompt=negative)
 
     axes = []
     for name, parts, shift in (("with", optional[:across], 0), ("and with", optional[across:], across)):
@@ -129,7 +144,7 @@ def _numbers(name: str, kind: type, written: str) -> list[str]:
 
 def _setting(field: str, name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
     def change(value: str, state: State) -> State:
-        return state[0].changed(**{field: _typed(field, value)}), state[1]
+        return state.changed(**{field: _typed(field, value)})
 
     return [partial(change, value) for value in values]
 
@@ -146,14 +161,14 @@ def _size(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
         found = re.fullmatch(r"(\d{1,5})\s*[xX×]\s*(\d{1,5})", value)
         if not found:
             raise SettingsError(f"axis Size has the value {value[:40]!r}: write width and height, such as 512x768")
-        return state[0].changed(width=int(found[1]), height=int(found[2])), state[1]
+        return state.changed(width=int(found[1]), height=int(found[2]))
 
     return [partial(change, value) for value in values]
 
 
 def _search_replace(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
     def change(value: str, state: State) -> State:
-        settings, embeddings = state
+        settings = state.settings
         if not values[0]:
             raise SettingsError(
                 f"axis {name} looks for nothing: write the words to replace first, then what takes their place"
@@ -162,7 +177,7 @@ def _search_replace(name: str, values: Sequence[str]) -> list[Callable[[State], 
             raise SettingsError(f"axis {name} looks for {values[0][:60]!r}, which is in neither prompt")
         prompts = (text.replace(values[0], value) for text in (settings.prompt, settings.negative_prompt))
         prompt, negative = prompts
-        return settings.changed(prompt=prompt, negative_prompt=negative), embeddings
+        return state.changed(prompt=prompt, negative_prompt=negative)
 
     return [partial(change, value) for value in values]
 
@@ -172,14 +187,14 @@ def _order(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
         raise SettingsError(f"axis {name} has {len(values)} words to put into all orders: at most 4, which makes 24")
 
     def change(words: Sequence[str], state: State) -> State:
-        prompt = state[0].prompt
+        prompt = state.settings.prompt
         places = sorted((prompt.find(word), word) for word in values)
         if places[0][0] < 0:
             raise SettingsError(f"axis {name} looks for {places[0][1][:60]!r}, which is not in the prompt")
         result, behind = "", 0
         for (place, old), new in zip(places, words, strict=True):
             result, behind = result + prompt[behind:place] + new, place + len(old)
-        return state[0].changed(prompt=result + prompt[behind:]), state[1]
+        return state.changed(prompt=result + prompt[behind:])
 
     return [partial(change, words) for words in itertools.permutations(values)]
 
@@ -188,17 +203,19 @@ def _checkpoint(name: str, values: Sequence[str]) -> list[Callable[[State], Stat
     def change(file: Path, state: State) -> State:
         embedding = read_embedding(file)
         word = re.sub(r"-\d+[a-z]*$", "", file.stem)
-        names = [each for each in (embedding.name, word) if each.casefold() in state[0].prompt.casefold()]
+        prompt = state.settings.prompt.casefold()
+        names = [each for each in (embedding.name, word) if each.casefold() in prompt]
         if not names:
             raise SettingsError(f"axis {name} has {file.name}, but {word} is not in the prompt: write the word in it")
-        return state[0], {**state[1], names[0]: dataclasses.replace(embedding, name=names[0])}
+        known = {**state.embeddings, names[0]: dataclasses.replace(embedding, name=names[0])}
+        return state._replace(embeddings=known)
 
     return [partial(change, Path(value).expanduser()) for value in values]
 
 
 def _names_of_files(values: Sequence[str]) -> Sequence[str]:
     """Gives the files' names, as long as these tell them apart."""
-    names = [Path(value).stem for value in values]
+    names = [re.sub(r"\.(safetensors|ckpt|pt|bin|png)$", "", Path(value).name) for value in values]
     return names if len(set(names)) == len(set(values)) else values
 
 
@@ -206,9 +223,33 @@ def _strength(name: str, values: Sequence[str]) -> list[Callable[[State], State]
     def change(value: str, state: State) -> State:
         scaled = {
             word: dataclasses.replace(each, vectors=tuple(vectors * float(value) for vectors in each.vectors))
-            for word, each in state[1].items()
+            for word, each in state.embeddings.items()
         }
-        return state[0], scaled
+        return state._replace(embeddings=scaled)
+
+    return [partial(change, value) for value in values]
+
+
+def _styles(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    """Adds styles to those that the settings name; as in A1111 several are one value, quoted: `"one,two"`."""
+
+    def change(value: str, state: State) -> State:
+        names = [each.strip() for each in value.split(",")]
+        chosen = tuple(each for each in names if each and each.casefold() != NO_STYLE)
+        return state.changed(styles=(*state.settings.styles, *chosen))
+
+    return [partial(change, value) for value in values]
+
+
+def _model(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    if not all(values):
+        raise SettingsError(f"axis {name} has an empty value: name a model, such as mini")
+    return [partial(lambda value, state: state._replace(model=value), value) for value in values]
+
+
+def _vae(name: str, values: Sequence[str]) -> list[Callable[[State], State]]:
+    def change(value: str, state: State) -> State:
+        return state._replace(vae=OWN_VAE[0] if value.casefold() in ("", *OWN_VAE) else value)
 
     return [partial(change, value) for value in values]
 
@@ -231,6 +272,9 @@ AXES: Mapping[str, _Kind] = {
     "Prompt order": _Kind(_order, rank=1, labels=lambda v: [", ".join(each) for each in itertools.permutations(v)]),
     "Sampler": _Kind(partial(_setting, "sampler")),
     "Hires sampler": _Kind(partial(_setting, "hires_sampler")),
+    "Checkpoint name": _Kind(_model, labels=_names_of_files),
+    "VAE": _Kind(_vae, labels=_names_of_files),
+    "Styles": _Kind(_styles),
     "Schedule type": _Kind(partial(_setting, "schedule")),
     "Clip skip": _Kind(partial(_setting, "clip_skip"), numbers=int),
     "Denoising": _Kind(partial(_setting, "denoising_strength"), numbers=float),

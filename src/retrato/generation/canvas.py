@@ -5,6 +5,7 @@ Knows pictures only: no latents, no samplers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +13,20 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from retrato.errors import PhotoError, SettingsError
-from retrato.photos.decode import MAX_BYTES, decode
+from retrato.photos.decode import MAX_BYTES, Pixels, decode
 from retrato.settings import GenerateSettings
 
 Box = tuple[int, int, int, int]
 Size = tuple[int, int]
+SAME_PROPORTIONS = 0.03  # largest difference of two proportions, as a share, that rounding explains
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to start from: an upright RGB picture, and a mask (L, white is repainted) of the same size, if any."""
+    """What to start from: an upright RGB picture, and a mask (L, white is repainted) for it, if any.
+
+    The mask has the picture's size, or, where the whole picture is drawn, another one that is resized as the picture.
+    """
 
     image: Image.Image
     mask: Image.Image | None = None
@@ -57,22 +62,17 @@ def read_source(
 ) -> Source | None:
     """Gives what `settings` name, or the pictures given in their place; None where drawing starts from nothing.
 
-    Raises PhotoError for a file that cannot be read, SettingsError for a mask of another size or without any white.
+    Raises PhotoError for a file that cannot be read, SettingsError for a mask of other proportions or without white.
     """
-    image = image or (_read(settings.init_image) if settings.init_image else None)
-    mask = mask or (_read(settings.mask) if settings.mask else None)
+    image = image or (_read(settings.init_image).image if settings.init_image else None)
+    mask = _grey(mask) if mask else _read_mask(settings.mask) if settings.mask else None
     if image is None:
         return None
     if mask is None:
         return Source(image.convert("RGB"))
     if settings.resize_mode == "latent upscale":
         raise SettingsError("resize_mode is 'latent upscale', which takes no mask: choose another one")
-    if mask.size != image.size:
-        raise SettingsError(
-            f"the mask is {mask.width}x{mask.height} and the picture {image.width}x{image.height}: "
-            "give a mask of the picture's size"
-        )
-    mask = mask.convert("L")
+    mask = _fitting(mask, image.size, settings)
     if settings.mask_invert:
         mask = ImageChops.invert(mask)
     if not mask.getbbox():
@@ -149,7 +149,42 @@ def _widened(low: int, high: int, wanted: int, most: int) -> tuple[int, int]:
     return low, low + wanted
 
 
-def _read(path: str) -> Image.Image:
+def _fitting(mask: Image.Image, size: Size, settings: GenerateSettings) -> Image.Image:
+    """Gives the mask for a picture of `size`; raises SettingsError where its proportions are another one's.
+
+    As in A1111 a mask of another size is resized as the picture is, so one of its proportions fits, and so does
+    one of the size that is drawn. Where the masked part alone is drawn, A1111 looks for it at the wrong place; here it
+    gets the picture's size first.
+    """
+    if mask.size == size:
+        return mask
+    is_whole = settings.inpaint_area == "whole picture"
+    if is_whole and mask.size == (settings.width, settings.height):
+        return mask
+    if abs(math.log(mask.width / mask.height * size[1] / size[0])) > SAME_PROPORTIONS:
+        raise SettingsError(
+            f"the mask is {mask.width}x{mask.height} and the picture {size[0]}x{size[1]}: "
+            "give a mask of the picture's size or proportions"
+        )
+    return mask if is_whole else mask.resize(size, Image.Resampling.LANCZOS)
+
+
+def _read_mask(path: str) -> Image.Image:
+    found = _read(path)
+    return found.image.convert("L") if found.mask is None else _opaque(found.mask)
+
+
+def _grey(mask: Image.Image) -> Image.Image:
+    """Gives a mask of any mode as grey; as in A1111, of one with transparent parts what is opaque is white."""
+    alpha = mask.convert("RGBA").getchannel("A") if mask.has_transparency_data else None
+    return mask.convert("L") if alpha is None or alpha.getextrema() == (255, 255) else _opaque(alpha)
+
+
+def _opaque(alpha: Image.Image) -> Image.Image:
+    return alpha.point(lambda value: 255 if value > 128 else 0)
+
+
+def _read(path: str) -> Pixels:
     try:
         file = Path(path).expanduser()
         if file.exists() and not file.is_file() and not file.is_dir():  # a device or a pipe may never end
@@ -160,4 +195,4 @@ def _read(path: str) -> Image.Image:
         raise PhotoError(
             f"{path} cannot be read ({getattr(error, 'strerror', None) or error}): name a picture file"
         ) from None
-    return decode(content, path).image
+    return decode(content, path)

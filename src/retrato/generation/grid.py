@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding
-from retrato.errors import SettingsError
+from retrato.errors import ModelError, SettingsError
 from retrato.files import atomic_path
 from retrato.generation.axes import Axis, State
 from retrato.generation.canvas import read_source
@@ -32,12 +32,24 @@ _PAPER, _INK, _FAINT = "#ffffff", "#26242b", "#77727d"
 _GAP, _LINE = 6, 20
 
 
+# Loads a model for one cell's settings and gives what it can draw: it, and the people learned for it.
+Load = Callable[[GenerateSettings], tuple[Components, Mapping[str, Embedding]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One picture of a sheet, with the value that holds for it on each axis (x, y, z, as far as there are)."""
+    """One picture of a sheet, with the value that holds for it on each axis (x, y, z, as far as there are).
+
+    `place` is where it stands on the sheet, x fastest.
+    """
 
     image: GeneratedImage
     labels: tuple[str, ...]
+    place: int
+
+
+def _own_model_only(model: str, vae: str) -> Load:
+    raise ModelError(f"the model {model or vae} was not given to this sheet: draw it by a studio")
 
 
 def draw_grid(
@@ -48,25 +60,44 @@ def draw_grid(
     hypernetworks: Mapping[str, Hypernetwork] = MappingProxyType({}),
     *,
     first: int = 0,
+    find_model: Callable[[str, str], Load] = _own_model_only,
+    finish: Callable[[GenerateSettings], GenerateSettings] = lambda settings: settings,
 ) -> Iterator[Sampled | Cell]:
     """Draws one picture for each combination of values, x fastest, and yields each step and each cell.
 
-    All share one seed unless an axis says another. The cells before `first` are left out: they are there already.
-    Raises SettingsError, PromptError or EmbeddingError before the first step where any cell asks for what does not
-    exist.
+    All share one seed unless an axis says another. Where axes name models, each model (and VAE) is loaded once, and
+    draws all its cells before the next. The first `first` of the cells are left out: they are there already.
+    `find_model` finds a model and a VAE by name (empty for the sheet's own); `finish` is applied to the settings of
+    each cell. Raises SettingsError, PromptError, EmbeddingError or ModelError before the first step where any cell asks
+    for what does not exist.
     """
     count = require_sheet(axes)
     if settings.seed == -1:
         settings = settings.changed(seed=secrets.randbelow(2**32 - 1))
-    states = [
-        (labels, _changed((settings.changed(count=1), embeddings), axes, places)) for labels, places in _all(axes)
-    ]
-    for _, (own, _) in states:
-        resolve_settings(components, own, read_source(own))
-    for number, (labels, (own, vectors)) in enumerate(states[first:], first):
-        for event in generate(components, own, vectors, hypernetworks):
+
+    def cell(places: Sequence[int], people: Mapping[str, Embedding]) -> State:
+        state = _changed(State(settings.changed(count=1), people), axes, places)
+        return state._replace(settings=finish(state.settings))
+
+    cells = [(place, labels, places, cell(places, embeddings)) for place, (labels, places) in enumerate(_all(axes))]
+    models = list(dict.fromkeys((state.model, state.vae) for *_, state in cells))
+    for model in models:
+        if any(model):
+            find_model(*model)
+    for *_, state in cells:
+        resolve_settings(components, state.settings, read_source(state.settings))
+    cells.sort(key=lambda cell: models.index((cell[3].model, cell[3].vae)))  # each is loaded once
+    loaded: tuple[str, str] = ("", "")
+    drawn_by, people = components, embeddings
+    for number, (place, labels, places, state) in enumerate(cells[first:], first):
+        if (state.model, state.vae) != loaded:
+            loaded, drawn_by = (state.model, state.vae), components  # the one before makes room
+            drawn_by, people = find_model(*loaded)(state.settings) if any(loaded) else (components, embeddings)
+        if any(loaded):
+            state = cell(places, people)
+        for event in generate(drawn_by, state.settings, state.embeddings, hypernetworks):
             if isinstance(event, Drawn):
-                yield Cell(event.image, labels)
+                yield Cell(event.image, labels, place)
             else:
                 yield Sampled(event.step, event.steps, number, count, event.latents, event.estimate)
 
@@ -83,6 +114,7 @@ def require_sheet(axes: Sequence[Axis]) -> int:
 
 def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
     """Gives the sheet: a table with x across and y down, one table below the other for each z."""
+    cells = sorted(cells, key=lambda cell: cell.place)
     columns = len(axes[0].labels)
     rows = len(axes[1].labels) if len(axes) > 1 else 1
     tables = [cells[start : start + columns * rows] for start in range(0, len(cells), columns * rows)]
@@ -104,7 +136,7 @@ def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Pat
     """Writes the sheet as `grid-<next free number>.png` with the first picture's parameters, and gives its path."""
     numbers = [int(entry.stem.removeprefix("grid-")) for entry in folder.glob("grid-*.png") if is_sheet(entry)]
     notes = PngInfo()
-    notes.add_text("parameters", cells[0].image.infotext)
+    notes.add_text("parameters", min(cells, key=lambda cell: cell.place).image.infotext)
     path = folder / f"grid-{max(numbers, default=-1) + 1:04d}.png"
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:

@@ -1,4 +1,4 @@
-"""From a picture's parameters text back to the settings that draw it. Knows no model and no library."""
+"""From a picture's parameters text back to the settings that draw it. Knows a model and a library by what they say."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import PhotoError, SettingsError
 from retrato.generation.infotext import FIELDS, READ_DEFAULTS, parse_infotext, written_fields
 from retrato.generation.picture_text import read_infotext
 from retrato.generation.sign import PROGRAM
+from retrato.model.components import Components
 from retrato.sampling.samplers import find_sampler
 from retrato.settings import GenerateSettings
 
@@ -52,7 +54,8 @@ class Recalled:
 
     `values` are GenerateSettings' fields that it names, not yet validated; `place` its place among `together` pictures
     drawn at once; `begins_with_picture` that it was drawn from another picture, which it cannot name; `model_hash` and
-    `embedding_hashes` what it was drawn with; `notes` what cannot be done again.
+    `embedding_hashes` what it was drawn with; `notes` what cannot be done again; `vae` and `vae_hash` which VAE, where
+    it was not the model's own.
     """
 
     values: Mapping[str, Any]
@@ -62,6 +65,8 @@ class Recalled:
     model_hash: str | None = None
     embedding_hashes: Mapping[str, str] | None = None
     notes: tuple[str, ...] = ()
+    vae: str = ""
+    vae_hash: str = ""
 
     @property
     def settings(self) -> GenerateSettings:
@@ -127,7 +132,31 @@ def recall(infotext: str) -> Recalled:
         notes.append("another program drew it, whose noise is another one: expect a similar picture, not the same")
     place, together = _batch(written)
     hashes = _named_hashes(written.get("TI hashes", ""))
-    return Recalled(values, place, together, begins_with_picture, written.get("Model hash"), hashes, tuple(notes))
+    vae, vae_hash = written.get("VAE", ""), written.get("VAE hash", "")
+    model_hash = written.get("Model hash")
+    return Recalled(values, place, together, begins_with_picture, model_hash, hashes, tuple(notes), vae, vae_hash)
+
+
+def what_differs(recalled: Recalled, components: Components, library: EmbeddingLibrary) -> Iterator[str]:
+    """Yields a sentence for each thing that a picture was drawn with and that is another one here."""
+    if recalled.model_hash and recalled.model_hash != components.hash:
+        yield (
+            f"it was drawn by the model {recalled.model_hash}, this is {components.hash} "
+            f"({components.name}): expect another picture"
+        )
+    if (recalled.vae or recalled.vae_hash) and recalled.vae_hash != components.vae_hash:
+        yield (
+            f"it was drawn with the VAE {recalled.vae or recalled.vae_hash}, this one is "
+            f"{components.vae_name or 'what the model brings'}: name that one with --vae"
+        )
+    for name, file_hash in (recalled.embedding_hashes or {}).items():
+        if name not in library:
+            yield f"the embedding {name} is not in {library.folder}: its name is drawn as plain words"
+        elif library[name].file_hash != file_hash:
+            yield (
+                f"the embedding {name} has changed since ({file_hash} then, {library[name].file_hash} now): "
+                "expect another picture"
+            )
 
 
 def _without_idle(values: dict[str, Any], *, is_ours: bool) -> Iterator[str]:

@@ -19,8 +19,13 @@ def sign(
     components: Components, own: GenerateSettings, image: Image.Image, facts: Mapping[str, object]
 ) -> GeneratedImage:
     """Joins a picture with its `own` settings, which draw it alone, and a text that says them and `facts`."""
+    vae = {"VAE hash": components.vae_hash, "VAE": components.vae_name} if components.vae_name else {}
     infotext = format_infotext(
-        own, model=components.name, model_hash=components.hash, version=_program(), fields={"RNG": "CPU", **facts}
+        own,
+        model=components.name,
+        model_hash=components.hash,
+        version=_program(),
+        fields={"RNG": "CPU", **vae, **facts},
     )
     return GeneratedImage(image, own.seed, infotext, own)
 

@@ -47,10 +47,24 @@ def upscale_latents(latents: Tensor, size: tuple[int, int], name: str = "Latent"
 
 
 def upscale(components: Components, latents: Tensor, size: tuple[int, int], name: str) -> Tensor:
-    """Gives `latents` [B, C, h, w] enlarged to `size` (height, width) in pixels by the upscaler of that proper name."""
-    height, width = size
+    """Gives `latents` [B, C, h, w] enlarged to `size` (height, width) in pixels by the upscaler of that proper name.
+
+    As in A1111 a picture of other proportions is enlarged until it covers `size`, and what is over is cut off evenly.
+    """
+    step = components.vae_scale
+    rows, columns = (side // step for side in covering((latents.shape[-2], latents.shape[-1]), size))
     if name in LATENT_UPSCALERS:
-        return upscale_latents(latents, (height // components.vae_scale, width // components.vae_scale), name)
-    images = pixels_to_images(decode(components, latents))
-    larger = [image.resize((width, height), IMAGE_UPSCALERS[name]) for image in images]
-    return encode_pixels(components, images_to_pixels(larger)).mean
+        larger = upscale_latents(latents, (rows, columns), name)
+    else:
+        images = pixels_to_images(decode(components, latents))
+        images = [image.resize((columns * step, rows * step), IMAGE_UPSCALERS[name]) for image in images]
+        larger = encode_pixels(components, images_to_pixels(images)).mean
+    top, left = (rows - size[0] // step) // 2, (columns - size[1] // step) // 2
+    return larger[..., top : top + size[0] // step, left : left + size[1] // step]
+
+
+def covering(shape: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """Gives the smallest height and width in the proportions of `shape` (height, width) that cover `size`."""
+    if shape[1] * size[0] < size[1] * shape[0]:
+        return size[1] * shape[0] // shape[1], size[1]
+    return size[0], size[0] * shape[1] // shape[0]

@@ -67,6 +67,21 @@ def vary_sheet(
     return variants[0], [*matrix_axes(variants, optional), *axes]
 
 
+def with_styles(
+    settings: GenerateSettings, mode: str, *, styles: StyleFile, wildcards: WildcardFolder
+) -> GenerateSettings:
+    """Gives the settings of a sheet's cell with the styles that an axis names joined to its prompts, as in A1111 last.
+
+    `mode` is what becomes of the wildcards in them. Raises what `vary` does, and SettingsError for several prompts.
+    """
+    if not settings.styles:
+        return settings
+    own, *more = vary(settings.changed(wildcards=mode), styles=styles, wildcards=wildcards)
+    if more:
+        raise SettingsError("a cell of a sheet has one prompt: leave out --wildcards all")
+    return own
+
+
 def _all(prompt: str, wildcards: WildcardFolder) -> Sequence[str]:
     return all_words(prompt, wildcards, limit=MOST_PICTURES)
 

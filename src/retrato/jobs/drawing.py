@@ -72,7 +72,7 @@ def draw_sheet(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wis
             if isinstance(event, Cell):
                 cells.append(event)
                 filed = _filed(studio, event.image, studio.outputs, len(images))
-                images.append({**filed, "labels": event.labels})
+                images.append({**filed, "labels": event.labels, "place": event.place})
                 yield Said("drawn", images[-1])
                 continue
             previewer.look(event.estimate)
@@ -80,7 +80,8 @@ def draw_sheet(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wis
                 said = {"step": event.step, "steps": event.steps, "index": event.first, "count": event.count}
                 yield Said("sampled", said, min((event.first + event.step / event.steps) / event.count, 0.99))
     file = save_sheet(cells, axes, studio.outputs).relative_to(studio.home).as_posix()
-    yield Said("sheet", {"file": file, "infotext": cells[0].image.infotext}, 1.0)
+    infotext = min(cells, key=lambda cell: cell.place).image.infotext
+    yield Said("sheet", {"file": file, "infotext": infotext}, 1.0)
     return {"sheet": file, "images": images, "seconds": time.perf_counter() - started}
 
 
@@ -94,7 +95,7 @@ def _cells_there(
     for image in images:
         with Image.open(studio.home / image["file"]) as opened:
             picture = GeneratedImage(opened.convert("RGB"), image["seed"], image["infotext"], settings)
-        cells.append(Cell(picture, tuple(image["labels"])))
+        cells.append(Cell(picture, tuple(image["labels"]), image.get("place", image["index"])))
     return images, cells
 
 

@@ -15,7 +15,7 @@ from retrato.model.checkpoint_file import open_checkpoint
 from retrato.model.families import FAMILIES, require_family, text_config, unet_config
 from retrato.model.folder import read_index, read_json
 from retrato.model.load import EMBEDDED, model_path, picture_side, read_defaults
-from retrato.model.single_file import vae_beside, yaml_predicts_v
+from retrato.model.single_file import VAE_ENDINGS, vae_beside, yaml_predicts_v
 
 ENDINGS = (".safetensors", ".ckpt")
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -66,6 +66,34 @@ def find_model(source: str | Path, folder: Path) -> str | Path:
     if isinstance(source, Path) or len(Path(name).parts) > 1 or Path(name).suffix in ENDINGS:
         model_path(source)  # it was meant as a path: the sentence says what would do
     raise ModelError(f"{name} is not on this machine: {advice}")
+
+
+def find_vae(name: str, folder: Path) -> Path | None:
+    """Gives the VAE that `name` names: a path, or a VAE in `folder` (see `list_vaes`); None for the model's own.
+
+    Raises ModelError.
+    """
+    if name.casefold() in ("automatic", "none"):
+        return None
+    known = {each.casefold(): path for path in list_vaes(folder) for each in (path.name, _name(path), _bare(path))}
+    if name.casefold() in known:
+        return known[name.casefold()]
+    try:
+        if Path(name).expanduser().exists():
+            return Path(name).expanduser()
+    except (OSError, RuntimeError, ValueError):  # longer than any name can be, the home of nobody, a zero byte
+        pass
+    there = ", ".join(path.name for path in list_vaes(folder)) or "none yet"
+    raise ModelError(f"there is no VAE {printable(name[:80])}: name a file, or put it into {folder} ({there})")
+
+
+def list_vaes(folder: Path) -> list[Path]:
+    """Gives the VAEs in `folder`, sorted by name: files called as A1111 wants them, such as `sharp.vae.safetensors`."""
+    return sorted(path for ending in VAE_ENDINGS for path in folder.glob(f"*{ending}"))
+
+
+def _bare(path: Path) -> str:
+    return path.name.partition(".vae.")[0]
 
 
 def list_models(folder: Path) -> Iterator[ModelFacts]:

@@ -46,7 +46,8 @@ class Components:
     All weights are in evaluation mode and take no gradient. `dtype` is the U-Net's number format; text encoders and
     VAE are float32, because the vectors' gradient and the decoded picture need the precision and they are small.
     `hash` is the first 10 hex digits of the sha256 of the file, or of the U-Net's weights in a folder; `reason` says
-    why this device and number format were chosen.
+    why this device and number format were chosen. `vae_name` and `vae_hash` are those of a VAE that is not the model's
+    own.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Components:
     defaults: ModelDefaults
     zero_empty_negative: bool = False
     reason: str = ""
+    vae_name: str = ""
+    vae_hash: str = ""
 
     @property
     def vae_scale(self) -> int:

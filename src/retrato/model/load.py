@@ -19,7 +19,7 @@ from retrato.model.folder import read_folder, read_json, refuse_code
 from retrato.model.hashes import model_hash
 from retrato.model.inpainting import fill_missing_channels
 from retrato.model.memory import save_memory
-from retrato.model.single_file import read_single_file, read_vae
+from retrato.model.single_file import read_single_file, read_vae, vae_beside
 
 logger = logging.getLogger("retrato")
 
@@ -49,7 +49,8 @@ def load_components(
     choice = choose_device(device, dtype)
     if choice.warning:
         logger.warning(choice.warning)
-    parts = _read_parts(path, family, None if vae is None else Path(vae).expanduser())
+    other = Path(vae).expanduser() if vae is not None else vae_beside(path) if path.is_file() else None
+    parts = _read_parts(path, family, other)
     for module in (parts.vae, *parts.text_encoders):
         freeze(module, choice.device, torch.float32)
     freeze(parts.unet, choice.device, choice.dtype)
@@ -59,7 +60,7 @@ def load_components(
     name, defaults = read_defaults(path, size)
     return Components(
         name=name,
-        hash=model_hash([path] if path.is_file() else sorted((path / "unet").glob("*.safetensors"))),
+        hash=model_hash(_weights(path, "unet")),
         tokenizers=parts.tokenizers,
         text_encoders=parts.text_encoders,
         unet=parts.unet,
@@ -70,6 +71,8 @@ def load_components(
         defaults=defaults,
         zero_empty_negative=parts.zero_empty_negative,
         reason="; ".join([choice.reason, *saved]),
+        vae_name=other.resolve().name if other else "",
+        vae_hash=model_hash(_weights(other, "vae")) if other else "",
     )
 
 
@@ -119,6 +122,12 @@ def _read_parts(path: Path, family: str, vae: Path | None) -> Parts:
         said = {**parts.scheduler_config, "prediction_type": FAMILIES[family].prediction_type}
         parts = replace(parts, scheduler_config=said)
     return parts
+
+
+def _weights(path: Path, part: str) -> list[Path]:
+    """Gives the files whose hash is the model's: the one file, or those of a folder, or of its part."""
+    folder = path / part if (path / part).is_dir() else path
+    return [path] if path.is_file() else sorted(folder.glob("*.safetensors"))
 
 
 def read_defaults(path: Path, size: int) -> tuple[str, ModelDefaults]:

@@ -2,10 +2,12 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from retrato.errors import SettingsError
 from retrato.generation import parse_axis, require_sheet
+from retrato.generation.axes import State
+from retrato.model.catalogue import find_vae, list_vaes
 from retrato.server.service import Service
 from retrato.settings import GenerateSettings
 
@@ -15,8 +17,8 @@ CHECKPOINT = "Embedding checkpoint"
 def check_axes(service: Service, settings: GenerateSettings, said: Sequence[str]) -> list[str]:
     """Gives the axes as `order_grid` takes them; `said` are at least one of `Name=values`, as `parse_axis` reads them.
 
-    Checkpoints are named and become files of the home folder. Raises SettingsError for axes that are none and for
-    values that do not fit `settings`.
+    Checkpoints, models and VAEs are named and become files of the home folder. Raises SettingsError for axes that are
+    none and for values that do not fit `settings`, ModelError for models and VAEs that are not there.
     """
     if settings.matrix != "off" and len(said) > 1:
         raise SettingsError("a prompt matrix takes both sides of the sheet: give one axis at most, for further tables")
@@ -24,23 +26,48 @@ def check_axes(service: Service, settings: GenerateSettings, said: Sequence[str]
     axes = [parse_axis(text) for text in texts]
     for axis in axes:
         for change in axis.changes if axis.rank == 0 else ():  # of later ones, what they change is not there yet
-            change((settings, {}))
+            change(State(settings, {}))
     require_sheet(axes)
     return texts
 
 
 def _inside(service: Service, text: str) -> str:
-    """Gives the axis as it is written; checkpoints, which are files, only as those of the home folder."""
+    """Gives the axis as it is written; what names files, only as those of the home folder."""
     axis, _, values = text.partition("=")
-    if axis.strip().casefold() != CHECKPOINT.casefold():
+    finds = {name.casefold(): (name, find) for name, find in FILES.items()}
+    if axis.strip().casefold() not in finds:
         return text
-    known = service.learned_files()
-    paths = []
-    for name in next(csv.reader([values], skipinitialspace=True), []):
-        if name.strip() not in known:
-            there = ", ".join(list(known)[:12]) or "none yet: train somebody first"
-            raise SettingsError(f"there is no checkpoint {name.strip()[:80]!r}: there are {there}")
-        paths.append(str(known[name.strip()]))
+    name, find = finds[axis.strip().casefold()]
+    paths = [find(service, value.strip()) for value in next(csv.reader([values], skipinitialspace=True), [])]
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(paths)
-    return f"{CHECKPOINT}={line.getvalue()}"
+    return f"{name}={line.getvalue()}"
+
+
+def _checkpoint(service: Service, name: str) -> str:
+    known = service.learned_files()
+    if name not in known:
+        there = ", ".join(list(known)[:12]) or "none yet: train somebody first"
+        raise SettingsError(f"there is no checkpoint {name[:80]!r}: there are {there}")
+    return str(known[name])
+
+
+def _model(service: Service, name: str) -> str:
+    return service.find_model(name).source
+
+
+def _vae(service: Service, name: str) -> str:
+    folder = service.home / "models"
+    found, known = find_vae(name or "Automatic", folder), list_vaes(folder)
+    if found is not None and found not in known:  # a path that leads elsewhere
+        there = ", ".join(path.name for path in known) or "none yet"
+        raise SettingsError(f"there is no VAE {name[:80]!r} in the folder models: there are {there}")
+    return str(found or "Automatic")
+
+
+# The axes whose values are files, and what finds one by its name.
+FILES: Mapping[str, Callable[[Service, str], str]] = {
+    CHECKPOINT: _checkpoint,
+    "Checkpoint name": _model,
+    "VAE": _vae,
+}

@@ -6,9 +6,10 @@ import torch
 from retrato.embeddings import Embedding, write_embedding
 from retrato.errors import RetratoError, SettingsError
 from retrato.generation import AXES, parse_axis
+from retrato.generation.axes import State
 from retrato.settings import GenerateSettings
 
-START = GenerateSettings(prompt="a red hat and a blue shoe", seed=5)
+START = GenerateSettings(prompt="a red hat and a blue shoe", seed=5, styles=("Dull",))
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,9 @@ START = GenerateSettings(prompt="a red hat and a blue shoe", seed=5)
         ("Sampler=Euler a, LMS", ("Euler a", "LMS")),
         ('Prompt S/R=red hat,"a, b"', ("red hat", "a, b")),
         ("Prompt order=red,blue", ("red, blue", "blue, red")),
+        ("Checkpoint name=mini,/home/me/sd-v1.5.ckpt,/home/me/sd-v1.5-x", ("mini", "sd-v1.5", "sd-v1.5-x")),
+        ("VAE=None,/a/sharp.vae.safetensors", ("None", "sharp.vae")),
+        ('Styles=None,Oil,"Oil,Pixel"', ("None", "Oil", "Oil,Pixel")),
     ],
 )
 def test_values_are_read_as_in_a1111(written: str, labels: tuple[str, ...]) -> None:
@@ -71,11 +75,12 @@ def test_what_is_no_axis_is_said(written: str, says: str) -> None:
         ("Prompt S/R=red,green", "prompt", ["a red hat and a blue shoe", "a green hat and a blue shoe"]),
         ("Prompt order=blue,red", "prompt", ["a blue hat and a red shoe", "a red hat and a blue shoe"]),
         ("Nothing=this,that", "seed", [5, 5]),
+        ('Styles=none,Oil,"Oil, Pixel"', "styles", [("Dull",), ("Dull", "Oil"), ("Dull", "Oil", "Pixel")]),
     ],
 )
 def test_each_value_changes_what_it_says(written: str, field: str, values: list[object]) -> None:
     axis = parse_axis(written)
-    assert [getattr(change((START, {}))[0], field) for change in axis.changes] == values
+    assert [getattr(change(State(START, {})).settings, field) for change in axis.changes] == values
 
 
 @pytest.mark.parametrize(
@@ -93,7 +98,7 @@ def test_each_value_changes_what_it_says(written: str, field: str, values: list[
 def test_values_that_cannot_be_are_said_when_they_are_applied(written: str, says: str) -> None:
     change = parse_axis(written).changes[0]
     with pytest.raises(RetratoError, match=says):
-        change((START, {}))
+        change(State(START, {}))
 
 
 def test_an_embeddings_checkpoints_and_strength_are_axes(tmp_path: Path) -> None:
@@ -101,14 +106,23 @@ def test_an_embeddings_checkpoints_and_strength_are_axes(tmp_path: Path) -> None
         write_embedding(Embedding("ana-t1", (torch.full((1, 4), value),)), tmp_path / f"ana-t1-{step}.safetensors")
         for step, value in ((50, 1.0), (100, 2.0))
     )
-    state = START.changed(prompt="a photo of ana-t1"), {"ana-t1": Embedding("ana-t1", (torch.zeros(1, 4),))}
+    state = State(START.changed(prompt="a photo of ana-t1"), {"ana-t1": Embedding("ana-t1", (torch.zeros(1, 4),))})
     axis = parse_axis(f"Embedding checkpoint={early},{late}")
-    assert [float(change(state)[1]["ana-t1"].vectors[0][0, 0]) for change in axis.changes] == [1.0, 2.0]
+    assert [float(change(state).embeddings["ana-t1"].vectors[0][0, 0]) for change in axis.changes] == [1.0, 2.0]
     half = parse_axis("Vector strength=0.5")
-    assert float(half.changes[0](axis.changes[1](state))[1]["ana-t1"].vectors[0][0, 0]) == 1.0
+    assert float(half.changes[0](axis.changes[1](state)).embeddings["ana-t1"].vectors[0][0, 0]) == 1.0
     assert half.rank > axis.rank
     with pytest.raises(SettingsError, match="ana-t1 is not in the prompt"):
-        axis.changes[0]((START, {}))
+        axis.changes[0](State(START, {}))
+
+
+def test_models_and_vaes_are_named_for_whoever_can_load_them() -> None:
+    model, vae = parse_axis("Checkpoint name=other"), parse_axis("VAE=None,sharp")
+    state = model.changes[0](vae.changes[1](State(START, {})))
+    assert (state.model, state.vae, state.settings) == ("other", "sharp", START)
+    assert vae.changes[0](State(START, {})).vae == "automatic"
+    with pytest.raises(SettingsError, match="has an empty value"):
+        parse_axis("Checkpoint name=mini,,other")
 
 
 def test_every_axis_has_a_value_that_works() -> None:

@@ -101,6 +101,10 @@ def test_inverting_turns_the_mask_round() -> None:
     ("mask", "values", "says"),
     [
         (Image.new("L", (32, 64), 255), {}, "the mask is 32x64 and the picture 64x64"),
+        (Image.new("L", (60, 64), 255), {}, "size or proportions"),
+        (Image.new("L", (1, 100_000), 255), {}, "the mask is 1x100000"),
+        (Image.new("L", (96, 64), 255), {"width": 96, "inpaint_area": "only masked"}, "the mask is 96x64"),
+        (Image.new("RGBA", (64, 64), (255, 255, 255, 100)), {}, "nothing to repaint"),
         (Image.new("L", (64, 64), 0), {}, "nothing to repaint"),
         (Image.new("L", (64, 64), 255), {"mask_invert": True}, "nothing to repaint"),
         (Image.new("L", (64, 64), 255), {"resize_mode": "latent upscale"}, "takes no mask"),
@@ -109,6 +113,42 @@ def test_inverting_turns_the_mask_round() -> None:
 def test_masks_that_cannot_be_are_refused(mask: Image.Image, values: dict[str, object], says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         read_source(settings(**values), noise((64, 64)), mask)
+
+
+@pytest.mark.parametrize("area", ["whole picture", "only masked"])
+@pytest.mark.parametrize("size", [(64, 32), (256, 128), (200, 101)])
+def test_a_mask_of_another_size_means_the_same_part(area: str, size: tuple[int, int]) -> None:
+    picture, values = noise((128, 64)), {"width": 128, "inpaint_area": area, "mask_blur": 0, "mask_padding": 0}
+    after = []
+    for mask_size in (picture.size, size):
+        box = tuple(round(part * mask_size[0] / 128) for part in (32, 16, 96, 48))
+        source = read_source(settings(**values), picture, mask_with(box, mask_size))  # type: ignore[arg-type]
+        assert source is not None
+        drawn = make_canvas(source, settings(**values)).put_back(Image.new("RGB", (128, 64), "blue"))
+        after.append(np.asarray(drawn) == np.array([0, 0, 255]))
+    assert after[0].all(axis=2).sum() == 64 * 32
+    assert (after[0] == after[1]).mean() > 0.95
+
+
+def test_a_mask_of_the_size_that_is_drawn_fits_any_picture() -> None:
+    mask = mask_with((0, 0, 48, 64), (96, 64))
+    source = read_source(settings(width=96), noise((64, 64)), mask)
+    assert source is not None
+    assert source.mask is not None
+    canvas = make_canvas(source, settings(width=96, mask_blur=0))
+    assert canvas.mask is not None
+    assert same(canvas.mask, mask)
+
+
+def test_of_a_mask_with_transparent_parts_the_opaque_ones_are_repainted(tmp_path: Path) -> None:
+    painted = Image.new("RGBA", (64, 64), (255, 255, 255, 0))
+    painted.paste((0, 0, 0, 255), (0, 0, 32, 64))
+    painted.save(tmp_path / "m.png")
+    asked = settings(init_image="x", mask=str(tmp_path / "m.png"))
+    for source in (read_source(asked, noise((64, 64))), read_source(asked, noise((64, 64)), painted)):
+        assert source is not None
+        assert source.mask is not None
+        assert same(source.mask, mask_with((0, 0, 32, 64), (64, 64)))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x89PNG\r\n\x1a\n"])

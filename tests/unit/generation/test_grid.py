@@ -1,4 +1,6 @@
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -50,6 +52,38 @@ def test_the_sheet_has_a_place_for_each(tiny_components: Components, tmp_path: P
     assert read_infotext(file) == cells[0].image.infotext
     with Image.open(file) as saved:
         assert saved.size == found.size
+
+
+def test_each_model_is_loaded_once_and_draws_its_own_cells(tiny_components: Components) -> None:
+    other = dataclasses.replace(tiny_components, name="other")
+    asked: list[tuple[str, str]] = []
+    loaded: list[tuple[str, str]] = []
+
+    def find(model: str, vae: str) -> Any:
+        asked.append((model, vae))
+
+        def load(settings: GenerateSettings) -> Any:
+            loaded.append((model, vae))
+            return dataclasses.replace(other, vae_name=vae), {}
+
+        return load
+
+    axes = [parse_axis("Checkpoint name=one,two"), parse_axis("Steps=1,2"), parse_axis("VAE=None,sharp")]
+    events = draw_grid(tiny_components, ASKED, axes, {}, find_model=find)
+    cells = [event for event in events if isinstance(event, Cell)]
+    assert loaded == [("one", "automatic"), ("two", "automatic"), ("one", "sharp"), ("two", "sharp")]
+    assert asked[:4] == loaded  # all are looked for before the first step
+    assert [cell.place for cell in cells] == [0, 2, 1, 3, 4, 6, 5, 7]
+    assert [cell.labels for cell in cells][:3] == [("one", "1", "None"), ("one", "2", "None"), ("two", "1", "None")]
+    assert "Model: other" in cells[0].image.infotext
+    assert sheet(cells, axes).tobytes() == sheet(sorted(cells, key=lambda cell: cell.place), axes).tobytes()
+    rest = list(draw_grid(tiny_components, ASKED, axes, {}, first=5, find_model=find))
+    assert [event.place for event in rest if isinstance(event, Cell)] == [6, 5, 7]
+
+
+def test_a_sheet_without_a_studio_says_so(tiny_components: Components) -> None:
+    with pytest.raises(RetratoError, match="draw it by a studio"):
+        cells_of(tiny_components, ASKED, "Checkpoint name=one")
 
 
 @pytest.mark.parametrize(

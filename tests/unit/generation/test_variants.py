@@ -6,6 +6,7 @@ import pytest
 
 from retrato.errors import PromptError, SettingsError
 from retrato.generation import vary, vary_sheet
+from retrato.generation.axes import State
 from retrato.prompts import Style, StyleFile, WildcardFolder
 from retrato.settings import GenerateSettings
 
@@ -83,10 +84,10 @@ def test_a_sheet_shows_the_pictures_of_a_matrix(folder: Path, prompt: str, sides
     assert [list(axis.labels) for axis in axes] == sides
     cells = []
     for places in itertools.product(*(range(len(axis.changes)) for axis in reversed(axes))):
-        state = (own, {})
+        state = State(own, {})
         for axis, place in zip(axes, reversed(places), strict=True):
             state = axis.changes[place](state)
-        cells.append(state[0])
+        cells.append(state.settings)
     assert cells == varied(folder, **asked)
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from benchmarks.ldm_file import ldm_tensors
 from retrato.cli import main
 from retrato.errors import ModelError
-from retrato.model.catalogue import describe_model, find_model, list_models
+from retrato.model.catalogue import describe_model, find_model, find_vae, list_models, list_vaes
 from retrato.model.load import EMBEDDED, load_components
 
 
@@ -124,3 +124,17 @@ def test_the_commands(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert json.loads(capsys.readouterr().out)["dims"] == [32]
     assert main(["models", "check", "page"]) == 2
     assert "web page" in capsys.readouterr().err
+
+
+def test_a_vae_is_found_by_its_name_or_path(tmp_path: Path) -> None:
+    for name in ("sharp.vae.safetensors", "v1.5.vae.pt", "model.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+    sharp, other = list_vaes(tmp_path)
+    assert (sharp.name, other.name) == ("sharp.vae.safetensors", "v1.5.vae.pt")
+    for name in ("sharp", "Sharp.vae", "sharp.vae.safetensors", str(sharp)):
+        assert find_vae(name, tmp_path) == sharp
+    assert find_vae("v1.5", tmp_path) == other
+    assert find_vae("None", tmp_path) is find_vae("automatic", tmp_path) is None
+    for name in ("shrap", "model", "\0", "x" * 5000, "~nobody/x"):
+        with pytest.raises(ModelError, match=r"there is no VAE .* \(sharp.vae.safetensors, v1.5.vae.pt\)"):
+            find_vae(name, tmp_path)

@@ -142,7 +142,7 @@ def _known_options(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
     unknown = [name for name in overrides if name not in known]
     if unknown:
         raise SettingsError(f"override_settings has {unknown[0][:60]!r}, which retrato does not know: leave it out")
-    if overrides.get("samples_format", "png") != "png":
+    if overrides.get("samples_format") not in (None, "png"):
         raise SettingsError(
             f"samples_format is {overrides['samples_format']!r}: pictures are sent as png, leave it out"
         )

@@ -3,7 +3,7 @@
 import base64
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 AnyObject = dict[str, Any]
 Picture = Annotated[str, Field(description="a picture file in base64, with or without data:image/png;base64,")]
@@ -11,9 +11,17 @@ Text = Annotated[str, Field(max_length=16_000)]
 
 
 class Request(BaseModel):
-    """What requests have in common: fields that A1111 does not have are looked at by hand, to say so in a sentence."""
+    """What requests have in common: fields that A1111 does not have are looked at by hand, to say so in a sentence.
+
+    A field that is null was not sent: clients send all of theirs, and A1111 takes its default.
+    """
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, said: Any) -> Any:
+        return {name: value for name, value in said.items() if value is not None} if isinstance(said, dict) else said
 
 
 Name = Annotated[str, Field(max_length=300)]

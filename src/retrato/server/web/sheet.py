@@ -7,6 +7,8 @@ import gradio as gr
 
 from retrato.errors import RetratoError
 from retrato.generation import AXES
+from retrato.model.catalogue import list_vaes
+from retrato.prompts import StyleFile
 from retrato.server.service import Service
 from retrato.server.sheets import CHECKPOINT, check_axes
 from retrato.server.web.controls import FieldError
@@ -63,9 +65,15 @@ def sheet_fields(site: Site) -> Mapping[str, Any]:
 
 
 def example_of(service: Service, name: str) -> str:
-    """Gives what the values of an axis may look like; of checkpoints, the latest ones that there are."""
+    """Gives what the values of an axis may look like; of what lies in the home folder, what there is."""
     if name == CHECKPOINT:
         return ", ".join(list(service.learned_files())[:2]) or "ana-100, ana-200"
+    if name == "Checkpoint name":
+        return ", ".join(model.name for model in service.models())
+    if name == "VAE":
+        return ", ".join(["Automatic", *(path.name for path in list_vaes(service.home / "models"))])
+    if name == "Styles":
+        return ", ".join(["None", *list(StyleFile(service.home / "styles.csv").read())[:2]])
     return EXAMPLES.get(name, "1, 2, 3")
 
 

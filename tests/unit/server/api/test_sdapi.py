@@ -20,6 +20,7 @@ from retrato.sampling.samplers import find_sampler
 from retrato.server import create_app
 from retrato.server.api.sdapi import _settings
 from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG
+from retrato.server.api.sdapi_models import Asking, Img2Img, Txt2Img
 from retrato.server.service import Service
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
@@ -152,6 +153,20 @@ def test_pictures_are_kept_only_where_asked(client: TestClient) -> None:
 def test_a_request_without_steps_takes_a1111s_default(client: TestClient) -> None:
     steps = json.loads(post(client, "txt2img", {"width": 64, "height": 64})["info"])["steps"]
     assert steps == 50
+
+
+@pytest.mark.parametrize(("path", "kind"), [("txt2img", Txt2Img), ("img2img", Img2Img)])
+def test_null_means_what_is_not_sent_means(client: TestClient, path: str, kind: type[Asking]) -> None:
+    sent = SIMPLE | ({"init_images": [encoded(noise())]} if path == "img2img" else {})
+    empty = dict.fromkeys(kind.model_fields, None) | {"no_such_field": None}
+    options = {"override_settings": {"samples_format": None, "CLIP_stop_at_last_layers": None}}
+    answer = post(client, path, empty | sent | options)
+    plain = post(client, path, sent)
+    assert picture(answer["images"][0]).tobytes() == picture(plain["images"][0]).tobytes()
+    assert answer["info"].replace(json.loads(answer["info"])["job_timestamp"], "") == plain["info"].replace(
+        json.loads(plain["info"])["job_timestamp"], ""
+    )
+    assert answer["parameters"] == plain["parameters"] | options
 
 
 # --- what cannot be done is said --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import torch
 
 from retrato.embeddings import Embedding, write_embedding
 from retrato.generation import AXES
-from retrato.server.service import Service
+from retrato.server.service import Model, Service
 from retrato.server.web.controls import FieldError
 from retrato.server.web.sheet import CHECKPOINT, EXAMPLES, NAMES, axes_of, example_of
 from retrato.server.web.site import Site
@@ -29,6 +29,11 @@ def site(tmp_path: Path) -> Site:
         write_embedding(Embedding(name, (torch.zeros(1, 4),)), tmp_path / folder / f"{name}{number}.safetensors")
     service: Any = SimpleNamespace(home=tmp_path)
     service.learned_files = lambda: Service.learned_files(service)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "sharp.vae.pt").write_bytes(b"")
+    (tmp_path / "styles.csv").write_text("name,prompt,negative_prompt\nOil,in oil,\n", "utf-8")
+    service.models = lambda: [Model("retrato-mini", "mini", tmp_path), Model("large", str(tmp_path / "x"), tmp_path)]
+    service.find_model = lambda name: Service.find_model(service, name)
     return Site(cast("Service", service), "en")
 
 
@@ -50,6 +55,18 @@ def test_a_checkpoint_is_one_of_the_home_folder(site: Site) -> None:
     assert example_of(site.service, CHECKPOINT) == "ana-9, ana"
 
 
+def test_models_and_vaes_become_files_of_the_home_folder(site: Site) -> None:
+    said = {**NONE, "x": "Checkpoint name", "x_values": "retrato-mini, LARGE", "y": "VAE", "y_values": "None, sharp"}
+    home = site.service.home
+    assert axes_of(site, said, DRAWING) == [
+        f"Checkpoint name=mini,{home / 'x'}",
+        f"VAE=Automatic,{home}/models/sharp.vae.pt",
+    ]
+    assert example_of(site.service, "Checkpoint name") == "retrato-mini, large"
+    assert example_of(site.service, "VAE") == "Automatic, sharp.vae.pt"
+    assert example_of(site.service, "Styles") == "None, Oil"
+
+
 @pytest.mark.parametrize(
     ("said", "field", "sentence"),
     [
@@ -59,6 +76,9 @@ def test_a_checkpoint_is_one_of_the_home_folder(site: Site) -> None:
         ({"x": "Seed", "x_values": "1-30", "y": "Steps", "y_values": "1-30"}, "y_values", "900 pictures"),
         ({"x": CHECKPOINT, "x_values": "/etc/passwd"}, "x_values", "there is no checkpoint '/etc/passwd'"),
         ({"x": CHECKPOINT, "x_values": "../ana"}, "x_values", "there are ana-9, ana"),
+        ({"x": "Checkpoint name", "x_values": "/etc/passwd"}, "x_values", "there are retrato-mini, large"),
+        ({"x": "VAE", "x_values": "/etc/passwd"}, "x_values", "sharp.vae.pt"),
+        ({"x": "VAE", "x_values": ".."}, "x_values", "there is no VAE"),
     ],
 )
 def test_a_mistake_knows_its_field(site: Site, said: dict[str, str], field: str, sentence: str) -> None:
