@@ -1,6 +1,6 @@
 """Prompt templates for training: lines with `[name]` for the embedding and `[filewords]` for a photo's caption.
 
-`[framing]` is ours: what the caption says of how much shows, moved to where people say it, `a close-up photo of [name]`.
+`[framing]` is ours: the caption's words for how much shows, moved to where people say it, `a close-up photo of [name]`.
 
 Knows nothing of photos or captions; which line goes with which photo is the training's choice.
 """
