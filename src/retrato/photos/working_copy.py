@@ -4,7 +4,7 @@ Knows nothing of the folder that they go to, of captions by a model and of other
 """
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from retrato.errors import PhotoError
 from retrato.files import printable
-from retrato.photos.faces import BEST_SIDE, Face, find_faces
+from retrato.photos.faces import BEST_SIDE, find_largest_box
 from retrato.photos.framing import Box, Framing, framing, subject
 from retrato.photos.photo import MASK_SUFFIX, Photo, Refused, read_mask, read_photo
 from retrato.photos.square import crop_box, cut, shaped_size, split_boxes, square
@@ -46,7 +46,7 @@ def working_copies(source: Path, settings: PhotoSettings, faces: bool) -> Workin
         # Twice the size is enough to cut from, and a JPEG's decoder halves for free; a close face wants all there is.
         photo = read_photo(source, shorter_side=None if settings.face_share else settings.size * 2)
         mask = _given_mask(photo, settings)
-        face = _largest_face(photo.image, settings.crop == "face") if faces else None
+        face = _face_box(photo.image, settings.crop == "face") if faces else None
     except PhotoError as error:  # one bad picture never stops the rest
         return Refused(source, str(error))
     notes = []
@@ -56,7 +56,7 @@ def working_copies(source: Path, settings: PhotoSettings, faces: bool) -> Workin
     for box in _boxes(photo.image, settings, face):
         whole = _in_the_file(box, photo)
         picture = _shaped(photo.image, box, settings)
-        inner = _moved(face.box, box, picture.size) if face else None
+        inner = _moved(face, box, picture.size) if face else None
         shown = _shaped(mask, box, settings) if mask else None
         of = framing(picture, shown, inner)
         if settings.mask and shown is None:
@@ -92,25 +92,24 @@ def _given_mask(photo: Photo, settings: PhotoSettings) -> Image.Image | None:
     return photo.mask
 
 
-def _largest_face(image: Image.Image, thorough: bool) -> Face | None:
-    """Gives the largest face, its box in the picture's own pixels."""
+def _face_box(image: Image.Image, thorough: bool) -> Box | None:
+    """Gives the box of the largest face in the picture's own pixels."""
     scale = min(1.0, BEST_SIDE / min(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0) if scale < 1 else image
-    found = find_faces(small, thorough=thorough)
-    if not found:
+    found = find_largest_box(small, thorough=thorough)
+    if found is None:
         return None
-    left, top, right, bottom = (round(value / scale) for value in found[0].box)
-    return replace(found[0], box=(left, top, right, bottom))
+    left, top, right, bottom = (round(value / scale) for value in found)
+    return (left, top, right, bottom)
 
 
-def _boxes(image: Image.Image, settings: PhotoSettings, face: Face | None) -> list[Box]:
+def _boxes(image: Image.Image, settings: PhotoSettings, face: Box | None) -> list[Box]:
     boxes = split_boxes(image) if settings.split else []
     if boxes:
         return boxes
     wide, high = shaped_size(image.width, image.height, settings.size, settings.shape)
-    box = face.box if face else None
-    return [crop_box(image, settings.crop, ratio=wide / high, face=box, face_share=settings.face_share)]
+    return [crop_box(image, settings.crop, ratio=wide / high, face=face, face_share=settings.face_share)]
 
 
 def _shaped(image: Image.Image, box: Box, settings: PhotoSettings) -> Image.Image:

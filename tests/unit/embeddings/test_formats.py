@@ -40,6 +40,17 @@ def test_the_file_name_is_the_name_but_for_cards(tmp_path):
     assert read_embedding(write_embedding(ONE, tmp_path / "bia.png", "png")).name == "ana"
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("ending", [".safetensors", ".pt", ".png", ".webp"])
+def test_a_good_file_under_another_ending_says_which_it_wants(format, ending, tmp_path):
+    right = FORMATS[format].suffix
+    if ending == right:
+        return
+    path = write_embedding(ONE, tmp_path / f"ana{right}", format).rename(tmp_path / f"ana{ending}")
+    with pytest.raises(EmbeddingError, match=rf"it is a {right} file under another ending: call it ana{right}$"):
+        read_embedding(path)
+
+
 @pytest.mark.parametrize(("format", "name"), [("pickle", "ana.pt"), ("a1111-pt", "ana.safetensors"), ("png", "ana")])
 def test_refuses_to_write_what_would_be_misread(format, name, tmp_path):
     with pytest.raises(EmbeddingError, match=r"there is no embedding format|call it ana\."):

@@ -48,7 +48,13 @@ def single_file(folder: Path, path: Path, *left_out: str) -> Path:
 @pytest.mark.parametrize(
     ("family", "ending", "tensors"),
     # 1131 is what v1-5-pruned-emaonly.safetensors holds; the other counts follow from the published architectures.
-    [("sd1", "ckpt", 1131), ("sd2-v", "safetensors", 1228), ("xl", "safetensors", 2515)],
+    [
+        ("sd1", "ckpt", 1131),
+        ("sd1/inpainting", "safetensors", 1131),
+        ("sd2", "ckpt", 1228),
+        ("sd2-v", "safetensors", 1228),
+        ("xl", "safetensors", 2515),
+    ],
 )
 def test_folder_and_file_draw_the_same_picture(
     family: str, ending: str, tensors: int, family_folder: Folder, tmp_path: Path

@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter, ImageOps
 from retrato.errors import PhotoError
 from retrato.photos import Photo, check_photos, prepare
 from retrato.photos import faces as module
-from retrato.photos.faces import Face, find_faces, identity_distance, strangers, why_missing
+from retrato.photos.faces import Face, find_faces, find_largest_box, identity_distance, strangers, why_missing
 from retrato.photos.framing import framing
 from retrato.photos.look import measure, problems_of
 from retrato.settings import PhotoSettings
@@ -41,6 +41,28 @@ def test_finds_a_face_where_there_is_one(pictures: dict[str, Image.Image], astro
     assert astronaut.is_clear
     assert framing(pictures["astronaut"], None, astronaut.box) == "half"
     assert find_faces(pictures["chelsea"]) == ()
+
+
+def test_the_box_alone_is_that_of_the_largest_face(
+    pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = Image.new("RGB", (900, 512), "grey")
+    two.paste(pictures["astronaut"].resize((256, 256)), (20, 0))
+    two.paste(pictures["astronaut"], (388, 0))
+    largest = find_faces(two)[0].box
+    monkeypatch.setattr(module, "_readers", None)  # whose face it is, is not asked: its models are not even read
+    assert find_largest_box(two) == largest
+    assert largest[0] > 500
+    assert find_largest_box(pictures["chelsea"]) is None
+
+
+def test_the_quick_detector_is_the_one_in_dlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dlib = importlib.import_module("dlib")
+    dlib.get_frontal_face_detector().save(str(tmp_path / "own.svm"))
+    assert module._QUICK.read_bytes() == (tmp_path / "own.svm").read_bytes()
+    # Where dlib cannot read the file, its own is taken.
+    monkeypatch.setattr(module, "_QUICK", tmp_path / "none.svm")
+    assert isinstance(module._quick(dlib), dlib.fhog_object_detector)
 
 
 def test_one_person_is_near_and_another_far(pictures: dict[str, Image.Image], astronaut: Face) -> None:
@@ -111,6 +133,6 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert why_missing() is None
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert "pip install 'retrato[faces]'" in str(why_missing())
-    module._models.cache_clear()
+    module._finders.cache_clear()
     with pytest.raises(PhotoError, match="no face finder in this installation"):
         find_faces(Image.new("RGB", (64, 64)))
