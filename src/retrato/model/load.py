@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from retrato.collecting import without_collecting
 from retrato.errors import ModelError
 from retrato.files import printable
 from retrato.model.components import Components, ModelDefaults, Parts
@@ -49,7 +50,8 @@ def load_components(
     choice = choose_device(device, dtype)
     if choice.warning:
         logger.warning(choice.warning)
-    parts = _read_parts(path, family, None if vae is None else Path(vae).expanduser())
+    with without_collecting():  # of the time this takes in a fresh process, most are imports
+        parts = _read_parts(path, family, None if vae is None else Path(vae).expanduser())
     for module in (parts.vae, *parts.text_encoders):
         freeze(module, choice.device, torch.float32)
     freeze(parts.unet, choice.device, choice.dtype)
