@@ -105,7 +105,9 @@ def run(components: Components, batch: int, repeats: int, side: int = 2048) -> t
             return gradients(components, diffusion, examples, learnable, learnable.start, plan, autocast, 0)
 
         steps.append(measure_step("training", batch, learn, weights, rates, components.device, repeats))
-    words = encode(components, [token_chunks(components, text, {NAME: 2})], {NAME: learnable.start})
+    words = encode(
+        components, [token_chunks(components, text, {NAME: len(learnable.start[0])})], {NAME: learnable.start}
+    )
     nothing = encode(components, [token_chunks(components, "", {})], {})
     guidance = Guidance(((words, 1.0),), nothing, components.defaults.guidance_scale)
 

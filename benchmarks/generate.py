@@ -34,7 +34,9 @@ from retrato.generation import Drawn, GeneratedImage, Sampled, generate
 from retrato.model import Components, Scorer, load_components, load_scorer
 from retrato.model.openvino import on_openvino
 from retrato.photos import read_photos
-from retrato.sampling import SAMPLERS, make_scheduler, noise_for
+from retrato.sampling import SAMPLERS
+from retrato.sampling.noise import noise_for
+from retrato.sampling.schedulers import make_scheduler
 from retrato.settings import GenerateSettings
 
 PROMPTS = (

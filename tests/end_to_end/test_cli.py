@@ -66,7 +66,7 @@ def test_options_of_train_are_the_settings(retrato: Run, monkeypatch: pytest.Mon
     assert "--vectors " in shown
     assert "vectors learned for the name (1 to 75)" in shown
     assert "[name] stands for the person" in shown
-    assert "[default: 2]" in shown
+    assert "[default: 3]" in shown
 
 
 def test_version(retrato: Run) -> None:
@@ -79,7 +79,7 @@ def test_train_then_generate_then_look(train: Run, retrato: Run, home: Path, tin
     trained = train()
     assert trained.code == 0
     said = trained.json
-    assert (said["name"], said["vectors"], said["dim"], said["steps_run"]) == ("ana-t1", 2, 32, 4)
+    assert (said["name"], said["vectors"], said["dim"], said["steps_run"]) == ("ana-t1", 3, 32, 4)
     assert said["file"] == str(home / "embeddings" / "ana-t1.safetensors")
     assert read_embedding(said["file"]).name == "ana-t1"
     assert said["candidates"]
@@ -110,7 +110,7 @@ def test_train_then_generate_then_look(train: Run, retrato: Run, home: Path, tin
     shown = retrato("embeddings", "show", "ana-t1", "--model", tiny_folder, "--json").json
     assert len(shown["nearest_words"][0]) == 2
     assert {"text", "cosine"} == set(shown["nearest_words"][0][0][0])
-    assert (shown["name"], shown["vectors"], shown["dim"], shown["format"]) == ("ana-t1", 2, 32, "safetensors")
+    assert (shown["name"], shown["vectors"], shown["dim"], shown["format"]) == ("ana-t1", 3, 32, "safetensors")
     assert shown["base_model"] == tiny_folder.name
     assert len(shown["norms"]) == 2
     assert isinstance(shown["step"], int)

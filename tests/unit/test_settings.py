@@ -13,7 +13,7 @@ KINDS: tuple[type[Settings], ...] = (PhotoSettings, TrainSettings, GenerateSetti
 
 def test_defaults_are_the_documented_ones() -> None:
     train = TrainSettings(name="ana")
-    assert (train.initializer_text, train.vectors_per_token, train.recipe, train.seed) == ("person", 2, "retrato", 0)
+    assert (train.initializer_text, train.vectors_per_token, train.recipe, train.seed) == ("person", 3, "retrato", 0)
     draw = GenerateSettings(prompt="a cat")
     assert (draw.sampler, draw.steps, draw.count, draw.guidance_scale, draw.width) == ("Euler a", 20, 1, None, None)
     assert PhotoSettings().size == 512

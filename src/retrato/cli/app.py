@@ -3,6 +3,7 @@
 A command's module is imported only when that command is named on the command line, so that help is instant.
 """
 
+import gc
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ import typer
 from typer.main import get_command
 
 from retrato.cli.outcome import Interrupted
+from retrato.collecting import without_collecting
 from retrato.errors import RetratoError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -139,7 +141,11 @@ def _logging_to_stderr() -> Iterator[None]:
 
 
 def _function(entry: Entry) -> Callable[..., None]:
-    function: Callable[..., None] = getattr(import_module(entry.module), entry.function)
+    if entry.module not in sys.modules:
+        with without_collecting():
+            import_module(entry.module)
+        gc.freeze()  # modules stay to the end: the collector need never look at them
+    function: Callable[..., None] = getattr(sys.modules[entry.module], entry.function)
     return function
 
 
@@ -204,5 +210,5 @@ COMMANDS = (
     Entry("styles list", "retrato.cli.styles", "list_all", "Lists the styles and what they add.", _PICTURES),
     Entry("styles add", "retrato.cli.styles", "add", "Adds words to prompts under a name.", _PICTURES),
     Entry("styles remove", "retrato.cli.styles", "remove", "Takes one out again.", _PICTURES),
-    Entry("samplers", "retrato.cli.models", "samplers", "Lists the samplers and their noise schedules.", _PICTURES),
+    Entry("samplers", "retrato.cli.samplers", "samplers", "Lists the samplers and their noise schedules.", _PICTURES),
 )

@@ -1,4 +1,4 @@
-"""`retrato models` and `retrato samplers`: what can be drawn with."""
+"""`retrato models`: what can be drawn with."""
 
 import dataclasses
 from pathlib import Path
@@ -14,7 +14,6 @@ from retrato.model.hashes import old_model_hash
 from retrato.model.hub import fetch_model
 from retrato.model.load import load_components
 from retrato.model.weights import weigh
-from retrato.sampling import SAMPLERS
 from retrato.studio import Studio
 
 ModelArgument = Annotated[
@@ -106,14 +105,6 @@ def fetch(
     screen.say(f"{facts.name}: {path}")
     screen.note(f"draw with: retrato generate --model {name if file is None else facts.name} ...")
     screen.finish(_facts(facts))
-
-
-def samplers(json: Json = False) -> None:
-    """Lists the samplers, A1111's names, and the noise schedules that each one takes."""
-    screen = Screen(json)
-    rows = [{"name": each.name, "schedules": each.schedules, "automatic": each.automatic} for each in SAMPLERS.values()]
-    screen.table(("sampler", "schedules"), [(each.name, ", ".join(each.schedules)) for each in SAMPLERS.values()])
-    screen.finish({"samplers": rows})
 
 
 def _folder() -> Path:

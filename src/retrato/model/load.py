@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from retrato.collecting import without_collecting
 from retrato.errors import ModelError
 from retrato.files import printable
 from retrato.model.components import Components, ModelDefaults, Parts
@@ -50,7 +51,8 @@ def load_components(
     if choice.warning:
         logger.warning(choice.warning)
     other = Path(vae).expanduser() if vae is not None else vae_beside(path) if path.is_file() else None
-    parts = _read_parts(path, family, other)
+    with without_collecting():  # of the time this takes in a fresh process, most are imports
+        parts = _read_parts(path, family, other)
     for module in (parts.vae, *parts.text_encoders):
         freeze(module, choice.device, torch.float32)
     freeze(parts.unet, choice.device, choice.dtype)

@@ -1,22 +1,8 @@
-"""Samplers, per-image noise, guidance and the denoising loop. Knows no prompts and no files."""
+"""Samplers, per-image noise, guidance and the denoising loop. Knows no prompts and no files.
 
-from retrato.sampling.course import Start, begin
-from retrato.sampling.denoise import Denoised, denoise
-from retrato.sampling.guidance import Guidance, predict
-from retrato.sampling.noise import noise_for
-from retrato.sampling.samplers import SAMPLERS, SCHEDULES, Sampler, find_sampler, make_scheduler
+The names here need no torch; what computes is in the modules `course`, `denoise`, `guidance`, `noise`, `schedulers`.
+"""
 
-__all__ = [
-    "SAMPLERS",
-    "SCHEDULES",
-    "Denoised",
-    "Guidance",
-    "Sampler",
-    "Start",
-    "begin",
-    "denoise",
-    "find_sampler",
-    "make_scheduler",
-    "noise_for",
-    "predict",
-]
+from retrato.sampling.samplers import SAMPLERS, SCHEDULES, Sampler, find_sampler
+
+__all__ = ["SAMPLERS", "SCHEDULES", "Sampler", "find_sampler"]

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from retrato.errors import SettingsError
-from retrato.sampling.samplers import AUTOMATIC, Sampler, make_scheduler, skip_steps, spaced_sigmas
+from retrato.sampling.samplers import AUTOMATIC, Sampler
+from retrato.sampling.schedulers import make_scheduler, skip_steps, spaced_sigmas
 from retrato.sampling.sigmas import noise_levels
 from retrato.sampling.solvers import SOLVERS, Answer
 

@@ -1,7 +1,7 @@
 """Noise levels: what a timestep means in sigmas, and A1111's spacings of them. Knows no samplers and no models.
 
 A noise level `sigma` is the standard deviation of the noise added to latents of scale one; the U-Net is shown the sum
-divided by sqrt(1 + sigma^2), and the timestep, which may be a fraction.
+divided by sqrt(1 + sigma^2), and the timestep, which may be a fraction. The names of the spacings need no torch.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
-from retrato.model.quiet import import_quietly
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MODEL_OPTIONS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "prediction_type")
 
@@ -57,6 +57,8 @@ def noise_levels(config: Mapping[str, object]) -> NoiseLevels:
 
 def euler_scheduler(config: Mapping[str, object], **options: object) -> Any:
     """Gives diffusers' Euler scheduler for the model: the plainest owner of its sigmas."""
+    from retrato.model.quiet import import_quietly
+
     import_quietly()
     from diffusers import EulerDiscreteScheduler
 

@@ -49,7 +49,7 @@ def test_the_script_learns_from_the_photos_that_training_may_see(
     assert peer.steps == 2, "four photos make one of its steps"
     asked = json.loads((tmp_path / "out/ana/diffusers-0/run/out/asked.json").read_text())
     assert len(asked["photos"]) == 6, "the two that judge are not shown to it"
-    assert (asked["max_train_steps"], asked["num_vectors"], asked["initializer_token"]) == ("2", "2", "person")
+    assert (asked["max_train_steps"], asked["num_vectors"], asked["initializer_token"]) == ("2", "3", "person")
     assert asked["flips"] == 0.5
     compared = events[-1]
     assert isinstance(compared, Compared)

@@ -15,7 +15,7 @@ from retrato.generation import Drawn, Sampled, generate, parse_infotext, resolve
 from retrato.model import Components
 from retrato.model.latents import encode_pixels, image_to_pixels
 from retrato.model.openvino import on_openvino
-from retrato.sampling import noise_for
+from retrato.sampling.noise import noise_for
 from retrato.settings import GenerateSettings
 
 

@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from retrato.model import Components, Conditioning
-from retrato.sampling import Guidance, Start, begin, denoise, find_sampler, noise_for
-from retrato.sampling.denoise import Denoised
+from retrato.sampling import find_sampler
+from retrato.sampling.course import Start, begin
+from retrato.sampling.denoise import Denoised, denoise
+from retrato.sampling.guidance import Guidance
+from retrato.sampling.noise import noise_for
 
 
 def guidance_for(step: int) -> Guidance:

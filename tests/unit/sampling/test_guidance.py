@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from retrato.model import Components, Conditioning
-from retrato.sampling import Guidance, predict
-from retrato.sampling.guidance import predict_both
+from retrato.sampling.guidance import Guidance, predict, predict_both
 
 
 def told(seed: int, length: int = 77) -> Conditioning:

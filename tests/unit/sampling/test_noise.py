@@ -1,7 +1,6 @@
 import torch
 
-from retrato.sampling import noise_for
-from retrato.sampling.noise import Variation
+from retrato.sampling.noise import Variation, noise_for
 
 
 def test_noise_depends_on_the_images_own_seed_only() -> None:

@@ -8,17 +8,12 @@ from torch import nn
 
 from retrato.errors import SettingsError
 from retrato.model import Components, Conditioning
-from retrato.sampling import (
-    SAMPLERS,
-    SCHEDULES,
-    Guidance,
-    Start,
-    begin,
-    denoise,
-    find_sampler,
-    make_scheduler,
-    noise_for,
-)
+from retrato.sampling import SAMPLERS, SCHEDULES, find_sampler
+from retrato.sampling.course import Start, begin
+from retrato.sampling.denoise import denoise
+from retrato.sampling.guidance import Guidance
+from retrato.sampling.noise import noise_for
+from retrato.sampling.schedulers import make_scheduler
 
 PAIRS = [(name, schedule) for name, sampler in SAMPLERS.items() for schedule in sampler.schedules]
 

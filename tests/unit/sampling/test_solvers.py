@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from retrato.sampling import SAMPLERS, Start, begin, find_sampler
-from retrato.sampling.course import Told
+from retrato.sampling import SAMPLERS, find_sampler
+from retrato.sampling.course import Start, Told, begin
 from retrato.sampling.sigmas import noise_levels
 from retrato.sampling.solvers import SOLVERS, Answer, Course
 

@@ -68,7 +68,7 @@ def test_tells_the_whole_story_in_order(run_training: Start, quick: TrainSetting
     assert isinstance(prepared, Prepared)
     assert isinstance(finished, Finished)
     assert (len(prepared.photos), len(prepared.held_out), prepared.steps, prepared.first_step) == (5, 1, 6, 0)
-    assert (finished.steps_run, finished.samples, finished.vectors, finished.dim) == (6, 12, 2, 32)
+    assert (finished.steps_run, finished.samples, finished.vectors, finished.dim) == (6, 12, 3, 32)
     assert finished.stop_reason == "all 6 steps are done"
     assert finished.run_folder == tmp_path / "run"
     assert sum(finished.times.values()) == pytest.approx(finished.seconds)
@@ -89,7 +89,7 @@ def test_words_race_for_the_start_by_their_loss(
     monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(said))
     finished = list(run_training(quick.changed(learning_rate="0", steps=1)))[-1]
     assert isinstance(finished, Finished)
-    (expected,) = initial_vectors(tiny_components, words, 2)
+    (expected,) = initial_vectors(tiny_components, words, 3)
     assert torch.equal(read_embedding(finished.file).vectors[0], expected)
 
 
@@ -114,7 +114,7 @@ def test_the_embedding_is_on_disk_with_its_provenance(
     embedding = read_embedding(finished.file)
     assert (embedding.name, embedding.step) == ("ana-t1", finished.picked_step)
     assert embedding.base_model_hash == tiny_components.hash
-    assert embedding.vectors[0].shape == (2, 32)
+    assert embedding.vectors[0].shape == (3, 32)
     assert embedding.metadata["recipe"] == "retrato"
     candidate = next(each for each in finished.candidates if each.step == 3)
     assert candidate.file.name == "ana-t1-3.safetensors"
@@ -471,7 +471,7 @@ def test_both_text_encoders_of_xl_are_learned(
 ) -> None:
     finished = list(train(tiny_xl_components, photos, quick.changed(steps=2), run_folder=tmp_path / "run"))[-1]
     assert isinstance(finished, Finished)
-    assert [each.shape for each in read_embedding(finished.file).vectors] == [(2, 32), (2, 48)]
+    assert [each.shape for each in read_embedding(finished.file).vectors] == [(3, 32), (3, 48)]
 
 
 def test_the_same_loop_learns_a_hypernetwork(
