@@ -108,7 +108,7 @@ def test_train_then_generate_then_look(train: Run, retrato: Run, home: Path, tin
     assert info["parameters"]["Seed"] == "5"
 
     shown = retrato("embeddings", "show", "ana-t1", "--model", tiny_folder, "--json").json
-    assert len(shown["nearest_words"][0]) == 2
+    assert len(shown["nearest_words"][0]) == 3
     assert {"text", "cosine"} == set(shown["nearest_words"][0][0][0])
     assert (shown["name"], shown["vectors"], shown["dim"], shown["format"]) == ("ana-t1", 3, 32, "safetensors")
     assert shown["base_model"] == tiny_folder.name

@@ -92,7 +92,7 @@ def test_an_embedding_starts_near_its_words_in_every_text_encoder(tiny_xl_compon
     what = learnable(tiny_xl_components, EMBEDDING)
     assert [each.shape for each in what.start] == [(3, 32), (3, 48)]
     assert what.units == vocabulary_norms(tiny_xl_components)
-    assert len(what.lengths(what.start)) == 4
+    assert len(what.lengths(what.start)) == 6
     assert what.subject == "ana-t1"
 
 
