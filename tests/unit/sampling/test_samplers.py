@@ -13,7 +13,6 @@ from retrato.sampling.course import Start, begin
 from retrato.sampling.denoise import denoise
 from retrato.sampling.guidance import Guidance
 from retrato.sampling.noise import noise_for
-from retrato.sampling.schedulers import make_scheduler
 
 PAIRS = [(name, schedule) for name, sampler in SAMPLERS.items() for schedule in sampler.schedules]
 
@@ -213,20 +212,3 @@ def test_a_long_name_is_not_repeated_in_full() -> None:
     with pytest.raises(SettingsError) as raised:
         find_sampler("x" * 100_000)
     assert len(str(raised.value)) < 500
-
-
-def test_automatic_is_the_samplers_own_schedule(tiny_components: Components) -> None:
-    def sigmas(name: str, schedule: str) -> torch.Tensor:
-        sampler, schedule = find_sampler(name, schedule)
-        return make_scheduler(sampler, schedule, tiny_components.scheduler_config, steps=10, seeds=[0]).sigmas
-
-    for name, own in (("DPM++ 2M", "Karras"), ("DPM++ 2M SDE", "Exponential"), ("Euler", "Uniform")):
-        assert torch.equal(sigmas(name, "Automatic"), sigmas(name, own))
-    assert not torch.equal(sigmas("DPM++ 2M", "Uniform"), sigmas("DPM++ 2M", "Karras"))
-
-
-def test_a_model_that_starts_from_pure_noise_says_which_samplers_cannot(tiny_components: Components) -> None:
-    config = dict(tiny_components.scheduler_config) | {"rescale_betas_zero_snr": True}
-    assert make_scheduler(*find_sampler("Euler"), config, steps=4, seeds=[0]).config.rescale_betas_zero_snr
-    with pytest.raises(SettingsError, match="use Euler"):
-        make_scheduler(*find_sampler("LMS"), config, steps=4, seeds=[0])
