@@ -112,7 +112,7 @@ def test_train_then_generate_then_look(train: Run, retrato: Run, home: Path, tin
     assert {"text", "cosine"} == set(shown["nearest_words"][0][0][0])
     assert (shown["name"], shown["vectors"], shown["dim"], shown["format"]) == ("ana-t1", 3, 32, "safetensors")
     assert shown["base_model"] == tiny_folder.name
-    assert len(shown["norms"]) == 2
+    assert len(shown["norms"]) == 3
     assert isinstance(shown["step"], int)
 
 
