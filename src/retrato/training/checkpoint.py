@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 
 from retrato.errors import TrainingError
 from retrato.files import write_atomic
-from retrato.training.optimizer import State, is_finite
+from retrato.training.optimizer import GOOD, State, is_finite
 from retrato.training.run_folder import RunFolder
 
 FORMAT = 2
@@ -26,7 +26,7 @@ KEPT = 3
 # Field of the state -> its name in the file, which may be older than the field's.
 _TENSORS = {"parameters": "vectors", "mean": "mean", "square": "square", "average": "average", "best": "best"}
 # Fields that are mostly the very same as another, and then not in the file (in format 1 never).
-_COPIES = {f"good_{name}": name for name in ("parameters", "mean", "square", "average")}
+_COPIES = {good: name for good, name in GOOD.items() if name in _TENSORS}
 
 
 @dataclass(frozen=True, slots=True)

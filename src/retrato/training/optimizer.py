@@ -55,6 +55,10 @@ class State:
         return min(self.evaluations, key=lambda evaluation: evaluation[1], default=None)
 
 
+# What there is to go back to -> what it is a copy of.
+GOOD = {f"good_{name}": name for name in ("parameters", "mean", "square", "average", "updates")}
+
+
 def first_state(parameters: Parameters) -> State:
     """Gives the state before the first step."""
     zeros = tuple(torch.zeros_like(each) for each in parameters)
@@ -122,25 +126,14 @@ def skip(state: State) -> State:
 
 def known_good(state: State) -> State:
     """Gives the state, in which what it is now is what there is to go back to."""
-    return dataclasses.replace(
-        state,
-        good_parameters=state.parameters,
-        good_mean=state.mean,
-        good_square=state.square,
-        good_average=state.average,
-        good_updates=state.updates,
-    )
+    return dataclasses.replace(state, **{good: getattr(state, name) for good, name in GOOD.items()})
 
 
 def roll_back(state: State) -> State:
     """Gives the state with the parameters and moments that are known to be good; counts and the halved rate go on."""
     return dataclasses.replace(
         state,
-        parameters=state.good_parameters,
-        mean=state.good_mean,
-        square=state.good_square,
-        average=state.good_average,
-        updates=state.good_updates,
+        **{name: getattr(state, good) for good, name in GOOD.items()},
         skipped_in_a_row=0,
         rollbacks=state.rollbacks + 1,
     )
