@@ -236,6 +236,7 @@ def test_refuses_lying_tensors(claims):
         pytest.param(b"\x80\x02ctorch\nFloatStorage\n)R.", id="call of a type"),
         pytest.param(b"\x80\x02K\x01.", id="a number"),
         pytest.param(b"\x80\x02}", id="no end"),
+        pytest.param(b"\x80\x02S'\\K'\n.", id="old text with an escape that is none"),
         pytest.param(b"", id="nothing"),
         pytest.param(b"\x80\x02" + nested(60)[2:] + b"Q.", id="persistent nested tuples"),
     ],
