@@ -22,6 +22,7 @@ the pictures for the sheet lie in a folder beside it.
 import argparse
 import json
 import tempfile
+import textwrap
 import time
 import zlib
 from collections import defaultdict
@@ -32,7 +33,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.likeness import PROMPTS, galleries, photos_of, recognised
 from mini.people import STYLES, held_out_identities
@@ -143,11 +144,12 @@ def main() -> None:
         "model": options.model,
     }
     lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    lines = [line for line in lines if line["choices"] == choices]
+    numbers = range(options.first, options.first + options.people)
+    lines = [line for line in lines if line["choices"] == choices and line["person"] in numbers]
     if not options.table:
         _go_on(options, choices, lines)
     if options.sheet:
-        _write_sheet([_strip(options.out, line) for line in lines], options.sheet)
+        _label(_joined([_strip(options.out, line) for line in _rows(lines)]), _rows(lines)).save(options.sheet)
     result = {way: _summary([line for line in lines if line["way"] == way]) for way in WAYS}
     columns = list(dict.fromkeys(column for values in result.values() for column in values))
     print(f"{'':14}" + "".join(f"{column:>16}" for column in columns))
@@ -169,7 +171,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--strength", type=float, default=1.0)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
-    parser.add_argument("--sheet", type=Path, help="write a sheet: a row for each person and way")
+    parser.add_argument("--sheet", type=Path, help="write a sheet: the class word, then a row for each person and way")
     return parser.parse_args()
 
 
@@ -191,7 +193,7 @@ def _go_on(options: argparse.Namespace, choices: Mapping[str, Any], lines: list[
             found = bench.learned(number, way, photos, choices)
             line = {"person": number, "way": way, "choices": choices}
             line |= {each.name: getattr(found, each.name) for each in fields(found) if each.name != "pictures"}
-            _write_sheet([found.pictures], _strip_file(options.out, line))
+            _joined([found.pictures]).save(_strip_file(options.out, line))
             out.write(json.dumps(line) + "\n")
             out.flush()
             lines.append(line)
@@ -224,12 +226,33 @@ def _summary(lines: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {name: round(float(np.mean(each)), 3) for name, each in values.items() if each}
 
 
-def _write_sheet(rows: Sequence[Sequence[Image.Image]], file: Path, side: int = 128) -> None:
+def _rows(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines that make rows of the sheet: the class word's once, as it is the same for everybody, then each person's."""
+    rows = sorted(lines, key=lambda line: (line["way"] != "class word", line["person"], line["way"]))
+    return [line for number, line in enumerate(rows) if number == 0 or line["way"] != "class word"]
+
+
+def _joined(rows: Sequence[Sequence[Image.Image]], side: int = 128) -> Image.Image:
     page = Image.new("RGB", (side * len(rows[0]), side * len(rows)), "white")
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
             page.paste(picture.resize((side, side)), (side * x, side * y))
-    page.save(file)
+    return page
+
+
+def _label(pictures: Image.Image, lines: Sequence[Mapping[str, Any]], side: int = 128) -> Image.Image:
+    """Writes what each column and row shows around the pictures."""
+    left, top, font = 100, 84, ImageFont.load_default(12)
+    page = Image.new("RGB", (left + pictures.width, top + pictures.height), "white")
+    page.paste(pictures, (left, top))
+    brush = ImageDraw.Draw(page)
+    said = [prompts[0].format("X") for prompts in PROMPTS.values()] + list(ELSEWHERE)
+    for column, text in enumerate(said):
+        brush.multiline_text((left + side * column + 4, 4), textwrap.fill(text, 19), fill="black", font=font)
+    for row, line in enumerate(lines):
+        whose = "" if line["way"] == "class word" else f"person {line['person'] + 1}\n"
+        brush.multiline_text((6, top + side * row + 48), whose + line["way"], fill="black", font=font)
+    return page
 
 
 if __name__ == "__main__":

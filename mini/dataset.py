@@ -2,6 +2,7 @@
 
 python -m mini.dataset 24000 --work mini/work                     writes images.npy (uint8 [N, 128, 128, 3]) and examples.jsonl
 python -m mini.dataset 10000 --per-person 5 --work mini/work/people
+python -m mini.dataset 16000 --hard --work mini/work/hard         more of what is hard to read, for the judge
 """
 
 import argparse
@@ -65,12 +66,27 @@ def person_example(index: int, per_person: int, size: int = 128) -> tuple[np.nda
     return np.asarray(draw(person, scene, size)), facts
 
 
+def hard_example(index: int, size: int = 128) -> tuple[np.ndarray, dict]:
+    """Picture `index` of a set of people whose only hair is a beard and, in turn, of people whose mouth is hard to see."""
+    r = random.Random(f"hard {index}")
+    while True:
+        person, scene = train_identity(r), random_scene(r)
+        if index % 2 and person.hair == "bald" and person.beard != "none":
+            break
+        small = scene.framing in ("half body", "full body") or scene.style == "pixel art style"
+        if not index % 2 and (small or person.beard != "none" or person.glasses == "sunglasses"):
+            break
+    facts = {"person": dataclasses.asdict(person), "scene": dataclasses.asdict(scene)}
+    return np.asarray(draw(person, scene, size)), facts
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("--work", type=Path, default=Path("mini/work"))
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--per-person", type=int, default=0, help="draw each person this often, and no emoji")
+    parser.add_argument("--hard", action="store_true", help="draw what is hard to read, and no emoji")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     start = time.time()
@@ -81,7 +97,9 @@ def main() -> None:
         multiprocessing.Pool(os.cpu_count()) as pool,
         (options.work / "examples.jsonl").open("w") as lines,
     ):
-        one = functools.partial(person_example, per_person=options.per_person) if options.per_person else example
+        one = hard_example if options.hard else example
+        if options.per_person:
+            one = functools.partial(person_example, per_person=options.per_person)
         drawn = pool.imap(functools.partial(one, size=options.size), range(options.count), chunksize=32)
         for index, (picture, facts) in enumerate(drawn):
             images[index] = picture

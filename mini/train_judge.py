@@ -77,13 +77,6 @@ def supervised_contrastive(vectors: Tensor, who: Tensor, temperature: float = 0.
     return -(log_share * positive).sum(1).div(positive.sum(1).clamp(min=1)).mean()
 
 
-def hard(fact: dict) -> float:
-    """How often a picture is shown: three times where faces are small, or the only hair is a bald person's beard."""
-    person = fact["person"]
-    small = fact["scene"]["framing"] in ("half body", "full body")
-    return 3.0 if small or (person["hair"] == "bald" and person["beard"] != "none") else 1.0
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("mini/work"))
@@ -92,29 +85,27 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(5)
-    images = np.load(options.work / "images.npy", mmap_mode="r")
-    facts = [json.loads(line) for line in (options.work / "examples.jsonl").open()]
-    shown = np.array([i for i, f in enumerate(facts) if "person" in f])
-    classes = {i: labels(facts[i]) for i in shown}
+    images, classes = labelled(options.work)
+    hard_images, hard_classes = labelled(options.work / "hard")
+    shown, hard = np.array(list(classes)), np.array(list(hard_classes))
     train, test = shown[:-800], shown[-800:]
-    often = np.array([hard(facts[i]) for i in train])
-    often /= often.sum()
     people = np.load(options.work / "people/images.npy", mmap_mode="r")
     per_person, persons = 5, np.arange(1, len(people) // 5, 2)
     judge = load_judge(options.init).train().requires_grad_(True) if options.init else Judge()
 
     def loss_at(step: int) -> Tensor:
         r, numbers = torch.Generator().manual_seed(5 + 1000 * step), np.random.default_rng([5, step])
-        chosen = np.sort(numbers.choice(train, 40, replace=False, p=often))
+        chosen, chosen_hard = (np.sort(numbers.choice(each, 20, replace=False)) for each in (train, hard))
         who = numbers.choice(persons, 12, replace=False)
         pictures = np.concatenate([p * per_person + numbers.choice(per_person, 2, replace=False) for p in who])
-        x = worn(np.concatenate([images[chosen], people[pictures]]), r)
+        x = worn(np.concatenate([images[chosen], hard_images[chosen_hard], people[pictures]]), r)
+        said = [classes[i] for i in chosen] + [hard_classes[i] for i in chosen_hard]
         with mixed_precision("cpu"):
             features = judge.body(x)
             logits, vectors = judge.named(features[:40]), judge.known(features[40:])
         loss = 0.5 * supervised_contrastive(vectors, torch.from_numpy(np.repeat(who, 2)))
         for head in HEADS:
-            wanted = torch.tensor([classes[i][head] for i in chosen])
+            wanted = torch.tensor([each[head] for each in said])
             loss = loss + F.cross_entropy(logits[head].float(), wanted, ignore_index=UNSEEN)
         return loss
 
@@ -124,6 +115,13 @@ def main() -> None:
     )  # fmt: skip
     half = {name: value.half().contiguous() for name, value in judge.state_dict().items()}
     save_file(half, options.work / "judge.safetensors")
+
+
+def labelled(work: Path) -> tuple[np.ndarray, dict[int, dict[str, int]]]:
+    """The pictures of a set, and the class numbers of those that show a person."""
+    facts = [json.loads(line) for line in (work / "examples.jsonl").open()]
+    shown = {i: labels(fact) for i, fact in enumerate(facts) if "person" in fact}
+    return np.load(work / "images.npy", mmap_mode="r"), shown
 
 
 def accuracy(

@@ -4,14 +4,14 @@ Costs time in proportion to the length of the prompt.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import accumulate
 
 from retrato.prompts.editing import Rules, edit_tokens, find_edits, switch_step
 from retrato.prompts.grammar import pieces, read_number
-from retrato.prompts.tags import extract_tags
+from retrato.prompts.tags import Tag, extract_tags
 
 _LIKE_A_WEIGHT = re.compile(r":\s*[+-]?\d[\d.,eE+-]{0,30}\s{0,9}\)")
 _AND = re.compile(r"\bAND\b")
@@ -45,10 +45,11 @@ def check_prompt(
     `embeddings` are the names that can be drawn, `networks` those of each kind of tag (`hypernet`, `lora`) that is
     known. `is_negative` says that it is a negative prompt, where tags and AND mean nothing.
     """
-    found = [*_in_edits(prompt, steps, rules), *_in_names(prompt, embeddings)]
+    tags = [] if is_negative else extract_tags(prompt)[1]
+    found = [*_in_edits(prompt, steps, rules), *_in_names(_without(tags, prompt), embeddings)]
     if emphasis != "None":
         found += _in_attention(prompt)
-    found += _in_negative(prompt) if is_negative else [*_in_tags(prompt, networks or {}), *_in_ands(prompt)]
+    found += _in_negative(prompt) if is_negative else [*_in_tags(tags, networks or {}), *_in_ands(prompt)]
     return sorted(set(found))
 
 
@@ -104,8 +105,18 @@ def _in_edits(prompt: str, steps: int, rules: Rules) -> Iterator[PromptWarning]:
                 yield PromptWarning(places[start], f"this never changes: {edit.when.strip()} is beyond {steps} steps")
 
 
-def _in_tags(prompt: str, networks: Mapping[str, Collection[str]]) -> Iterator[PromptWarning]:
-    for tag in extract_tags(prompt)[1]:
+def _without(tags: Sequence[Tag], prompt: str) -> str:
+    """Gives the prompt with spaces in the places of its tags, whose names are no embeddings'."""
+    kept, done = [], 0
+    for tag in tags:
+        end = prompt.index(">", tag.position) + 1
+        kept += [prompt[done : tag.position], " " * (end - tag.position)]
+        done = end
+    return "".join([*kept, prompt[done:]])
+
+
+def _in_tags(tags: Sequence[Tag], networks: Mapping[str, Collection[str]]) -> Iterator[PromptWarning]:
+    for tag in tags:
         name = tag.positional[0] if tag.positional else ""
         if tag.kind not in networks:
             known = " and ".join(f"<{kind}:...>" for kind in networks) or "none yet"

@@ -52,6 +52,7 @@ def test_a_good_prompt_has_none(prompt: str) -> None:
 def test_what_is_known_is_not_warned_of() -> None:
     tag = "<hypernet:anime:0.7>"
     assert found(tag, networks={"hypernet": ["anime"]}) == []
+    assert found("hat <hypernet:realbenny-h2:1> hat", networks={"hypernet": ["realbenny-h2"]}) == []
     ((_, message),) = found("<hypernet:anme>", networks={"hypernet": ["anime"]})
     assert "did you mean anime?" in message
 
