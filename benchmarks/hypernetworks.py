@@ -227,7 +227,7 @@ def _summary(lines: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def _rows(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines that make rows of the sheet: the class word's once, as it is the same for everybody, then each person's."""
+    """The lines that make rows of the sheet: the class word's once, as it is everybody's, then each person's."""
     rows = sorted(lines, key=lambda line: (line["way"] != "class word", line["person"], line["way"]))
     return [line for number, line in enumerate(rows) if number == 0 or line["way"] != "class word"]
 
