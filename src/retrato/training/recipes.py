@@ -66,8 +66,14 @@ class Choices:
     save_every          steps between candidates on disk
     evaluation_pairs    least number of (photo, timestep) pairs in an evaluation
     timesteps           "stratified": one from each of batch-size many equal strata; "uniform": independent
+    timestep_density    how often timesteps of each of so many equal parts of T are drawn, relative to the other parts:
+                        (0, 0, 0, 0, 0, 1, 1, 1, 1, 0) for the range from 0.5 T to 0.9 T, as in ZOODiP
+                        (https://arxiv.org/abs/2503.14868), or a profile; nothing for all parts alike
     weighting           of the loss by timestep: "none", or "half_min_snr": half plain, half Min-SNR-5
                         (https://arxiv.org/abs/2303.09556)
+    nested_dropout      probability that a step shows only the first few of several vectors, any number but all of them
+                        alike (https://arxiv.org/abs/1402.0915), so that the first alone is usable, as in NeTI
+                        (https://arxiv.org/abs/2305.15391)
     average_over        steps that the moving average of the vectors looks back, one more candidate; 0 for none
     patience            evaluations without a gain after which training stops; None for never
     least_gain          by which share an evaluation must beat the best one to count as a gain
@@ -89,7 +95,9 @@ class Choices:
     save_every: int
     evaluation_pairs: int
     timesteps: Literal["stratified", "uniform"]
+    timestep_density: tuple[float, ...] = ()
     weighting: Literal["none", "half_min_snr"]
+    nested_dropout: float = 0.0
     average_over: int
     patience: int | None
     least_gain: float
