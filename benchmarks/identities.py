@@ -7,11 +7,14 @@ else is settled, and written down with the result. Photos are framed as the bund
 """
 
 import argparse
+import dataclasses
 import random
 from pathlib import Path
 
+from PIL import Image, ImageChops, ImageOps
+
 from mini.example_photos import FRAMINGS
-from mini.people import Identity, held_out_identities, random_scene
+from mini.people import Identity, Scene, held_out_identities, random_scene
 from mini.renders import draw
 
 SIDE = 256
@@ -32,12 +35,21 @@ def main() -> None:
         print(f"{folder}: {person.key}", flush=True)
 
 
-def photos_of(person: Identity, seed: str, folder: Path) -> None:
-    """Writes twenty photos of a person into the new `folder`, in scenes that `seed` draws."""
+def photos_of(person: Identity, seed: str, folder: Path, *, with_masks: bool = False) -> None:
+    """Writes twenty photos of a person into the new `folder`, in scenes that `seed` draws, and masks if wanted."""
     folder.mkdir(parents=True)
     source = random.Random(seed)
     for index, framing in enumerate(FRAMINGS):
-        draw(person, random_scene(source, "photo", framing), SIDE).save(folder / f"{index:02}.png")
+        scene = random_scene(source, "photo", framing)
+        draw(person, scene, SIDE).save(folder / f"{index:02}.png")
+        if with_masks:
+            mask_of(person, scene).save(folder / f"{index:02}.mask.png")
+
+
+def mask_of(person: Identity, scene: Scene) -> Image.Image:
+    """Gives the mask of a photo (L, 255 where the person is): what stays the same before black and before white."""
+    black, white = (draw(person, dataclasses.replace(scene, background=ground), SIDE) for ground in ("black", "white"))
+    return ImageOps.invert(ImageChops.difference(black, white).convert("L")).point(lambda level: 255 * (level > 127))
 
 
 if __name__ == "__main__":

@@ -20,9 +20,16 @@ Trainings run to their end and the last step counts, unless the lever asks for `
     early stop            (as it is: all steps are made)               patience=6,evaluate_every=25
     weights by timestep   (the recipe has none)                        weighting=half_min_snr
     race of starts        (the recipe has none)                        start_words=man|woman|old man|old woman
+    timestep range        (the recipe has none)                        timestep_density=(1,1,1,1,1,15,15,15,15,1)
+    timestep importance   (the recipe has none)                        timestep_density=... from the model's profile
+    ordered vectors       (the recipe has none)                        nested_dropout=0.5
+    masks                 (the recipe has none)                        use_mask=True
 
-where the right column follows `recipe=a1111,`; the last two can be added to the recipe alone as well. Ordered vectors
-are in neither recipe, and the drawn people come without masks.
+where the right column follows `recipe=a1111,`; the last six can be added to the recipe alone as well. The range is
+0.5 to 0.9 of the timesteps, with 15 % of the draws all over; `benchmarks.timestep_profile` measures and prints the
+density by importance. `--first` judges the first vector alone too, for `base` and `nested_dropout=0.5` alike. People
+have masks where a lever names `use_mask`: compare `use_mask=True` with `use_mask=False`, as masks also tell framings
+and so move the split.
 
 Likeness is the independent judge's, on a scale from the class word's pictures (0) to fresh renders of the person (1),
 beside the share of pictures nearest to their own person among twenty; prompt fidelity is the scorer's. One line per
@@ -35,6 +42,7 @@ import ast
 import dataclasses
 import json
 import random
+import re
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -81,7 +89,7 @@ PLAN = PickPlan(
 STYLE_OF_PROMPT = ("photo", "photo", "photo", "flat style", "comic style", "pixel art style")
 CELLS = 2 * len(PLAN.prompts)
 NAME = "lever-1"
-SETTINGS = {"caption", "initializer_text", "latent_sampling", "tag_dropout"}  # levers that are no recipe's
+SETTINGS = {"caption", "initializer_text", "latent_sampling", "tag_dropout", "use_mask"}  # levers that are no recipe's
 
 
 def changed(lever: str, samples: int) -> tuple[Recipe, dict[str, object]]:
@@ -89,7 +97,8 @@ def changed(lever: str, samples: int) -> tuple[Recipe, dict[str, object]]:
 
     There is one evaluation, at the end, and no average, unless the lever asks for them.
     """
-    fields = {name: _value(value) for name, _, value in (pair.partition("=") for pair in lever.split(",")) if value}
+    pairs = [pair.partition("=") for pair in re.split(r",(?![^(]*\))", lever)]  # at commas outside of brackets
+    fields = {name: _value(value) for name, _, value in pairs if value}
     recipe = RECIPES[str(fields.pop("recipe", "retrato"))]
     own = {field.name for field in dataclasses.fields(Recipe)} - {"pick", "templates"}
     if unknown := set(fields) - own - SETTINGS:
@@ -104,7 +113,7 @@ def changed(lever: str, samples: int) -> tuple[Recipe, dict[str, object]]:
 
 
 def _value(text: str) -> object:
-    """A number, a pair, None, True or False, else the text itself."""
+    """A number, a row of them, None, True or False, else the text itself."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -146,11 +155,11 @@ class Bench:
             float(texts.cells(drawn).fidelity.mean()), texts.unrelated(drawn), root, cells,
         )  # fmt: skip
 
-    def photos(self, number: int) -> Path:
-        """A folder of twenty photos with captions beside them."""
-        folder = self.root / f"photos-{number}"
+    def photos(self, number: int, with_masks: bool = False) -> Path:
+        """A folder of twenty photos with captions, and masks if wanted, beside them."""
+        folder = self.root / f"photos-{number}{'-masks' * with_masks}"
         if not folder.exists():
-            photos_of(self.people[number], f"photos {number}", folder)
+            photos_of(self.people[number], f"photos {number}", folder, with_masks=with_masks)
             photos, _ = read_photos(folder)
             for photo, words in zip(photos, captions_of(photos, "auto", self.studio.captioner), strict=True):
                 photo.path.with_suffix(".txt").write_text(words)
@@ -181,8 +190,10 @@ class Bench:
             "prompt_fidelity": round(obedience, 4), "harmonic": round(harmonic_mean(identity, obedience), 4),
         }  # fmt: skip
 
-    def run(self, lever: str, number: int, seed: int, samples: int, vectors: int) -> dict[str, object]:
-        """Learns one person with one lever; gives the line for the file."""
+    def run(
+        self, lever: str, number: int, seed: int, samples: int, vectors: int, first_too: bool = False
+    ) -> dict[str, object]:
+        """Learns one person with one lever; gives the line for the file, with the first vector alone if wanted."""
         recipe, own = changed(lever, samples)
         settings = TrainSettings(
             **{"name": NAME, "vectors_per_token": vectors, "seed": 1000 * seed + number, "caption": "file", **own}
@@ -191,18 +202,23 @@ class Bench:
             tempfile.TemporaryDirectory(dir=self.root) as folder,
             mock.patch.object(prepare, "RECIPES", {"retrato": recipe}),
         ):
-            events = list(train(self.studio.components, self.photos(number), settings, run_folder=Path(folder) / "run"))
+            photos = self.photos(number, "use_mask" in own)
+            events = list(train(self.studio.components, photos, settings, run_folder=Path(folder) / "run"))
             finished = next(event for event in events if isinstance(event, Finished))
             loss = [event.loss for event in events if isinstance(event, Evaluated)][-1]
             averages = [candidate.file for candidate in finished.candidates if candidate.is_average]
             embedding = dataclasses.replace(read_embedding(averages[-1] if averages else finished.file), name=NAME)
-        subject = Subject(NAME, embeddings={NAME: embedding})
+        judged = self.judged(number, self.drawn(Subject(NAME, embeddings={NAME: embedding})))
+        if first_too:
+            first = dataclasses.replace(embedding, vectors=tuple(each[:1] for each in embedding.vectors))
+            alone = self.judged(number, self.drawn(Subject(NAME, embeddings={NAME: first})))
+            judged |= {f"first_{name}": figure for name, figure in alone.items()}
         norm = float(embedding.vectors[0].norm(dim=1).mean())
         return {
             "lever": lever, "person": number, "seed": seed, "samples": recipe.steps * recipe.batch_size,
             "stopped_at": finished.samples, "vectors": vectors,
             "loss": round(loss, 6), "norm": round(norm, 3), "seconds": round(finished.times["train"], 1),
-            **self.judged(number, self.drawn(subject)),
+            **judged,
         }  # fmt: skip
 
 
@@ -213,14 +229,16 @@ def table(lines: list[dict], against: str = "base") -> str:
         groups[line["samples"], line["vectors"], line["lever"]][line["person"], line["seed"]] = line
     rows = [
         "| samples | vectors | lever | runs | identity | rank-1 | prompt fidelity | harmonic "
-        f"| against {against} | loss |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        f"| against {against} | loss | first vector alone |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (samples, vectors, lever), found in sorted(groups.items()):
         mean = {
             key: sum(line[key] for line in found.values()) / len(found)
             for key in ("identity", "rank1", "prompt_fidelity", "harmonic", "loss")
         }
+        firsts = [line["first_harmonic"] for line in found.values() if "first_harmonic" in line]
+        first = f"{sum(firsts) / len(firsts):.3f}" if firsts else ""
         base = groups.get((samples, vectors, against), {})
         people = sorted({person for person, _ in found if any(key[0] == person for key in base)})
         differences = [
@@ -236,7 +254,7 @@ def table(lines: list[dict], against: str = "base") -> str:
             versus = f"{differences.mean():+.3f} ({low:+.3f} to {high:+.3f})"
         rows.append(
             f"| {samples} | {vectors} | `{lever}` | {len(found)} | {mean['identity']:.2f} | {mean['rank1']:.2f} "
-            f"| {mean['prompt_fidelity']:.2f} | {mean['harmonic']:.3f} | {versus} | {mean['loss']:.5f} |"
+            f"| {mean['prompt_fidelity']:.2f} | {mean['harmonic']:.3f} | {versus} | {mean['loss']:.5f} | {first} |"
         )
     return "\n".join(rows)
 
@@ -248,6 +266,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--against", default="base", help="which lever the table compares with")
+    parser.add_argument("--first", action="store_true", help="judge the first vector alone as well")
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--samples", type=int, default=400)
@@ -268,7 +287,7 @@ def main() -> None:
                     recipe, _ = changed(lever, options.samples)
                     if (lever, number, seed, recipe.steps * recipe.batch_size, options.vectors) in done:
                         continue
-                    line = bench.run(lever, number, seed, options.samples, options.vectors)
+                    line = bench.run(lever, number, seed, options.samples, options.vectors, options.first)
                     out.write(json.dumps(line) + "\n")
                     out.flush()
                     print(line, flush=True)

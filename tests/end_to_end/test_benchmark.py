@@ -9,12 +9,16 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from benchmarks import floor, identities, past_one_machine, refusals, start_up
+from benchmarks import floor, identities, levers, past_one_machine, refusals, start_up, timestep_profile
 from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError
 from retrato.model import Components
+from retrato.photos import read_photos
+from retrato.settings import TrainSettings
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "main_job.py"
 
@@ -93,6 +97,43 @@ def test_sealed_people_are_others_for_another_seed(tmp_path: Path, monkeypatch: 
         drawn[seed] = (tmp_path / seed / "person-01/00.png").read_bytes()
         assert len(list((tmp_path / seed / "person-01").iterdir())) == 20
     assert drawn["1"] != drawn["2"]
+
+
+def test_levers_are_fields_of_a_recipe_and_a_few_settings() -> None:
+    recipe, settings = levers.changed("timestep_density=(1,0,2),nested_dropout=0.5,betas=(0.8, 0.9),use_mask=True", 400)
+    assert (recipe.timestep_density, recipe.nested_dropout, recipe.betas) == ((1, 0, 2), 0.5, (0.8, 0.9))
+    assert (recipe.steps, settings) == (100, {"use_mask": True})
+    with pytest.raises(SystemExit, match="nested is no lever"):
+        levers.changed("nested=1", 400)
+
+
+def test_masks_of_drawn_people_show_them_and_nothing_else(tmp_path: Path) -> None:
+    person = identities.held_out_identities(1)[0]
+    identities.photos_of(person, "masks", tmp_path / "plain")
+    identities.photos_of(person, "masks", tmp_path / "masked", with_masks=True)
+    photos, _ = read_photos(tmp_path / "masked")
+    assert [photo.image.tobytes() for photo in photos] == [
+        p.image.tobytes() for p in read_photos(tmp_path / "plain")[0]
+    ]
+    for photo in photos:
+        shown = np.asarray(photo.mask) > 127
+        assert 0.05 < shown.mean() < 0.8
+        assert shown[128, 128]  # somebody stands in the middle
+        assert not shown[0, 0]
+
+
+def test_the_profile_tells_signal_from_noise(tiny_components: Components, photos: Path) -> None:
+    source = torch.Generator().manual_seed(0)
+    mean, each = torch.full((8,), 0.5), torch.randn(20_000, 8, generator=source)
+    assert timestep_profile.signal_and_noise(mean + each) == pytest.approx((2**0.5, 8**0.5), rel=0.02)
+    assert timestep_profile.signal_and_noise(each)[0] < 0.05
+    assert timestep_profile.density((1, 3, 0), 0.3) == (0.275, 0.625, 0.1)
+    with pytest.raises(SystemExit, match="take more examples"):
+        timestep_profile.density((0, 0), 0.1)
+    settings = TrainSettings(name="profile-1", initializer_text="person", caption="none")
+    found = list(timestep_profile.part_gradients(tiny_components, None, photos, settings, 2, 3))
+    assert [own.shape for own in found] == [(3, 96)] * 2
+    assert all(float(row.norm()) > 0 for own in found for row in own)
 
 
 def test_the_hostile_record_counts_inputs_and_losses(tmp_path: Path) -> None:

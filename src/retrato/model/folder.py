@@ -107,10 +107,19 @@ def _text_class(name: str) -> Any:
 
 
 def _read_part(part: Any, folder: Path) -> Any:
-    """Reads one part from safetensors; half-precision downloads name their files `*.fp16.safetensors`."""
+    """Reads one part from safetensors; half-precision downloads name their files `*.fp16.safetensors`.
+
+    Raises ValueError where tensors are missing, for which the libraries would make up numbers.
+    """
     plain = [path for path in folder.glob("*.safetensors") if ".fp16." not in path.name]
     variant = None if plain or not any(folder.glob("*.fp16.safetensors")) else "fp16"
-    return part.from_pretrained(str(folder), local_files_only=True, use_safetensors=True, variant=variant)
+    read, found = part.from_pretrained(
+        str(folder), local_files_only=True, use_safetensors=True, variant=variant, output_loading_info=True
+    )
+    if missing := sorted(found["missing_keys"]):
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise ValueError(f"{folder.name} lacks {', '.join(missing[:3])}{more}: get it again")
+    return read
 
 
 def _first_line(error: BaseException) -> str:

@@ -19,6 +19,7 @@ from retrato.errors import RetratoError
 from retrato.model import Components, encode, token_chunks
 from retrato.prompts import Chunk
 from retrato.training.answer import Answer, Lesson, Wanted, answer_of, is_out_of_memory
+from retrato.training.learnable import shown_vectors
 from retrato.training.optimizer import Parameters
 from retrato.training.step import Batch, loss_scale, losses
 
@@ -147,7 +148,9 @@ def _losses(
 ) -> Tensor:
     """Gives the loss of each example of one pass."""
     first = wanted[pieces[0].whose]
-    vectors = {wanted[piece.whose].run.settings.name: leaves[piece.whose] for piece in pieces}
+    vectors = {
+        wanted[piece.whose].run.settings.name: _shown(wanted[piece.whose], leaves[piece.whose]) for piece in pieces
+    }
     conditioning = encode(components, [chunks for piece in pieces for chunks in piece.chunks], vectors)
     batch = Batch(
         torch.cat([piece.batch.latents for piece in pieces]),
@@ -157,6 +160,10 @@ def _losses(
         _masks([piece.batch for piece in pieces]),
     )
     return losses(components, first.run.diffusion, batch, conditioning, first.autocast)
+
+
+def _shown(one: Wanted, vectors: Parameters) -> Parameters:
+    return shown_vectors(vectors, one.run.plan, one.state.step)
 
 
 def _masks(batches: Sequence[Batch]) -> Tensor | None:
@@ -172,7 +179,7 @@ def _passes(components: Components, wanted: Sequence[Wanted], at_once: int) -> I
     """Gives the examples of all lessons in passes of at most `at_once`: of one shape, length of text and precision."""
     alike: dict[tuple[object, ...], list[_Piece]] = {}
     for whose, one in enumerate(wanted):
-        plan, taken = one.run.plan, {one.run.settings.name: len(one.state.parameters[0])}
+        plan, taken = one.run.plan, {one.run.settings.name: len(_shown(one, one.state.parameters)[0])}
         # A lesson alone pads the texts of a part of its batch to the longest of them, and so it does here.
         for part in one.batch().split(plan.batch_size):
             chunks = [token_chunks(components, text, taken) for text in part.texts]

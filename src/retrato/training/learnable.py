@@ -45,7 +45,8 @@ class Learnable:
     units       per tensor, what relative rates and norm caps are multiples of (an embedding: the vocabulary's norm)
     subject     what stands for [name] in the texts that are trained on
     entered     (parameters, step) -> while open, they are in the model, and the value given back encodes texts;
-                gradients flow to them. `step` is what drop-out is drawn for, None where there is to be none
+                gradients flow to them. `step` is what drop-out is drawn for, None where there is to be none;
+                `crowd` does the same for many embeddings at once
     artefact    (parameters, step, facts) -> what can be kept
     lengths     (parameters) -> a few figures that say how far they are from nothing
     others      what may be started from instead, if it turns out to be nearer
@@ -139,6 +140,18 @@ def _numbers(learned: Artefact) -> Parameters:
     return learned.vectors if isinstance(learned, Embedding) else learned.parameters
 
 
+def shown_vectors(vectors: Parameters, plan: Plan, step: int | None) -> Parameters:
+    """Gives what stands for the placeholder at `step`: all vectors, or by nested drop-out the first few [k, D]."""
+    count = len(vectors[0])
+    if step is None or count < 2 or not plan.nested_dropout:
+        return vectors
+    source = generator(plan.seed, "nested drop-out", step)
+    if float(torch.rand((), generator=source)) >= plan.nested_dropout:
+        return vectors
+    first = int(torch.randint(1, count, (), generator=source))
+    return tuple(each[:first] for each in vectors)
+
+
 def vocabulary_norms(components: Components) -> tuple[float, ...]:
     """Gives the mean norm of the token embeddings per text encoder: the unit of relative rates and norm caps."""
     tables = (encoder.get_input_embeddings().weight for encoder in components.text_encoders)
@@ -158,7 +171,7 @@ def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> L
 
     @contextlib.contextmanager
     def entered(vectors: Parameters, step: int | None) -> Iterator[Encode]:
-        yield _encoder(components, {name: vectors})
+        yield _encoder(components, {name: shown_vectors(vectors, plan, step)})
 
     def artefact(vectors: Parameters, step: int, facts: Mapping[str, str]) -> Embedding:
         return Embedding(name, vectors, step, components.name, components.hash, facts)

@@ -66,8 +66,14 @@ class Choices:
     save_every          steps between candidates on disk
     evaluation_pairs    least number of (photo, timestep) pairs in an evaluation
     timesteps           "stratified": one from each of batch-size many equal strata; "uniform": independent
+    timestep_density    how often timesteps of each of so many equal parts of T are drawn, relative to the other parts:
+                        (0, 0, 0, 0, 0, 1, 1, 1, 1, 0) for the range from 0.5 T to 0.9 T, as in ZOODiP
+                        (https://arxiv.org/abs/2503.14868), or a profile; nothing for all parts alike
     weighting           of the loss by timestep: "none", or "half_min_snr": half plain, half Min-SNR-5
                         (https://arxiv.org/abs/2303.09556)
+    nested_dropout      probability that a step shows only the first few of several vectors, any number but all of them
+                        alike (https://arxiv.org/abs/1402.0915), so that the first alone is usable, as in NeTI
+                        (https://arxiv.org/abs/2305.15391)
     average_over        steps that the moving average of the vectors looks back, one more candidate; 0 for none
     patience            evaluations without a gain after which training stops; None for never
     least_gain          by which share an evaluation must beat the best one to count as a gain
@@ -89,7 +95,9 @@ class Choices:
     save_every: int
     evaluation_pairs: int
     timesteps: Literal["stratified", "uniform"]
+    timestep_density: tuple[float, ...] = ()
     weighting: Literal["none", "half_min_snr"]
+    nested_dropout: float = 0.0
     average_over: int
     patience: int | None
     least_gain: float
@@ -159,12 +167,13 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
         if not 0 <= rate < math.inf:
             raise SettingsError(f"the learning rate holds {rate}: rates are numbers from 0 up, such as 0.005")
     steps = min(steps, max(end for _, end in rates))
+    held_out = _held_out(settings.held_out, recipe.hold_out, photo_count)
     choices: dict[str, Any] = {choice.name: getattr(recipe, choice.name) for choice in dataclasses.fields(Choices)}
     choices |= {
         "rate_is_relative": recipe.rate_is_relative and not own_rate,
         "warm_up": 0 if own_rate else min(recipe.warm_up, steps // 5),
         "final_rate": 1.0 if own_rate else recipe.final_rate,
-        "batch_size": min(settings.batch_size or recipe.batch_size, photo_count),
+        "batch_size": min(settings.batch_size or recipe.batch_size, photo_count - held_out),
         "steps": steps,
         "evaluate_every": min(settings.evaluate_every or recipe.evaluate_every, steps),
         "save_every": min(settings.save_every or recipe.save_every, steps),
@@ -179,7 +188,7 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
         gradient_clip_by=settings.gradient_clip_by,
         preview_every=settings.preview_every or 0,
         preview_prompt=settings.preview_prompt or "a portrait of [name]",
-        held_out=_held_out(settings.held_out, recipe.hold_out, photo_count),
+        held_out=held_out,
         shuffle_tags=settings.shuffle_tags,
         tag_dropout=settings.tag_dropout,
         latent_sampling=settings.latent_sampling,
@@ -213,13 +222,13 @@ LEAST_TRAINED = 3
 
 def _held_out(asked: int | None, by_default: bool, photo_count: int) -> int:
     """Gives how many photos to keep out of training: what was asked, else a fifth; at least three are trained on."""
-    spare = photo_count - LEAST_TRAINED
+    spare = max(photo_count - LEAST_TRAINED, 0)
     if asked is None:
         return min(photo_count // 5, spare) if by_default else 0
-    if asked > max(spare, 0):
+    if asked > spare:
         raise SettingsError(
             f"held_out is {asked} of {photo_count} photos, but {LEAST_TRAINED} must remain to train on: "
-            f"take at most {max(spare, 0)}, or more photos"
+            f"take at most {spare}, or more photos"
         )
     return asked
 

@@ -4,6 +4,7 @@ Everything random comes from (seed, step). Knows nothing of schedules, files and
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -137,7 +138,9 @@ def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Bat
     return Batch(
         latents=latents,
         noise=torch.randn(latents.shape, generator=generator(plan.seed, "noise", step)),
-        timesteps=draw_timesteps(count, timesteps, plan.timesteps == "stratified", plan.seed, step),
+        timesteps=draw_timesteps(
+            count, timesteps, plan.timesteps == "stratified", plan.seed, step, plan.timestep_density
+        ),
         texts=tuple(texts),
         masks=None if material.masks is None else material.masks[photos],
     )
@@ -163,11 +166,27 @@ def draw_photos(photo_count: int, count: int, seed: int, step: int) -> Tensor:
     return torch.tensor(chosen)
 
 
-def draw_timesteps(count: int, timesteps: int, is_stratified: bool, seed: int, step: int) -> Tensor:
-    """Gives `count` timesteps in 0 .. timesteps - 1: stratified, one from each of `count` equal parts of the range."""
+def draw_timesteps(
+    count: int, timesteps: int, is_stratified: bool, seed: int, step: int, density: Sequence[float] = ()
+) -> Tensor:
+    """Gives `count` timesteps in 0 .. timesteps - 1: stratified, one from each of `count` equally likely parts.
+
+    All are equally likely, or those in each of `len(density)` equal parts of the range as likely as `density` says.
+    """
     chance = torch.rand(count, generator=generator(seed, "timesteps", step), dtype=torch.float64)
     position = (torch.arange(count) + chance) / count if is_stratified else chance
+    if density:
+        position = _quantile(position, density)
     return (position * timesteps).long().clamp(max=timesteps - 1)
+
+
+def _quantile(chance: Tensor, density: Sequence[float]) -> Tensor:
+    """Gives where in 0 .. 1 a share `chance` of the whole `density` lies before; its parts are equally long."""
+    shares = torch.tensor(density, dtype=torch.float64) / math.fsum(density)
+    ends = shares.cumsum(0)
+    part = torch.searchsorted(ends, chance, right=True).clamp(max=int(shares.nonzero().max()))
+    inside = ((chance - ends[part] + shares[part]) / shares[part]).clamp(0, 1)
+    return (part + inside) / len(density)
 
 
 def losses(

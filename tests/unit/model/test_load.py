@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from retrato.errors import ModelError, SettingsError
 from retrato.model import Components, load_components
@@ -86,6 +87,20 @@ def test_a_broken_part_is_one_sentence(tiny_folder: Path, tmp_path: Path, broken
     with pytest.raises(ModelError, match="missing") as caught:
         load_components(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["text_encoder/model", "unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model"])
+def test_a_part_that_lacks_tensors_is_refused_by_their_names(tiny_folder: Path, tmp_path: Path, part: str) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    file = folder / f"{part}.safetensors"
+    tensors = load_file(file)
+    lost = sorted(tensors)[-5:]
+    save_file({name: tensors[name] for name in tensors if name not in lost}, file, {"format": "pt"})
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        load_components(folder)
+    said = str(caught.value)
+    assert f"{file.parent.name} lacks {', '.join(lost[:3])} and 2 more" in said
+    assert "\n" not in said
 
 
 def test_half_precision_downloads_are_read(tiny_folder: Path, tmp_path: Path) -> None:

@@ -73,10 +73,13 @@ def test_refuses_to_hold_out_too_many_photos() -> None:
         resolve(settings(held_out=3), RECIPES["retrato"], 5)
 
 
-def test_a_batch_is_never_larger_than_the_set_and_accumulation_multiplies_it() -> None:
-    plan = resolve(settings(batch_size=64, gradient_accumulation=2), RECIPES["retrato"], 7)
-    assert plan.batch_size == 7
-    assert plan.samples_per_step == 14
+@pytest.mark.parametrize(("photos", "held_out", "most"), [(7, None, 6), (7, 0, 7), (7, 4, 3), (20, None, 16)])
+def test_a_batch_is_never_larger_than_what_is_trained_on_and_accumulation_multiplies_it(
+    photos: int, held_out: int | None, most: int
+) -> None:
+    plan = resolve(settings(batch_size=64, gradient_accumulation=2, held_out=held_out), RECIPES["retrato"], photos)
+    assert plan.batch_size == most
+    assert plan.samples_per_step == 2 * most
 
 
 def test_templates_come_from_a_file_or_a_name(tmp_path: object) -> None:

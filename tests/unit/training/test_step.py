@@ -68,6 +68,28 @@ def test_stratified_timesteps_come_one_from_each_part() -> None:
     assert 0 <= int(uniform.min()) <= int(uniform.max()) < 8
 
 
+def test_timesteps_follow_a_density_and_stay_stratified() -> None:
+    even = [draw_timesteps(8, 1000, True, 0, step) for step in range(20)]
+    assert all(torch.equal(draw_timesteps(8, 1000, True, 0, step, (2,) * 4), even[step]) for step in range(20))
+    zoodip = (0, 0, 0, 0, 0, 1, 1, 1, 1, 0)
+    for step in range(20):
+        assert (draw_timesteps(8, 1000, True, 0, step, zoodip) // 50).tolist() == list(range(10, 18))
+    drawn = torch.cat([draw_timesteps(10, 1000, True, 3, step, (1, 0, 3, 6)) for step in range(200)])
+    assert torch.bincount(drawn // 250, minlength=4).tolist() == [200, 0, 600, 1200]
+    by_chance = torch.cat([draw_timesteps(10, 1000, False, 3, step, (1, 0, 3, 6)) for step in range(200)])
+    counts = torch.bincount(by_chance // 250, minlength=4)
+    assert counts[1] == 0
+    assert counts.tolist() == pytest.approx([200, 0, 600, 1200], abs=80)
+
+
+def test_a_batch_is_drawn_by_the_plans_density(material: Material) -> None:
+    late = draw_batch(material, plan(timestep_density=(0, 1)), 1000, 5)
+    assert int(late.timesteps.min()) >= 500
+    everywhere = draw_batch(material, plan(), 1000, 5)
+    assert torch.equal(late.noise, everywhere.noise)
+    assert int(everywhere.timesteps.min()) < 250
+
+
 @pytest.mark.parametrize("latent_sampling", ["once", "deterministic", "random"])
 def test_a_step_draws_from_seed_and_number_alone(material: Material, latent_sampling: str) -> None:
     rule = plan(latent_sampling=latent_sampling, shuffle_tags=True, tag_dropout=0.5)
