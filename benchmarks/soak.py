@@ -12,7 +12,6 @@ import json
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.main_job import circumstances
 from benchmarks.server_load import MOST_GROWTH, memory

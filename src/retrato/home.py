@@ -25,5 +25,5 @@ def home_folder(home: Path | str | None = None) -> Path:
 
 
 def within(home: Path, sentence: str) -> str:
-    """Gives `sentence` with files named as they lie in `home`: where that is concerns nobody who asks from elsewhere."""
+    """Gives `sentence` with files named as they lie in `home`: where that is concerns nobody who asks from afar."""
     return sentence.replace(f"{home}{os.sep}", "")

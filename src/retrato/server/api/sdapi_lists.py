@@ -110,7 +110,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/sd-vae")
     def sd_vae() -> Rows:
-        """Lists the VAEs in the home folder's `models`. A sheet's axis VAE takes them; the option sd_vae stays as it is."""
+        """Lists the VAEs in the home folder's `models`. A sheet's axis VAE takes them; the option sd_vae stays."""
         return [{"model_name": file.name, "filename": str(file)} for file in list_vaes(service.home / "models")]
 
     @router.get("/sd-modules", include_in_schema=False)

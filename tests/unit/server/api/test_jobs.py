@@ -88,7 +88,7 @@ def test_what_is_wrong_is_said_at_once(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"styles": ["nobody's"]}, "there is no style called \"nobody's\" in styles.csv: there are none yet"),
+        ({"styles": ["nobody's"]}, 'there is no style called "nobody\'s" in styles.csv: there are none yet'),
         ({"prompt": "a __nothing__"}, "there is no word list nothing.txt in wildcards: "),
     ],
 )
