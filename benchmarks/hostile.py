@@ -210,7 +210,6 @@ ROWS = (
         "golden/test_embeddings.py::test_hostile*",
         "golden/test_a1111_unpickler.py::test_the_check*",
         f"{SERVICE}no_pickle*",
-        "test_layout.py::test_nothing_runs*",
     ),
     _row(
         "embeddings that lie or are damaged",
