@@ -3,9 +3,9 @@
 python -m benchmarks.page               three servers on retrato-mini; wants chromium and playwright
 python -m benchmarks.page --visits 1    a first impression
 
-For each server: seconds until the page is first painted and until one can draw, and, while a drawing runs, until its
-progress is seen in a second tab, after the page was loaded anew, and after the connection was away. A table, then one
-line of JSON; ends with 1 where a drawing was ordered twice.
+For each server: seconds until the page is first painted and until one can draw; and, while a drawing runs, until its
+progress is seen in a second tab, after the page was loaded anew, and until it moves: by itself, and after the
+connection was away. A table, then one line of JSON; ends with 1 where a drawing was ordered twice.
 """
 
 import argparse
@@ -46,6 +46,7 @@ def visit(browser: Browser, home: Path, model: str) -> dict[str, float]:
         other = context.new_page()
         took["second tab"] = _until(other, lambda: other.goto(url), f"{STATE} progress")
         took["loaded anew"] = _until(page, page.reload, f"{STATE} progress")
+        took["moves by itself"] = _until(other, lambda: None, STATE, moves=True)
         context.set_offline(True)
         other.wait_for_timeout(3000)
         took["connection back"] = _until(other, lambda: context.set_offline(False), f"{STATE} progress", moves=True)
