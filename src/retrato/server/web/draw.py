@@ -94,7 +94,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
         try:
             ordered = order_of(site, dict(zip(asked, values, strict=True)), owner_of(request))
         except RetratoError as error:
-            return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(error, "draw", "prompt", PLACES)]
+            return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(site, error, "draw", "prompt", PLACES)]
         return _shown(site, ordered)
 
     def watch(job: str, request: gr.Request) -> list[object]:

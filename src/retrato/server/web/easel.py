@@ -31,9 +31,7 @@ def easel(site: Site) -> Mapping[str, Any]:
         elem_id="draw-mode",
     )
     with gr.Column(visible=False, elem_id="draw-easel") as place:
-        dropped = gr.File(
-            label=site("draw.picture"), file_types=["image"], elem_id="draw-picture", height=130, show_label=False
-        )
+        dropped = gr.File(label=site("draw.picture"), file_types=["image"], elem_id="draw-picture", height=130)
         canvas = gr.HTML(visible=False)
         # What a drawing begins with, as the API names it (upload:<id>, picture:<id>), and the mask as a data address.
         controls["source"] = gr.Textbox(elem_id=SOURCE, visible="hidden", show_label=False)
