@@ -168,6 +168,7 @@ ROWS = (
         "unit/jobs/test_work.py::test_who_stops_listening*",
         "unit/jobs/test_queue.py::test_events_count_on*",
         "browser/test_newcomer.py::test_*_over_a_crash",
+        "browser/test_dropping_out.py::test_*",
     ),
     _row("clocks that are set", "unit/jobs/test_queue.py::test_a_clock*", "end_to_end/test_faults.py::test_a_clock*"),
     _row(
@@ -184,7 +185,11 @@ ROWS = (
         "unit/jobs/test_work.py::test_there_is_one_worker*",
         "unit/jobs/test_learning.py::test_somebody_elses*",
     ),
-    _row("thousands of drawings", "faults/test_drawing.py::test_two_thousand*"),
+    _row(
+        "thousands of drawings",
+        "end_to_end/test_benchmark.py::test_many_drawings*",
+        "faults/test_drawing.py::test_two_thousand*",
+    ),
     _row(
         "no network",
         f"{SERVICE}nobody_outside*",
@@ -286,6 +291,7 @@ ROWS = (
         "unit/server/web/test_styles.py::test_a_broken_file*",
         "unit/test_gallery.py::test_what_is_no_picture*",
         "unit/test_settings.py::test_*bad_value*",
+        "unit/test_settings.py::test_every_number*",
     ),
     _row(
         "words that would be a page",
@@ -305,6 +311,7 @@ ROWS = (
         f"{DOORS}names_that_lead*",
         f"{DOORS}listening_goes*",
         f"{DOORS}other_sites*",
+        f"{SERVICE}reading_changes*",
         f"{DOORS}changes_are*",
         f"{DOORS}forms_are*",
         "unit/server/web/test_page.py::test_uploads_come*",

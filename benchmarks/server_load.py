@@ -176,7 +176,7 @@ def call(url: str, body: Any = None) -> Any:
         return json.loads(answer.read())
 
 
-def memory(process: int) -> tuple[int, int]:
+def memory(process: int | str = "self") -> tuple[int, int]:
     """Gives the resident memory in MB and the number of open files of a process, from Linux's /proc."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000, len(list(Path(f"/proc/{process}/fd").iterdir()))

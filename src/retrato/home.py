@@ -22,3 +22,8 @@ def home_folder(home: Path | str | None = None) -> Path:
             f"the home folder {found} cannot be a folder ({nearest} is a file): set RETRATO_HOME to another one"
         )
     return found
+
+
+def within(home: Path, sentence: str) -> str:
+    """Gives `sentence` with files named as they lie in `home`: where that is concerns nobody who asks from afar."""
+    return sentence.replace(f"{home}{os.sep}", "")

@@ -12,6 +12,7 @@ from retrato.errors import SettingsError
 
 Count = Annotated[int, Field(ge=0)]
 RecipeName = Literal["retrato", "a1111"]
+MOST_STEPS = 1_000_000
 
 
 def option(default: Any, description: str, *, flag: str | None = None, **bounds: Any) -> Any:
@@ -85,7 +86,7 @@ class LearnSettings(Settings):
     name: str = option(..., "the word the embedding answers to, and its file name", min_length=1, max_length=64)
     initializer_text: str = option("person", "the words the vectors start from", flag="--init", max_length=500)
     recipe: RecipeName = option("retrato", "complete set of training choices")
-    steps: int | None = option(None, "most optimizer steps; training may stop earlier by itself", ge=1, le=1_000_000)
+    steps: int | None = option(None, "most optimizer steps; training may stop earlier by itself", ge=1, le=MOST_STEPS)
     learning_rate: str | None = option(None, "rate, or a schedule such as `0.005:100, 1e-3:1000, 1e-5`", max_length=500)
     batch_size: int | None = option(None, "photos per step", ge=1, le=256)
     gradient_accumulation: int = option(1, "batches added up before a step", ge=1, le=256)
@@ -116,9 +117,9 @@ class LearnSettings(Settings):
         "deterministic", "draw a photo's latents once, take their mean, or draw anew at each step"
     )
     held_out: int | None = option(None, "photos kept for evaluation only; by default a fifth of them", ge=0, le=100)
-    evaluate_every: int | None = option(None, "steps between deterministic evaluations", ge=1)
-    save_every: int | None = option(None, "steps between saved candidates", ge=1)
-    preview_every: int | None = option(None, "steps between preview pictures; 0 for none", ge=0)
+    evaluate_every: int | None = option(None, "steps between deterministic evaluations", ge=1, le=MOST_STEPS)
+    save_every: int | None = option(None, "steps between saved candidates", ge=1, le=MOST_STEPS)
+    preview_every: int | None = option(None, "steps between preview pictures; 0 for none", ge=0, le=MOST_STEPS)
     preview_prompt: str | None = option(None, "prompt of the previews; [name] stands for the person", max_length=16000)
     track: Literal["none", "tensorboard", "wandb"] = option(
         "none", "write the figures for TensorBoard or Weights & Biases (kept offline) too, where that is installed"

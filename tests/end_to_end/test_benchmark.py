@@ -14,11 +14,13 @@ import pytest
 import torch
 
 from benchmarks import floor, identities, levers, past_one_machine, refusals, start_up, timestep_profile
+from benchmarks.soak import Soaked, soak
 from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError
 from retrato.model import Components
 from retrato.photos import read_photos
 from retrato.settings import TrainSettings
+from retrato.studio import Studio
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "main_job.py"
 
@@ -209,3 +211,16 @@ def test_the_hostile_record_says_which_tests_stand_for_what(tmp_path: Path) -> N
     assert bombs == "bombs: 2"
     assert test.endswith("test_some.py::test_refuses_a_bomb (2)")
     assert (nothing, every) == ("nothing: open", "all: 2")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+def test_many_drawings_and_people_take_no_more_memory_and_leave_no_file_open(tiny_folder: Path, tmp_path: Path) -> None:
+    soaked = soak(Studio.open(tiny_folder, home=tmp_path, device="cpu"), 100, 20)
+    assert len(soaked.memory_mb) == 10
+    assert soaked.passed, soaked
+    assert len(list((tmp_path / "embeddings").iterdir())) == 20
+
+
+@pytest.mark.parametrize(("memory", "files"), [([100, 106], [7, 7]), ([100, 100], [7, 8])])
+def test_a_leak_would_be_seen(memory: list[int], files: list[int]) -> None:
+    assert not Soaked(memory, files).passed

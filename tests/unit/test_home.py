@@ -1,12 +1,13 @@
 """Where the home folder is, and what can be none."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from retrato.cli import main
 from retrato.errors import SettingsError
-from retrato.home import home_folder
+from retrato.home import home_folder, within
 
 
 def test_home_is_what_is_said_then_the_environment_then_the_users(
@@ -37,3 +38,8 @@ def test_commands_say_so_and_begin_nothing(
     monkeypatch.setenv("RETRATO_HOME", str(tmp_path / "file"))
     assert main(words) == 2
     assert "set RETRATO_HOME to another one" in capsys.readouterr().err
+
+
+def test_a_sentence_for_others_does_not_say_where_the_home_is(tmp_path: Path) -> None:
+    said = f"there is no style in {tmp_path / 'styles.csv'}, and none in {tmp_path / 'a' / 'b'}"
+    assert within(tmp_path, said) == "there is no style in styles.csv, and none in a/b".replace("/", os.sep)

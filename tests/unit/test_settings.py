@@ -6,7 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from retrato.errors import SettingsError
-from retrato.settings import GenerateSettings, PhotoSettings, Settings, TrainSettings
+from retrato.settings import (
+    GenerateSettings,
+    HypernetworkSettings,
+    PhotoSettings,
+    ServerSettings,
+    Settings,
+    TrainSettings,
+)
 
 KINDS: tuple[type[Settings], ...] = (PhotoSettings, TrainSettings, GenerateSettings)
 
@@ -73,6 +80,16 @@ def test_every_description_is_one_line_and_every_flag_is_one_option() -> None:
             assert flag.startswith("--")
             assert flag not in flags, f"{flag} twice in {kind.__name__}"
             flags.add(flag)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, HypernetworkSettings, ServerSettings])
+def test_every_number_has_a_least_and_a_most(kind: type[Settings]) -> None:
+    for name, field in kind.model_fields.items():
+        wanted = set(get_args(field.annotation)) | {field.annotation}
+        bounds = {bound for each in field.metadata for bound in ("ge", "gt", "le", "lt") if hasattr(each, bound)}
+        if wanted & {int, float}:
+            assert bounds & {"ge", "gt"}, name
+            assert bounds & {"le", "lt"}, name
 
 
 def test_every_choice_is_shown_by_the_type() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retrato.errors import QueueError, RetratoError
+from retrato.home import within
 from retrato.jobs.captioning import caption, prepare
 from retrato.jobs.drawing import draw, draw_sheet
 from retrato.jobs.learning import keep_learned, learn
@@ -53,9 +54,9 @@ def work(
     except StopIteration as end:
         ended = ("done", end.value)
     except RetratoError as error:
-        ended = ("failed", {"input_is_wrong": error.exit_code == 2}, str(error))
+        ended = ("failed", {"input_is_wrong": error.exit_code == 2}, within(studio.home, str(error)))
     except OSError as error:
-        ended = ("failed", None, f"{error.filename or 'a file'}: {error.strerror or error}")
+        ended = ("failed", None, within(studio.home, f"{error.filename or 'a file'}: {error.strerror or error}"))
     except Exception as error:
         logger.exception("job %s failed", job.id)
         ended = ("failed", None, f"unexpected {type(error).__name__}: the log of the server says more")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from retrato.errors import JobError, QueueError, RetratoError, TrainingError, UnknownError
+from retrato.home import within
 
 logger = logging.getLogger("retrato")
 
@@ -50,7 +51,7 @@ def install(app: FastAPI) -> None:
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 422)
-    return problem(status, str(error), error=type(error).__name__)
+    return problem(status, within(request.app.state.service.home, str(error)), error=type(error).__name__)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

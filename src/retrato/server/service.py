@@ -20,7 +20,7 @@ from retrato.errors import ModelError, RetratoError, UnknownError
 from retrato.files import atomic_path, write_atomic
 from retrato.forget import forget
 from retrato.gallery import Gallery
-from retrato.generation import resolve_settings
+from retrato.generation import resolve_settings, vary
 from retrato.jobs import JobQueue
 from retrato.model.catalogue import describe_model, list_models
 from retrato.model.load import EMBEDDED
@@ -267,9 +267,14 @@ class Service:
         return {**found, **{name: library.path(name) for name in library.names if name not in found}}
 
     def check_drawing(self, settings: GenerateSettings, model: str | None = None) -> None:
-        """Raises what drawing would raise about settings that do not fit the model; its prompts are read later."""
+        """Raises what drawing would raise about styles, word lists and settings that do not fit the model."""
+        self.check_words(settings)
         if model in (None, self.model):
             resolve_settings(self.studio.components, settings)
+
+    def check_words(self, settings: GenerateSettings) -> None:
+        """Raises what drawing would raise about styles and word lists, without the model; see `vary`."""
+        vary(settings, styles=self.studio.styles, wildcards=self.studio.wildcards)
 
     def forget(self, name: str, *, owner: str | None = None) -> list[str]:
         """Removes a person and gives what was removed; see `retrato.forget`."""

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import pickle
 import re
 import struct
@@ -158,6 +159,40 @@ def test_everybody_sees_and_stops_their_own_alone(shared: TestClient) -> None:
         assert ask(shared, "ana", "GET", f"/api/v1/pictures/{picture['id']}{path}").status_code == 200
         assert ask(shared, "rui", "GET", f"/api/v1/pictures/{picture['id']}{path}").status_code == 404
     assert ask(shared, "rui", "DELETE", f"/api/v1/pictures/{picture['id']}").status_code == 404
+
+
+def test_reading_changes_nothing(shared: TestClient) -> None:
+    """Every GET that the document names, of things that are there: all that is stored is as it was."""
+    service = shared.app.state.service  # type: ignore[attr-defined]
+    job = ask(shared, "ana", "POST", "/api/v1/jobs", {"kind": "draw", "settings": SETTINGS}).json()["id"]
+    told = [each["number"] for each in ask(shared, "ana", "GET", f"/api/v1/jobs/{job}/history").json()]
+    ask(shared, "ana", "GET", f"/api/v1/jobs/{job}/events")
+    (picture, *_) = ask(shared, "ana", "GET", "/api/v1/pictures").json()
+    ids = {"job": job, "event": told[-1], "picture": picture["id"], "name": "ana"}
+
+    def stored() -> tuple[object, ...]:
+        files = {
+            file: file.stat().st_mtime_ns
+            for folder in ("outputs", "jobs", "photos", "uploads", "embeddings", "textual_inversion")
+            for file in (service.home / folder).rglob("*")
+        }
+        return files, service.queue.jobs(limit=-1), service.gallery.search(), service.options(), service.model
+
+    before, asked = stored(), 0
+    for path, methods in ask(shared, "ana", "GET", "/openapi.json").json()["paths"].items():
+        if "get" in methods:
+            address = re.sub(r"{(\w+)}", lambda found: str(ids.get(found[1], "ana")), path)
+            assert ask(shared, "ana", "GET", address).status_code in (200, 404), address
+            asked += 1
+    assert asked > 30
+    assert stored() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks for the bits of a folder")
+def test_sets_of_photos_are_closed_to_others_on_this_machine(alone: Service) -> None:
+    file = alone.add_photo("ana", "a.png", photo(), owner="local")
+    for folder in (file.parent, alone.home / "photos"):
+        assert folder.stat().st_mode & 0o077 == 0
 
 
 def test_sets_of_photos_belong_to_who_sent_them(shared: TestClient) -> None:

@@ -262,7 +262,7 @@ def _submit(service: Service, order: AnyOrder, owner: str) -> Job:
             return order_drawing(queue, settings, owner=owner, model=model)
         case GridOrder():
             settings = _with_files(service, order.settings, owner)
-            service.check_drawing(settings, model)
+            service.check_drawing(settings.changed(count=1), model)  # a cell is one picture
             axes = check_axes(service, settings, order.axes) if order.axes or settings.matrix == "off" else []
             return order_grid(queue, settings, axes, owner=owner, model=model)
         case TrainOrder() | HypernetworkOrder():

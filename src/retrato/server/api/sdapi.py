@@ -22,6 +22,7 @@ from retrato.server.api.sdapi_fields import (
     Field,
     fill,
     from_infotext,
+    joined_blur,
     joined_sizes,
     spelled,
 )
@@ -104,7 +105,7 @@ def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], options: Map
 
     Raises SettingsError for what nothing here can do, and A1111's status for a sampler that there is not.
     """
-    values = joined_sizes(values)
+    values = joined_blur(joined_sizes(values))
     known = {field.name for field in fields} | set(ANSWERING)
     unknown = [name for name, value in values.items() if name not in known and value not in (None, "", [], {}, False)]
     if unknown:

@@ -117,8 +117,6 @@ IMG2IMG = (
     Field("resize_mode", 0, "resize_mode", (0,), _numbered(RESIZE_MODES)),
     Field("initial_noise_multiplier", None, "initial_noise", (1.0,)),
     Field("mask_blur", None, "mask_blur", only_with="mask"),
-    Field("mask_blur_x", 4, None, (4,), only_with="mask"),
-    Field("mask_blur_y", 4, None, (4,), only_with="mask"),
     Field("mask_round", True, None, (True,), only_with="mask"),
     Field("inpainting_fill", 0, "masked_content", (), _numbered(FILLS), only_with="mask"),
     Field("inpaint_full_res", True, "inpaint_area", (), _area, only_with="mask"),
@@ -223,6 +221,21 @@ def joined_sizes(values: Mapping[str, Any]) -> dict[str, Any]:
         elif width > 0 or height > 0:
             raise SettingsError(f"of {width_name} and {height_name} only one was sent: send both")
     return joined
+
+
+def joined_blur(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives A1111's `values` with mask_blur_x and mask_blur_y as mask_blur, which counts before them, as there.
+
+    Raises SettingsError where the two differ: a mask is softened alike both ways here.
+    """
+    joined = dict(values)
+    wide, high = (joined.pop(name, None) for name in ("mask_blur_x", "mask_blur_y"))
+    if joined.get("mask_blur") is not None or (wide is None and high is None):
+        return joined
+    wide, high = (4 if each is None else each for each in (wide, high))
+    if wide != high:
+        raise SettingsError(f"mask_blur_x is {wide} and mask_blur_y {high}: send the same for both, or mask_blur")
+    return {**joined, "mask_blur": wide}
 
 
 def _converted(field: Field, value: Any) -> Any:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body
 
 from retrato.embeddings import Embedding, read_embedding
 from retrato.errors import EmbeddingError, SettingsError
+from retrato.model.catalogue import list_vaes
 from retrato.sampling.samplers import SAMPLERS, SCHEDULES
 from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi_fields import OVERRIDES, fill
@@ -108,6 +109,10 @@ def routes(service: Service) -> APIRouter:
         return [_model(service, model) for model in service.models()]
 
     @router.get("/sd-vae")
+    def sd_vae() -> Rows:
+        """Lists the VAEs in the home folder's `models`. A sheet's axis VAE takes them; the option sd_vae stays."""
+        return [{"model_name": file.name, "filename": str(file)} for file in list_vaes(service.home / "models")]
+
     @router.get("/sd-modules", include_in_schema=False)
     @router.get("/loras")
     @router.get("/realesrgan-models")

@@ -53,12 +53,15 @@ TRAINING_HYPERNETWORK = (
         lambda said: _template(str(said), template_names(needs_name=False)),
     ),
 )
-# Fields that are looked at one by one, and those that say how previews are drawn, which are drawn in one way here.
+# How A1111 draws previews with `preview_from_txt2img`; here they are drawn in one way, and the answer says so.
+PREVIEWS = (
+    *("preview_negative_prompt", "preview_steps", "preview_sampler_name", "preview_sampler_index"),
+    *("preview_cfg_scale", "preview_seed", "preview_width", "preview_height"),
+)
+# Fields that are looked at one by one.
 TAKEN = (
     *("id_task", "embedding_name", "hypernetwork_name", "data_root", "log_directory", "clip_grad_mode"),
-    *("clip_grad_value", "preview_from_txt2img", "preview_prompt", "preview_negative_prompt", "preview_steps"),
-    *("preview_sampler_name", "preview_sampler_index", "preview_cfg_scale", "preview_seed", "preview_width"),
-    "preview_height",
+    *("clip_grad_value", "preview_from_txt2img", "preview_prompt", *PREVIEWS),
 )
 
 # A1111 1.6's fields for preprocessing; the weights of its focal crop can only be what they are there.
@@ -196,7 +199,9 @@ async def _train(service: Service, body: Mapping[str, Any], user: str, kind: typ
     job = await _done(service, job)
     file = (job.result or {}).get("file")
     # A1111 says "embedding" of hypernetworks too.
-    return {"info": f"train embedding complete: filename: {file} error: None", "job": job.id}
+    done = {"info": f"train embedding complete: filename: {file} error: None", "job": job.id}
+    left_out = [name for name in PREVIEWS if body.get("preview_from_txt2img") and body.get(name) not in (None, "")]
+    return {**done, "left_out": left_out} if left_out else done
 
 
 def _training(service: Service, body: Mapping[str, Any], kind: type[LearnSettings]) -> LearnSettings:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 import gradio as gr
 
 from retrato.errors import SettingsError
+from retrato.home import within
 from retrato.server.web.site import Site, problem
 from retrato.server.web.texts import CHOICES, FIELDS, IN_TRAINING
 from retrato.settings import LearnSettings, Settings
@@ -78,12 +79,14 @@ def settings_of(kind: type[Settings], names: Iterable[str], values: Iterable[obj
     return kind(**said)
 
 
-def problem_of(error: Exception, prefix: str, otherwise: str, places: Mapping[str, str] = MappingProxyType({})) -> Html:
+def problem_of(
+    site: Site, error: Exception, prefix: str, otherwise: str, places: Mapping[str, str] = MappingProxyType({})
+) -> Html:
     """Gives an error for the page, by the control of the field that its sentence begins with, else by `otherwise`.
 
     `places` says which control stands for a word that is no control's name.
     """
-    sentence = str(error)
+    sentence = within(site.service.home, str(error))
     first = sentence.split(" ", 1)[0]
     if isinstance(error, FieldError):
         return problem(f"{prefix}-{error.field}", sentence)

@@ -94,7 +94,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
         try:
             ordered = order_of(site, dict(zip(asked, values, strict=True)), owner_of(request))
         except RetratoError as error:
-            return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(error, "draw", "prompt", PLACES)]
+            return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(site, error, "draw", "prompt", PLACES)]
         return _shown(site, ordered)
 
     def watch(job: str, request: gr.Request) -> list[object]:
@@ -131,7 +131,9 @@ def order_of(site: Site, values: Mapping[str, Any], owner: str) -> Job:
     settings = drawing_of(site, values, owner)
     axes = axes_of(site, values, settings)
     asked: Any = {"owner": owner, "model": site.service.model}
-    if axes or (settings.matrix != "off" and values[ON_A_SHEET]):
+    is_sheet = bool(axes) or (settings.matrix != "off" and values[ON_A_SHEET])
+    site.service.check_words(settings.changed(count=1) if is_sheet else settings)
+    if is_sheet:
         return order_grid(site.service.queue, settings, axes, **asked)
     return order_drawing(site.service.queue, settings, **asked)
 

@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from retrato.errors import RetratoError, SettingsError
-from retrato.files import atomic_path
 from retrato.server.pictures import store_file, store_upload
 from retrato.server.service import Service
 from retrato.server.web.controls import control
@@ -33,9 +31,7 @@ def easel(site: Site) -> Mapping[str, Any]:
         elem_id="draw-mode",
     )
     with gr.Column(visible=False, elem_id="draw-easel") as place:
-        dropped = gr.File(
-            label=site("draw.picture"), file_types=["image"], elem_id="draw-picture", height=130, show_label=False
-        )
+        dropped = gr.File(label=site("draw.picture"), file_types=["image"], elem_id="draw-picture", height=130)
         canvas = gr.HTML(visible=False)
         # What a drawing begins with, as the API names it (upload:<id>, picture:<id>), and the mask as a data address.
         controls["source"] = gr.Textbox(elem_id=SOURCE, visible="hidden", show_label=False)
@@ -121,19 +117,5 @@ def beginnings(service: Service, values: Mapping[str, Any], *, owner: str) -> di
         return said
     if not values["mask"]:
         raise SettingsError("mask is empty: paint over what is to change in the picture")
-    mask = _fitted(store_upload(service.home, values["mask"], "the mask"), picture)
+    mask = store_upload(service.home, values["mask"], "the mask")  # of the picture's proportions, not always its size
     return {**said, **{name: values[name] for name in REPAINTING}, "mask": str(mask)}
-
-
-def _fitted(mask: Path, picture: Path) -> Path:
-    """Gives the mask at the size of the picture that it was painted on."""
-    with Image.open(picture) as image:
-        size = image.size
-    with Image.open(mask) as painted:
-        if painted.size == size:
-            return mask
-        grown = painted.convert("L").resize(size, Image.Resampling.BILINEAR)
-    fitted = mask.with_name(f"{mask.stem}-{size[0]}x{size[1]}.png")
-    with atomic_path(fitted) as temporary:
-        grown.save(temporary, "PNG")
-    return fitted

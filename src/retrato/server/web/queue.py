@@ -12,6 +12,7 @@ from retrato.training.report.markup import Html, joined, tag
 
 SAID = "queue-said"
 SHOWN = 60  # jobs at once
+RECENT = 12 * 3600  # seconds for which the hour alone says when
 VERBS = ("move", "pause", "resume", "cancel", "remove")
 
 
@@ -51,7 +52,8 @@ def jobs_of(site: Site, jobs: list[Job]) -> Html:
 
 def _job(site: Site, job: Job) -> Html:
     what = str(job.settings.get("prompt") or job.settings.get("name") or "")
-    when = time.strftime("%H:%M", time.localtime(job.created))
+    is_recent = time.time() - job.created < RECENT
+    when = time.strftime("%H:%M" if is_recent else "%Y-%m-%d %H:%M", time.localtime(job.created))
     title = tag("div", tag("strong", site(f"kind.{job.kind}")), f" {what[:120]}", class_="what")
     state = tag("span", f"{site(f'state.{job.state}')} · {when}", class_="quiet")
     error = tag("p", job.error, class_="problem") if job.error else ""

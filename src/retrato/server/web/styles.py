@@ -48,7 +48,7 @@ def style_fields(site: Site, prompts: list[Any]) -> Mapping[str, Any]:
         try:
             save_style(site, Style((name or "").strip(), prompt or "", negative or ""))
         except RetratoError as error:
-            return [problem_of(error, "draw", "style_name"), gr.skip(), gr.skip()]
+            return [problem_of(site, error, "draw", "style_name"), gr.skip(), gr.skip()]
         names = list(_styles(site).read())
         kept = tag("p", site("draw.style.kept", name=name.strip()), class_="quiet", role="status")
         return [kept, gr.update(choices=names), ""]
@@ -57,7 +57,7 @@ def style_fields(site: Site, prompts: list[Any]) -> Mapping[str, Any]:
         try:
             gone = remove_styles(site, chosen)
         except RetratoError as error:
-            return [problem_of(error, "draw", "styles"), gr.skip()]
+            return [problem_of(site, error, "draw", "styles"), gr.skip()]
         return [gone, gr.update(choices=list(_styles(site).read()), value=[])]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
@@ -75,7 +75,7 @@ def arriving(site: Site) -> list[object]:
     try:
         names = list(_styles(site).read())
     except PromptError as error:
-        return [gr.update(choices=[]), problem_of(error, "draw", "styles")]
+        return [gr.update(choices=[]), problem_of(site, error, "draw", "styles")]
     return [gr.update(choices=names), lists_of(site)]
 
 

@@ -70,7 +70,7 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
             site.service.studio.check_training(folder, settings)
             job = order_training(queue, folder, settings, owner=owner, model=site.service.model)
         except RetratoError as error:
-            yield [*arrive(request)[:-1], problem_of(error, "train", "name")]
+            yield [*arrive(request)[:-1], problem_of(site, error, "train", "name")]
             return
         yield _shown(site, job, Watched(job.id))
 

@@ -8,6 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from retrato.server.service import Service
+
 SETTINGS = {"prompt": "a photo of a cat", "steps": 2, "width": 64, "height": 64, "seed": 3}
 
 
@@ -81,6 +83,26 @@ def test_what_is_wrong_is_said_at_once(client: TestClient) -> None:
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"] == "steps is 0: input should be greater than or equal to 1"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"styles": ["nobody's"]}, 'there is no style called "nobody\'s" in styles.csv: there are none yet'),
+        ({"prompt": "a __nothing__"}, "there is no word list nothing.txt in wildcards: "),
+    ],
+)
+@pytest.mark.parametrize("more", [{"kind": "draw"}, {"kind": "grid", "axes": ["Seed=1-2"]}])
+def test_words_that_are_not_there_are_said_at_once_and_no_path(
+    client: TestClient, service: Service, more: dict[str, Any], change: dict[str, Any], sentence: str
+) -> None:
+    order = {"settings": SETTINGS | change} | more
+    before = client.get("/api/v1/jobs").json()
+    answer = client.post("/api/v1/jobs", json=order)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(sentence)
+    assert str(service.home) not in answer.text
+    assert client.get("/api/v1/jobs").json() == before
 
 
 @pytest.mark.parametrize(

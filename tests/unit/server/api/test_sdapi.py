@@ -19,7 +19,7 @@ from retrato.jobs import JobQueue, order_drawing
 from retrato.sampling.samplers import find_sampler
 from retrato.server import create_app
 from retrato.server.api.sdapi import _settings
-from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG
+from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG, joined_blur
 from retrato.server.api.sdapi_models import Asking, Img2Img, Txt2Img
 from retrato.server.service import Service
 from retrato.settings import GenerateSettings, ServerSettings
@@ -310,6 +310,24 @@ def test_each_field_stands_once_in_its_table() -> None:
         assert len(names) == len(set(names))
 
 
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ({"mask_blur_x": 9, "mask_blur_y": 9}, {"mask_blur": 9}),
+        ({"mask_blur_x": 4}, {"mask_blur": 4}),
+        ({"mask_blur": 2, "mask_blur_x": 4, "mask_blur_y": 7}, {"mask_blur": 2}),
+        ({}, {}),
+    ],
+)
+def test_the_masks_two_blurs_are_one(sent: dict[str, Any], meant: dict[str, Any]) -> None:
+    assert joined_blur(sent) == meant
+
+
+def test_a_mask_is_not_softened_in_two_ways(client: TestClient) -> None:
+    sent = SIMPLE | {"init_images": [encoded(noise())], "mask": encoded(noise()), "mask_blur_x": 8}
+    assert "mask_blur_x is 8 and mask_blur_y 4" in post(client, "img2img", sent, 422)["detail"]
+
+
 def test_img2img_asks_for_a_picture(client: TestClient) -> None:
     assert "init_images is empty" in post(client, "img2img", SIMPLE, status=404)["detail"]
 
@@ -479,7 +497,7 @@ def test_lists_have_a1111s_shapes(client: TestClient, service: Service) -> None:
         assert client.post(f"/sdapi/v1/{path}").json() == {}
 
 
-def test_a_file_of_a_vae_is_no_model(client: TestClient, service: Service) -> None:
+def test_a_file_of_a_vae_is_listed_as_one_and_is_no_model(client: TestClient, service: Service) -> None:
     (service.home / "models").mkdir(exist_ok=True)
     for name in ("some.vae.safetensors", "broken.safetensors"):
         (service.home / "models" / name).write_bytes(b"none")
@@ -487,6 +505,11 @@ def test_a_file_of_a_vae_is_no_model(client: TestClient, service: Service) -> No
         names = [each["model_name"] for each in client.get("/sdapi/v1/sd-models").json()]
         assert names[0] == "retrato-mini"
         assert not any("vae" in name or "broken" in name for name in names)
+        (vae,) = client.get("/sdapi/v1/sd-vae").json()
+        assert vae == {
+            "model_name": "some.vae.safetensors",
+            "filename": str(service.home / "models/some.vae.safetensors"),
+        }
     finally:
         shutil.rmtree(service.home / "models")
 

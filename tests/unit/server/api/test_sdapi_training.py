@@ -145,7 +145,9 @@ def test_an_embedding_is_trained_with_a1111s_fields(client: TestClient, photos: 
 
 def test_a_hypernetwork_is_trained_with_a1111s_fields(client: TestClient, service: Service, photos: str) -> None:
     post(client, "create/hypernetwork", {"name": "ana-h9", "enable_sizes": [32]})
-    answer = post(client, "train/hypernetwork", HYPERNETWORK | {"hypernetwork_name": "ana-h9"})
+    asked = HYPERNETWORK | {"hypernetwork_name": "ana-h9", "preview_from_txt2img": True}
+    answer = post(client, "train/hypernetwork", asked)
+    assert answer["left_out"][:2] == ["preview_steps", "preview_sampler_name"]  # previews are drawn in one way
     assert "filename: hypernetworks/ana-h9.safetensors error: None" in answer["info"]
     learned = service.studio.hypernetworks["ana-h9"]
     assert (learned.sizes, (learned.step or 0) > 0) == ((32,), True)

@@ -1,5 +1,6 @@
 """A control is what its settings field says: bounds, default, choices, description."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from retrato.settings import GenerateSettings, TrainSettings
 
 @pytest.fixture(params=["en", "pt-BR"])
 def site(request: pytest.FixtureRequest) -> Site:
-    return Site(cast("Any", SimpleNamespace()), request.param)
+    return Site(cast("Any", SimpleNamespace(home=Path("/home/ana/retrato"))), request.param)
 
 
 def test_a_bounded_number_is_a_slider(site: Site) -> None:
@@ -54,8 +55,10 @@ def test_a_missing_prompt_is_said_in_words() -> None:
         settings_of(GenerateSettings, ("prompt",), ("  ",))
 
 
-def test_an_error_stands_by_its_field() -> None:
+def test_an_error_stands_by_its_field_and_says_no_place_on_the_disk(site: Site) -> None:
     with pytest.raises(SettingsError) as refused:
         settings_of(GenerateSettings, ("prompt", "width"), ("a cat", "abc"))
-    assert 'data-by="draw-width"' in problem_of(refused.value, "draw", "prompt")
-    assert 'data-by="draw-prompt"' in problem_of(PromptError("found (, wanted )"), "draw", "prompt")
+    assert 'data-by="draw-width"' in problem_of(site, refused.value, "draw", "prompt")
+    assert 'data-by="draw-prompt"' in problem_of(site, PromptError("found (, wanted )"), "draw", "prompt")
+    lost = PromptError(f"there is no style in {Path('/home/ana/retrato/styles.csv')}")
+    assert ">there is no style in styles.csv<" in problem_of(site, lost, "draw", "styles")

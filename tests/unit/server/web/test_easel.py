@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 
 from retrato.errors import PhotoError, SettingsError, UnknownError
+from retrato.generation.canvas import read_source
 from retrato.server.pictures import store_file
 from retrato.server.service import Service
 from retrato.server.web.easel import beginnings, canvas_of
 from retrato.server.web.site import Site
+from retrato.settings import GenerateSettings
 
 VALUES = {
     "mode": "words",
@@ -45,12 +47,16 @@ def test_a_picture_is_named_and_how_much_changes(service: Service) -> None:
     assert said == {"init_image": str(source), "denoising_strength": 0.5, "resize_mode": "just resize"}
 
 
-def test_the_mask_gets_the_size_of_the_picture(service: Service) -> None:
+def test_a_mask_of_the_pictures_proportions_will_do(service: Service) -> None:
+    """The page paints on 1024 pixels at most; whoever draws makes the mask fit."""
     source = store_file(service.home, png((96, 64), "blue"))
     values = {**VALUES, "mode": "repaint", "source": f"upload:{source.stem}", "mask": address(png((48, 32)))}
-    said = beginnings(service, values, owner="local")
-    with Image.open(said["mask"]) as mask:
-        assert (mask.size, mask.getpixel((95, 63))) == ((96, 64), 255)
+    for area in ("whole picture", "only masked"):
+        said = beginnings(service, {**values, "inpaint_area": area}, owner="local")
+        begun = read_source(GenerateSettings(prompt="a cat", width=64, height=64, **said))
+        assert begun is not None
+        assert begun.mask is not None
+        assert begun.mask.getextrema() == (255, 255)
     assert said["mask_blur"] == 4
 
 
