@@ -14,6 +14,7 @@ drawn with a fixed seed. Prints a table and then one JSON line.
 """
 
 import argparse
+import itertools
 import json
 import random
 from collections import Counter
@@ -34,6 +35,7 @@ from retrato.photos.photo import read_photo
 LABELS = Path(__file__).with_name("photo_labels.json")
 SIZE = 256
 PER_SET, SETS = 12, 40
+TURNED = 8  # photos a set of faces that look one way, of which there are fewer
 Known = tuple[Photo, Face]
 Picture = tuple[Image.Image, Image.Image | None, str]
 Rows = list[tuple[str, int, int]]
@@ -43,9 +45,7 @@ def main() -> None:
     """Prints the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "--drawn", type=int, default=0, help="also the framing of so many drawn people, in four pictures"
-    )
+    parser.add_argument("--drawn", type=int, default=0, help="also the framing of so many drawn people")
     options = parser.parse_args()
     folder = options.folder
     labels = json.loads(LABELS.read_text("utf-8"))
@@ -60,7 +60,7 @@ def main() -> None:
     rows += framings("cut out along the outline", outlined, by_outline_only=True)
     if options.drawn:
         rows += framings("drawings", drawn(options.drawn), by_outline_only=True)
-    rows += sets(known)
+    rows += sets(known, {folder / name: way for name, way in labels["way"].items()})
     for name, hits, of in rows:
         print(f"| {name} | {hits} of {of} |", flush=True)
     print(json.dumps({name: [hits, of] for name, hits, of in rows}))
@@ -124,19 +124,18 @@ def framings(name: str, pictures: Sequence[Picture], *, by_outline_only: bool = 
     return rows
 
 
-def sets(known: Sequence[Known]) -> Rows:
+def sets(known: Sequence[Known], ways: dict[Path, str]) -> Rows:
     """Counts the sets that are said to have one outfit, pose or light: those made so, and those made otherwise."""
     source = random.Random(20261126)
     figures = [figures_of(photo.image, face) for photo, face in known]
-    mirrored = [mirror(photo, face) for photo, face in known]
-    turned = [at for at, face in enumerate(mirrored) if face and abs(known[at][1].turn) >= 0.1]
-    front = [at for at, (_, face) in enumerate(known) if abs(face.turn) < 0.05]
-    print(f"{len(turned)} turned and {len(front)} frontal faces; {sum(face is not None for face in mirrored)} mirrored")
-
-    def one_way(at: int, way: int) -> Figures:
-        face = known[at][1] if known[at][1].turn * way > 0 else mirrored[at]
-        assert face is not None
-        return figures_of(known[at][0].image, face)
+    by_way: dict[str, list[Figures]] = {"left": [], "right": [], "front": []}
+    for (photo, _), own in zip(known, figures, strict=True):
+        if way := ways.get(photo.path):
+            by_way[way].append(own)
+            # A face that is turned counts to the other side too, mirrored, if it is found again there.
+            if way != "front" and (face := mirror(photo)):
+                by_way["left" if way == "right" else "right"].append(figures_of(ImageOps.mirror(photo.image), face))
+    print({way: [each.turn and round(each.turn, 2) for each in found] for way, found in by_way.items()})
 
     donors = [each for each in known if swatch(*each) is not None]
     made: dict[str, list[Sequence[Figures]]] = {}
@@ -156,15 +155,13 @@ def sets(known: Sequence[Known]) -> Rows:
     draw("as they are", lambda: source.sample(figures, PER_SET))
     draw("clothes: one outfit in light a quarter brighter or darker", lambda: worn(True))
     draw("clothes: another person's clothes in each", lambda: worn(False))
-    draw(
-        "same way: all turned to one side",
-        lambda: [one_way(at, 1) for at in source.sample(turned, PER_SET)],
-    )
-    draw("same way: all frontal", lambda: [figures[at] for at in source.sample(front, PER_SET)])
-    draw(
-        "same way: half to one side, half to the other",
-        lambda: [one_way(at, (-1) ** number) for number, at in enumerate(source.sample(turned, PER_SET))],
-    )
+    for way, found in by_way.items():
+        draw(f"same way: all to the {way}", lambda found=found: source.sample(found, TURNED))
+    half = TURNED // 2
+    for one, other in itertools.combinations(by_way, 2):
+        pair = (by_way[one], by_way[other])
+        name = f"same way: half to the {one}, half to the {other}"
+        draw(name, lambda pair=pair: [each for found in pair for each in source.sample(found, half)])
     draw("lit: one photo in one light", lambda: lit(True))
     draw("lit: one photo in lights from all sides, warm and cold", lambda: lit(False))
     said = {"clothes": "clothes of about the same", "same way": "look the same way", "lit": "lit much alike"}
@@ -182,7 +179,7 @@ def figures_of(image: Image.Image, face: Face) -> Figures:
     return measure(Photo(Path("it.png"), image, image.size), SIZE, (face,)).figures
 
 
-def mirror(photo: Photo, face: Face) -> Face | None:
+def mirror(photo: Photo) -> Face | None:
     """Gives the face found in the mirrored photo, None where it is not found again."""
     return next(iter(find_faces(ImageOps.mirror(photo.image))), None)
 
