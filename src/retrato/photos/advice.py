@@ -16,7 +16,7 @@ ADVISED, ENOUGH, MANY = 20, 10, 60
 WANTED: dict[Framing, int] = {"full": 3, "half": 5, "close": 12}
 _CALLED: dict[Framing, str] = {"full": "full-body", "half": "half-body", "close": "close-up"}
 _ALIKE = 40.0  # of 255, in any channel: colours that the eye calls the same
-_SAME_POSE = 0.12  # between the faces' turns, of -0.5 to 0.5
+_TURNED, _SAME_WAY = 0.1, 0.85  # a face turned to one side, see `Face.turn`, and how many such are nearly all
 _SAME_LUMA, _SAME_WARMTH = 10.0, 0.05  # standard deviations over a set taken in one place at one time, and less
 
 
@@ -69,11 +69,13 @@ def _about_sameness(found: Sequence[Colour], what: str, other: str) -> list[str]
 
 
 def _about_poses(photos: Sequence[Figures]) -> list[str]:
-    """Warns when all faces look the same way, if enough of them were found."""
-    turns = [photo.turn for photo in photos if photo.turn is not None]
-    if len(turns) < 5 or max(turns) - min(turns) > _SAME_POSE:
+    """Warns when nearly all faces look to the front or to one side, if enough of them were found."""
+    ways = [0 if abs(each.turn) < _TURNED else np.sign(each.turn) for each in photos if each.turn is not None]
+    most = max(Counter(ways).values(), default=0)
+    if len(ways) < 5 or most < _SAME_WAY * len(ways):
         return []
-    return [f"All {len(turns)} faces look the same way: add some turned to either side."]
+    how_many = f"All {most}" if most == len(ways) else f"{most} of {len(ways)}"
+    return [f"{how_many} faces look the same way: add some turned to either side."]
 
 
 def _about_light(photos: Sequence[Figures]) -> list[str]:

@@ -57,5 +57,17 @@ def test_one_outfit_one_pose_and_one_light_are_named() -> None:
     assert said_of(clothes=None, turn=None) == ""  # what could not be told is no reason to complain
 
 
+def about_turns(turns: list[float]) -> str:
+    set_of = [dataclasses.replace(each, turn=turn) for each, turn in zip(figures(MIX), turns, strict=False)]
+    return " ".join(set_advice(set_of, doubtful=[], refused=[]))
+
+
+def test_one_pose_is_named_however_far_the_faces_turn_to_that_side_and_but_for_one() -> None:
+    assert "All 8 faces look the same way" in about_turns([0.12, 0.15, 0.2, 0.24, 0.3, 0.33, 0.4, 0.8])
+    assert "7 of 8 faces look the same way" in about_turns([-0.12, -0.15, -0.2, -0.24, -0.3, -0.33, -0.4, 0.02])
+    assert "look the same way" not in about_turns([0.2, 0.3, 0.2, 0.3, -0.2, -0.3, -0.2, -0.3])
+    assert "look the same way" not in about_turns([0.0, 0.05, -0.05, 0.02, 0.0, 0.0, 0.2, -0.2])
+
+
 def test_many_photos_are_said_to_be_enough() -> None:
     assert "64 photos are many: the best 20" in advice((MIX * 4)[:64])

@@ -41,3 +41,10 @@ def test_box_leaves_stray_pixels_aside() -> None:
     inside = subject(image)
     assert inside is not None
     assert subject_box(inside) == (50, 60, 150, 200)
+
+
+@pytest.mark.parametrize(("height", "wanted"), [(30, "full"), (45, "half"), (95, "half"), (105, "close")])
+def test_a_face_says_it_by_its_share_of_the_height(height: int, wanted: str) -> None:
+    """A face is a tenth of a person: 9 % of a picture from head to feet, 18 % of one to the hips, 35 % to the chest."""
+    picture = Image.new("RGB", (300, 400))
+    assert framing(picture, None, (100, 40, 100 + height, 40 + height)) == wanted
