@@ -28,7 +28,7 @@ from retrato.training import Finished
 
 FOLDER = Path(__file__).parent / "images"
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos" / "benny"
-NAME = "benny-t2"
+NAME = "benny-1"
 STEPS, SEED = 20, 7
 SHOWN_STEPS = (1, 4, 8, 11, 14, 17, 20)
 LOOKED_AT = (NAME, "smiling", "green shirt", "blue background")
