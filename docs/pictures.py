@@ -1,4 +1,4 @@
-"""Makes the README's pictures from a finished demo: photos beside the person in every style, and the head of the report.
+"""Makes the pictures of the README from a finished demo: photos beside the person in every style, and the report.
 
 python docs/pictures.py demo          writes docs/images/benny-styles.png
 python docs/pictures.py demo report   also docs/images/report.png, with Playwright and Debian's Chromium
