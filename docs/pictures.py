@@ -19,7 +19,7 @@ STYLES = {
 }
 SIDE, GAP, LINE = 208, 12, 28
 PAPER, INK = "#1d1914", "#f3ece0"
-VIEW = {"width": 770, "height": 1232}
+VIEW = {"width": 770, "height": 560}
 
 
 def styles(demo: Path, seed: str) -> Image.Image:
