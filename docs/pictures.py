@@ -1,31 +1,65 @@
-"""Makes the README's first picture from a finished demo: photos on the left, the person in every style on the right.
+"""Makes the pictures of the README from a finished demo: photos beside the person in every style, and the report.
 
 python docs/pictures.py demo          writes docs/images/benny-styles.png
+python docs/pictures.py demo report   also docs/images/report.png, with Playwright and Debian's Chromium
 """
 
 import sys
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
+FOLDER = Path(__file__).parent / "images"
 PHOTOS = ("benny-02.png", "benny-05.png", "benny-10.png", "benny-20.png")
-STYLES = ("a-photo-of-*", "*-flat-style-*", "*-pink-background-comic-style-*", "*-pixel-art-style-*")
-SIDE, GAP, INK = 208, 12, "#1d1914"
+STYLES = {
+    "photo": "a-photo-of-*",
+    "flat style": "*-flat-style-*",
+    "comic style": "*-pink-background-comic-style-*",
+    "pixel art style": "*-pixel-art-style-*",
+}
+SIDE, GAP, LINE = 208, 12, 28
+PAPER, INK = "#1d1914", "#f3ece0"
+VIEW = {"width": 770, "height": 560}
 
 
-def main() -> None:
-    """Reads the demo folder named on the command line."""
-    demo, seed = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "7"
-    portraits = [next(iter(sorted((demo / "portraits").glob(f"{style}{seed}.png")))) for style in STYLES]
-    page = Image.new("RGB", (len(portraits) * (SIDE + GAP) + SIDE + 2 * GAP, SIDE + 2 * GAP), INK)
+def styles(demo: Path, seed: str) -> Image.Image:
+    """Gives four of the photos, and what was drawn with `seed` in each style."""
+    size = (len(STYLES) * (SIDE + GAP) + SIDE + 2 * GAP, SIDE + GAP + LINE)
+    page = Image.new("RGB", size, PAPER)
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=15)
     small = (SIDE - GAP) // 2
     for number, name in enumerate(PHOTOS):
         photo = Image.open(demo / "photos" / name).resize((small, small), Image.Resampling.LANCZOS)
         page.paste(photo, (GAP + number % 2 * (small + GAP), GAP + number // 2 * (small + GAP)))
-    for number, file in enumerate(portraits, 1):
+    for number, style in enumerate(STYLES.values(), 1):
+        file = min((demo / "portraits").glob(f"{style}{seed}.png"))
         portrait = Image.open(file).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
         page.paste(portrait, (GAP + number * (SIDE + GAP), GAP))
-    page.save(Path(__file__).parent / "images" / "benny-styles.png", optimize=True)
+    for number, label in enumerate(("4 of the 20 photos", *STYLES)):
+        middle = GAP + number * (SIDE + GAP) + SIDE / 2
+        pen.text((middle, SIDE + GAP + LINE / 2), label, fill=INK, font=font, anchor="mm")
+    return page
+
+
+def report(demo: Path, out: Path) -> None:
+    """Writes a picture of the report's first screen."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(viewport=VIEW)
+        page.goto((demo / "report.html").resolve().as_uri())
+        page.screenshot(path=out)
+        browser.close()
+    Image.open(out).convert("RGB").quantize(256).save(out, optimize=True)
+
+
+def main() -> None:
+    """Reads the demo folder named on the command line."""
+    demo = Path(sys.argv[1])
+    styles(demo, seed="7").save(FOLDER / "benny-styles.png", optimize=True)
+    if "report" in sys.argv[2:]:
+        report(demo, FOLDER / "report.png")
 
 
 if __name__ == "__main__":

@@ -28,13 +28,13 @@ from retrato.training import Finished
 
 FOLDER = Path(__file__).parent / "images"
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos" / "benny"
-NAME = "benny-t2"
+NAME = "benny-1"
 STEPS, SEED = 20, 7
 SHOWN_STEPS = (1, 4, 8, 11, 14, 17, 20)
 LOOKED_AT = (NAME, "smiling", "green shirt", "blue background")
 PROMPT = f"a photo of {NAME}, smiling, green shirt, blue background"
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
-SIDE, GAP, LINE = 168, 8, 24
+SIDE, GAP, LINE = 168, 8, 30
 PAPER, INK = "#ffffff", "#333333"
 MOST_BYTES = 300_000
 
@@ -146,7 +146,7 @@ def _lit(picture: Image.Image, heat: Tensor) -> Image.Image:
 
 def _row(shown: Sequence[tuple[Image.Image, str]]) -> Image.Image:
     page = Image.new("RGB", (len(shown) * (SIDE + GAP) + GAP, SIDE + GAP + LINE), PAPER)
-    pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=14)
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=20)
     for number, (picture, label) in enumerate(shown):
         left = GAP + number * (SIDE + GAP)
         page.paste(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS), (left, GAP // 2))

@@ -61,13 +61,13 @@ def warnings(prompt: str) -> str:
 
 
 SECTIONS = {
-    "Words that weigh more or less": weights,
-    "Prompts that change on the way": steps,
+    "Weights": weights,
+    "Prompts that change during drawing": steps,
     "Several prompts at once": parts,
     "Tags": tags,
     "Parts that are chosen": possibilities,
     "Prompt matrix": matrix,
-    "What retrato says about a prompt": warnings,
+    "Warnings about a prompt": warnings,
 }
 
 

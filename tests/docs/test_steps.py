@@ -62,7 +62,7 @@ def test_four_steps(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     captions = [file.read_text("utf-8") for file in (place / "prepared/ana").glob("*.txt")]
     assert len(captions) == 5
     assert all(captions)
-    assert EmbeddingLibrary(place / "home/embeddings").names == ["ana-t2"]
+    assert EmbeddingLibrary(place / "home/embeddings").names == ["ana-1"]
     assert len(list((place / "home/outputs").rglob("*.png"))) == 5
 
 

@@ -9,11 +9,12 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import floor, identities, levers, past_one_machine, refusals, start_up, timestep_profile
+from benchmarks import floor, identities, levers, notebook, past_one_machine, refusals, start_up, timestep_profile
 from benchmarks.soak import Soaked, soak
 from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError
@@ -53,6 +54,15 @@ def test_start_up_runs_a_process_and_says_what_it_took() -> None:
     assert found.peak_mb > 1
     with pytest.raises(RuntimeError, match="ended with 3"):
         start_up.measure("nothing", (sys.executable, "-c", "raise SystemExit(3)"), 1)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # zmq's and jupyter's own
+def test_the_notebook_is_timed_in_seconds_of_the_kernel() -> None:
+    busy = "import time\nwhile time.process_time() < 2: pass"
+    cells = [nbformat.v4.new_code_cell(busy), nbformat.v4.new_code_cell("1")]
+    took = notebook.run(nbformat.v4.new_notebook(cells=cells))
+    assert took.processor_seconds >= 2
+    assert took.seconds > sum(took.cells) > took.cells[0] > took.cells[1]
 
 
 def test_the_floor_counts_the_operations_of_a_step(tiny_components: Components) -> None:
