@@ -70,6 +70,7 @@ ROWS = (
         f"{TRAIN}the_same_seed_gives*",
         "unit/training/test_run_folder.py::test_the_log_drops*",
         "faults/test_training.py::test_two_hundred_steps*",
+        "faults/test_training.py::test_two_processes*",
     ),
     _row(
         "computed in parts, or together with others",
@@ -88,11 +89,14 @@ ROWS = (
         "end_to_end/test_faults.py::test_signals_interrupt*",
         "unit/training/test_processes.py::test_one_signal*",
         "faults/test_training.py::test_a_signal*",
+        "faults/test_training.py::test_a_second_interruption*",
     ),
     _row(
         "full disks",
         f"{TRAIN}a_full_disk*",
         "unit/photos/test_prepare.py::test_a_full_disk*",
+        "unit/test_files.py::test_a_full_disk*",
+        "faults/test_training.py::test_a_disk_of_four*",
     ),
     _row(
         "places that cannot be written, folders that vanish",
@@ -121,6 +125,8 @@ ROWS = (
     _row(
         "too little memory",
         "unit/training/test_answer.py::test_too_little_memory*",
+        "unit/training/test_answer.py::test_a_batch_of_any_size*",
+        "unit/training/test_answer.py::test_torchs_own_words*",
         "unit/training/test_crowd.py::test_too_little_memory*",
     ),
     _row(
@@ -182,6 +188,7 @@ ROWS = (
         "unit/training/test_run_folder.py::test_two_trainings*",
         "unit/training/test_run_folder.py::test_the_lock_of_a_killed*",
         f"{TRAIN}two_trainings_in_one_folder*",
+        "faults/test_training.py::test_a_second_training*",
         "unit/jobs/test_work.py::test_there_is_one_worker*",
         "unit/jobs/test_learning.py::test_somebody_elses*",
     ),
@@ -234,6 +241,7 @@ ROWS = (
         "unit/model/test_checkpoint_file.py::test_lying*",
         "unit/model/test_load.py::test_*_refused*",
         "unit/model/test_load.py::test_a_broken_part*",
+        "unit/model/test_load.py::test_a_part_that_lacks*",
         "unit/model/test_catalogue.py::test_a_folder_without*",
         "unit/model/test_catalogue.py::test_one_broken_folder*",
         "unit/model/families/test_detect.py::test_each_other_thing*",

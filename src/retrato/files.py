@@ -4,10 +4,13 @@ Knows nothing of what is in them.
 """
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
@@ -37,9 +40,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, content: bytes | str) -> Path:
-    """Writes `content` (text as UTF-8) to `path` atomically and gives `path` back."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    """Writes `content` (text as UTF-8) to `path` atomically and gives `path` back.
+
+    Where the disk is full the OSError says how many bytes are needed.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    try:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise OSError(error.errno, f"{error.strerror}, {len(content):,} bytes are needed", str(path)) from error
     return path
 
 

@@ -50,6 +50,22 @@ def test_the_old_file_survives_whatever_happens_while_writing(tmp_path: Path, pr
     assert os.listdir(tmp_path) == ["a.png"]
 
 
+@pytest.mark.parametrize("kind", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int) -> None:
+    path = write_atomic(tmp_path / "a", "old")
+
+    def fails(_: int) -> None:
+        raise OSError(kind, os.strerror(kind))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("retrato.files.os.fsync", fails)
+        with pytest.raises(OSError, match=f"{os.strerror(kind)}, 1,501 bytes are needed") as caught:
+            write_atomic(path, "é" + "x" * 1499)
+    assert (caught.value.errno, caught.value.filename) == (kind, str(path))
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
 def test_a_reader_sees_nothing_until_all_is_written(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     with atomic_path(path) as temporary:

@@ -5,6 +5,8 @@ lesson can be answered alone (here) or together with others (see `crowd`). Knows
 """
 
 import contextlib
+import math
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -32,6 +34,8 @@ class Wanted:
         return draw_batch(material, self.run.plan, self.run.diffusion.timesteps, self.state.step)
 
 
+# A batch is tried whole, then in ever smaller parts, the last time example by example.
+MOST_TRIES = 5
 Answer = tuple[float, Parameters]
 Event = TypeVar("Event")
 # What yields events and asks for gradients on the way.
@@ -60,11 +64,11 @@ def answer_of(wanted: Wanted, share: Share = WHOLE) -> Answer:
     """Gives the gradient that is wanted, or the `share` of it that this process is to compute.
 
     Where memory is too small for a part of the batch, it is computed in smaller parts. Raises TrainingError where it is
-    too small for a single example.
+    too small for a single example, after at most MOST_TRIES.
     """
     run, plan = wanted.run, wanted.run.plan
     batch, at_once = wanted.batch(), -(-plan.batch_size // share.count)
-    while True:
+    for left in reversed(range(MOST_TRIES)):
         try:
             return gradients(
                 run.components,
@@ -83,12 +87,20 @@ def answer_of(wanted: Wanted, share: Share = WHOLE) -> Answer:
                 raise
             if at_once == 1:
                 raise TrainingError(
-                    f"there is too little memory on {run.components.device} for a single example: close other "
-                    f"programs, or use a smaller model; {last_good(run.folder)}"
+                    f"there is too little memory on {run.components.device} for a single example{_needed(error)}: "
+                    f"close other programs, or use a smaller model; {last_good(run.folder)}"
                 ) from None
-        at_once //= 2
+        at_once //= max(2, math.ceil(at_once ** (1 / left)))
+    raise AssertionError("unreachable: the last try is one example")
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Says whether `error` is that of a device, or of the processor's memory, that is full."""
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    said = str(error)  # by the processor's allocator in other words on Windows than elsewhere
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in said or "can't allocate memory" in said
+
+
+def _needed(error: Exception) -> str:
+    """Gives the size that was asked for and not to be had, as far as the allocator says it."""
+    found = re.search(r"tried to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
+    return f", {found[1]} more are needed" if found else ""

@@ -1,11 +1,16 @@
+import dataclasses
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
 from retrato.errors import TrainingError
+from retrato.model import Components
+from retrato.photos import Photo
 from retrato.settings import TrainSettings
 from retrato.training import Finished, TrainingEvent, answer
+from retrato.training.train import lesson
 
 Start = Callable[..., Iterator[TrainingEvent]]
 
@@ -18,7 +23,9 @@ def forgetful(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     def gradients(*arguments: object) -> object:
         tried.append(arguments[9])
         if tried[-1] > most:
-            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: not enough memory")
+            raise RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes. Error code 12"
+            )
         return real(*arguments)
 
     monkeypatch.setattr(answer, "gradients", gradients)
@@ -39,9 +46,42 @@ def test_too_little_memory_for_a_single_example_ends_with_a_sentence(
     run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = forgetful(monkeypatch, 0)
-    with pytest.raises(TrainingError, match=r"too little memory on cpu for a single example: .*nothing had been saved"):
+    sentence = r"too little memory on cpu for a single example, 4096 bytes more are needed: .*nothing had been saved"
+    with pytest.raises(TrainingError, match=sentence):
         list(run_training(quick.changed(batch_size=4)))
+    assert tried == [4, 2, 1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 16, 17, 64, 100, 255, 256])
+def test_a_batch_of_any_size_is_given_up_after_five_tries(
+    tiny_components: Components,
+    photos: list[Photo],
+    quick: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch_size: int,
+) -> None:
+    events = lesson(tiny_components, photos, quick, run_folder=tmp_path)
+    wanted = next(said for said in events if isinstance(said, answer.Wanted))
+    events.close()
+    plan = dataclasses.replace(wanted.run.plan, batch_size=batch_size)
+    tried = forgetful(monkeypatch, 0)
+    with pytest.raises(TrainingError, match="for a single example"):
+        answer.answer_of(dataclasses.replace(wanted, run=dataclasses.replace(wanted.run, plan=plan)))
+    assert tried[0] == batch_size
+    assert tried[-1] == 1
+    assert tried == sorted(set(tried), reverse=True)
     assert len(tried) <= 5
+
+
+def test_torchs_own_words_for_too_little_memory_are_known() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**14)
+    assert answer.is_out_of_memory(caught.value)
+    assert "400000000000000 bytes more are needed" in answer._needed(caught.value)
+    on_cuda = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 8 GiB in all.")
+    assert answer._needed(on_cuda) == ", 2.00 GiB more are needed"
+    assert answer._needed(torch.OutOfMemoryError("out of memory")) == ""
 
 
 def test_other_errors_are_nobody_elses_business(
