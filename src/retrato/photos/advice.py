@@ -16,7 +16,7 @@ ADVISED, ENOUGH, MANY = 20, 10, 60
 WANTED: dict[Framing, int] = {"full": 3, "half": 5, "close": 12}
 _CALLED: dict[Framing, str] = {"full": "full-body", "half": "half-body", "close": "close-up"}
 _ALIKE = 40.0  # of 255, in any channel: colours that the eye calls the same
-_TURNED, _SAME_WAY = 0.1, 0.85  # a face turned to one side, see `Face.turn`, and how many such are nearly all
+_TURNED, _SAME_WAY = 0.08, 0.75  # a face turned to one side, see `Face.turn`; which share of the faces is nearly all
 _SAME_LUMA, _SAME_WARMTH = 10.0, 0.05  # standard deviations over a set taken in one place at one time, and less
 
 
