@@ -3,7 +3,7 @@
 python docs/stages.py                       learns benny first (200 steps), then writes docs/images/how-*.jpg
 python docs/stages.py --embedding FILE      takes an embedding of benny that is there already
 
-To be run again whenever the embedded model or its training changes; the three pictures together stay under 300 KB.
+To be run again whenever the embedded model or its training changes; those pictures together stay under 300 KB.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def vectors(components: Components, embedding: Embedding) -> Image.Image:
         )
         on_the_way = dataclasses.replace(embedding, vectors=moved)
         (picture,) = _pictures(components, on_the_way, PROMPT)
-        label = {0.0: '0 %: "person"', 1.0: "100 %: learned"}.get(share, f"{share:.0%}")
+        label = {0.0: '0%: "person"', 1.0: "100%: learned"}.get(share, f"{share:.0%}")
         shown.append((picture.image, label))
     return _row(shown)
 
