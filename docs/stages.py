@@ -3,7 +3,7 @@
 python docs/stages.py                       learns benny first (200 steps), then writes docs/images/how-*.jpg
 python docs/stages.py --embedding FILE      takes an embedding of benny that is there already
 
-To be run again whenever the embedded model or its training changes; those pictures together stay under 300 KB.
+To be run again whenever the embedded model or its training changes; the three pictures together stay under 300 KB.
 """
 
 import argparse
