@@ -1,4 +1,4 @@
-"""Makes the pictures of the README from a finished demo: photos beside the person in every style, and the report.
+"""Makes the pictures of the README from a finished demo: photos beside every style, and why a checkpoint was kept.
 
 python docs/pictures.py demo          writes docs/images/benny-styles.png
 python docs/pictures.py demo report   also docs/images/report.png, with Playwright and Debian's Chromium
@@ -19,7 +19,7 @@ STYLES = {
 }
 SIDE, GAP, LINE = 208, 12, 28
 PAPER, INK = "#1d1914", "#f3ece0"
-VIEW = {"width": 770, "height": 560}
+VIEW = {"width": 900, "height": 900}
 
 
 def styles(demo: Path, seed: str) -> Image.Image:
@@ -42,14 +42,22 @@ def styles(demo: Path, seed: str) -> Image.Image:
 
 
 def report(demo: Path, out: Path) -> None:
-    """Writes a picture of the report's first screen."""
+    """Writes a picture of what the report says about its checkpoints."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport=VIEW)
         page.goto((demo / "report.html").resolve().as_uri())
-        page.screenshot(path=out)
+        page.eval_on_selector_all("img", "images => images.forEach(each => { each.loading = 'eager' })")
+        page.wait_for_load_state("networkidle")
+        film = page.locator(".candidates")
+        head = page.locator("section", has=film).bounding_box()
+        kept = film.locator(".candidate.kept").bounding_box()  # the tallest: it was in every round
+        assert head is not None
+        assert kept is not None
+        height = kept["y"] + kept["height"] - head["y"]
+        page.screenshot(path=out, full_page=True, clip={"x": 0, "y": head["y"] + 4, "width": 900, "height": height})
         browser.close()
     Image.open(out).convert("RGB").quantize(256).save(out, optimize=True)
 

@@ -74,7 +74,7 @@ def vectors(components: Components, embedding: Embedding) -> Image.Image:
         )
         on_the_way = dataclasses.replace(embedding, vectors=moved)
         (picture,) = _pictures(components, on_the_way, PROMPT)
-        label = {0.0: '0 %: "person"', 1.0: "100 %: learned"}.get(share, f"{share:.0%}")
+        label = {0.0: '0%: "person"', 1.0: "100%: learned"}.get(share, f"{share:.0%}")
         shown.append((picture.image, label))
     return _row(shown)
 

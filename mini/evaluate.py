@@ -130,16 +130,18 @@ def gate_sets(
 
 def sheet(pictures: list[Image.Image], words: list[str], file: Path, columns: int = 8) -> None:
     """Pictures in rows with the prompt under each."""
-    side, text = 128, 64
+    side = 128
+    labels = [textwrap.fill(prompt, 24) for prompt in words]
+    text = 10 + 11 * max(label.count("\n") + 1 for label in labels)
     rows = math.ceil(len(pictures) / columns)
     page = Image.new("RGB", (columns * (side + 8), rows * (side + text)), "white")
     brush = ImageDraw.Draw(page)
-    for number, (picture, prompt) in enumerate(zip(pictures, words, strict=True)):
+    for number, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
         x, y = number % columns * (side + 8), number // columns * (side + text)
         page.paste(picture, (x, y))
-        brush.multiline_text((x + 2, y + side + 2), textwrap.fill(prompt, 24), fill="black", font_size=9, spacing=1)
+        brush.multiline_text((x + 2, y + side + 2), label, fill="black", font_size=9, spacing=1)
     file.parent.mkdir(parents=True, exist_ok=True)
-    page.save(file, optimize=True)
+    page.save(file, optimize=True, quality=85)
 
 
 def main() -> None:
@@ -166,8 +168,8 @@ def main() -> None:
         "gate on renders": [round(x, 3) for x in gate(scorer, gate_sets(None))],
         "gate on drawings": [round(x, 3) for x in gate(scorer, gate_sets(artists))],
     }
-    sheet(pictures[:32], [words for *_, words in found[:32]], options.sheets / "mini-people.png")
-    sheet(emoji_pictures[:32], [emoji.spoken(name) for name in names[:32]], options.sheets / "mini-emoji.png")
+    sheet(pictures[:32], [words for *_, words in found[:32]], options.sheets / "mini-people.jpg")
+    sheet(emoji_pictures[:32], [emoji.spoken(name) for name in names[:32]], options.sheets / "mini-emoji.jpg")
     print(json.dumps(result))
     (options.model / "MODEL_CARD.md").write_text(model_card(result))
 
