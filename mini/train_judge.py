@@ -60,11 +60,21 @@ def load_judge(path: Path) -> Judge:
 
 
 def worn(images: np.ndarray, r: torch.Generator) -> Tensor:
-    """Pixels with a little noise and, half of the time, a little blur: drawings are never as clean as renders."""
+    """Pixels moved, sized and mirrored a little, with some noise and, half of the time, some blur.
+
+    Drawings are never as clean as renders, and renders are fewer than the ways in which faces can lie on the pixels.
+    """
     x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    count = len(x)
+    size = 1 + 0.08 * (2 * torch.rand(count, generator=r) - 1)
+    turned = torch.zeros(count, 2, 3)
+    turned[:, 0, 0] = size * (2.0 * (torch.rand(count, generator=r) < 0.5) - 1)
+    turned[:, 1, 1] = size
+    turned[:, :, 2] = 0.06 * (2 * torch.rand(count, 2, generator=r) - 1)
+    x = F.grid_sample(x, F.affine_grid(turned, list(x.shape), False), padding_mode="border", align_corners=False)
     if torch.rand((), generator=r) < 0.5:
         x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1) * 0.6 + x * 0.4
-    return x + torch.randn(x.shape, generator=r) * 0.1 * torch.rand(len(x), 1, 1, 1, generator=r)
+    return x + torch.randn(x.shape, generator=r) * 0.1 * torch.rand(count, 1, 1, 1, generator=r)
 
 
 def supervised_contrastive(vectors: Tensor, who: Tensor, temperature: float = 0.1) -> Tensor:
