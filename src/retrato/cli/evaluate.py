@@ -32,6 +32,7 @@ def evaluate(
     judge: Annotated[
         str | None, typer.Option("--judge", metavar="FOLDER", help="model folder whose scorer judges instead")
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with an evaluation that was cut off")] = False,
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -43,7 +44,9 @@ def evaluate(
     scorer = load_scorer(judge, device=device) if judge else None
     done, compared = 0, None
     try:
-        events = cast("Generator[object, None, None]", run(studio, people, settings, out=out, judge=scorer))
+        events = cast(
+            "Generator[object, None, None]", run(studio, people, settings, out=out, judge=scorer, resume=resume)
+        )
         with closing(watch(events, screen.notes)) as watched:
             for event in watched:
                 match event:
@@ -56,7 +59,7 @@ def evaluate(
                     case Compared():
                         compared = event
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted after {done} trainings: what they gave lies in {out}") from None
+        raise Interrupted(f"interrupted after {done} trainings: go on with --resume --out {out}") from None
     assert compared is not None, "an evaluation that raises nothing ends with Compared"
     table = rows(compared)
     screen.table(table[0], table[1:])

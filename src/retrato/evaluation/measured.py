@@ -32,7 +32,7 @@ class Measured:
     """One person, learned once by one recipe.
 
     scores        identity, prompt_fidelity, harmonic on photos, prompts and seeds that neither trained nor picked
-    intervals     95 % of the same, over prompts and seeds
+    intervals     95 % of the same, over prompts
     satisfied     share of pictures that are nearer to their prompt than to the prompt without its wish
     diversity     mean of 1 - cosine between pictures of one prompt; None with a single picture of each
     closest       highest cosine of a picture to a training photo as a whole: near 1, it copies
@@ -69,7 +69,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One recipe over all people and seeds: means, 95 % intervals over people, prompts and seeds.
+    """One recipe over all people and seeds: means, 95 % intervals over people and prompts.
 
     `failed` are people with an identity below 0.2, `obedient` is the mean over the trainings that have one.
     `to_quality` are the samples and seconds until the reference's quality is first reached, medians of the `reached`

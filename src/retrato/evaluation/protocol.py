@@ -13,6 +13,7 @@ from typing import cast
 from retrato.embeddings import Embedding, read_embedding
 from retrato.errors import ModelError, SettingsError
 from retrato.evaluation.judging import Court, Verdict
+from retrato.evaluation.kept import begin, keep, kept
 from retrato.evaluation.measured import Compared, Measured, Point, Started
 from retrato.evaluation.peer import PEER, check_peer, learn_with_peer
 from retrato.evaluation.people import Person, find_people
@@ -57,17 +58,25 @@ class _Learned:
 
 
 def evaluate(
-    studio: Studio, folder: Path | str, settings: EvaluateSettings, *, out: Path | str, judge: Scorer | None = None
+    studio: Studio,
+    folder: Path | str,
+    settings: EvaluateSettings,
+    *,
+    out: Path | str,
+    judge: Scorer | None = None,
+    resume: bool = False,
 ) -> Iterator[Started | TrainingEvent | Measured | Compared]:
     """Learns and judges everyone in `folder` and says what happens; the last event holds everything.
 
     `folder` holds a person's photos, or a folder for each person. Pictures, runs, `evaluation.json` and
-    `evaluation.html` go into `out`, which must be new or empty. `judge` scores instead of the model's own scorer, which
-    also stops and picks. Raises SettingsError, PhotoError, PromptError or ModelError before anything is learned.
+    `evaluation.html` go into `out`, which must be new or empty, or hold an evaluation of the same people and settings
+    that was cut off and, with `resume`, goes on: what was measured is not done again. `judge` scores instead of the
+    model's own scorer, which also stops and picks. Raises SettingsError, PhotoError, PromptError or ModelError before
+    anything is learned.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SettingsError(f"{out} is not an empty folder: name a new one with --out")
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingsError(f"{out} is not an empty folder: name a new one with --out, or go on with --resume")
     prompts = read_prompts(settings.prompts)
     scorer = judge or studio.scorer
     if scorer is None:
@@ -93,20 +102,26 @@ def evaluate(
         for number in range(settings.trainings)
         for recipe in settings.contenders
     ]
+    facts = _facts(studio, people, settings, court)
+    begin(out, facts)
     measured, resampled = [], []
     for number, (person, recipe, seed) in enumerate(todo, 1):
         yield Started(number, len(todo), person.name, recipe, seed)
         place = out / person.name / f"{recipe}-{seed}"
-        if recipe == PEER:
-            learned = _learn_with_peer(studio, person, settings, seed, place / "run")
-        else:
-            training = _training(settings, person, cast("RecipeName", recipe), seed)
-            learned = yield from _learn(studio, person, training, place / "run")
-        verdict = court.judge(read_embedding(learned.file), person, NAME)
-        resampled.append(resampled_scores(verdict.cells, verdict.yardstick, settings.seed))
-        measured.append(_measured(court, person, recipe, seed, learned, verdict, settings, place))
-        intervals = {name: interval(resampled[-1][:, at]) for at, name in enumerate(measured[-1].scores)}
-        measured[-1] = dataclasses.replace(measured[-1], intervals=intervals)
+        found = kept(place)
+        if found is None:
+            if recipe == PEER:
+                learned = _learn_with_peer(studio, person, settings, seed, place / "run")
+            else:
+                training = _training(settings, person, cast("RecipeName", recipe), seed)
+                learned = yield from _learn(studio, person, training, place / "run")
+            verdict = court.judge(read_embedding(learned.file), person, NAME)
+            draws = resampled_scores(verdict.cells, verdict.yardstick, len(prompts), settings.seed)
+            one = _measured(court, person, recipe, seed, learned, verdict, settings, place)
+            intervals = {name: interval(draws[:, at]) for at, name in enumerate(one.scores)}
+            found = keep(place, dataclasses.replace(one, intervals=intervals), draws)
+        measured.append(found[0])
+        resampled.append(found[1])
         yield measured[-1]
     compared = compare(
         people=tuple(person.name for person in people),
@@ -115,7 +130,7 @@ def evaluate(
         settings=settings,
         class_word_rank1=court.class_word_rank1(),
         judge=_judge_in_words(studio, scorer),
-        facts=_facts(studio, people, settings, court),
+        facts=facts,
         out=out,
         seconds=time.perf_counter() - started,
     )

@@ -43,7 +43,7 @@ def notes(compared: Compared) -> list[str]:
     """Gives what must be known to read the table, in sentences."""
     found = [
         "Identity 0 is anybody, 1 is as alike as the person's photos are to each other; prompt 1 is as obedient as the "
-        "class word. In brackets: 95 % intervals, over people, prompts and seeds.",
+        "class word. In brackets: 95 % intervals, over people and prompts.",
         f"Judged by {compared.judge}, on photos that neither trained nor picked.",
         f"To quality: samples, median, until {_share(compared)} of the likeness of {compared.reference} is reached, "
         "with a prompt fidelity no lower; and how many trainings reach it.",

@@ -1,4 +1,4 @@
-"""Intervals by bootstrap: cells are drawn anew within a person, people are drawn anew among one another.
+"""Intervals by bootstrap: prompts are drawn anew within a person, people are drawn anew among one another.
 
 Every recipe sees the same draws, so that differences are paired. Plain tensors in, plain numbers out.
 """
@@ -14,12 +14,17 @@ SCORES = ("identity", "prompt_fidelity", "harmonic")
 DRAWS = 400
 
 
-def resampled_scores(cells: Cells, yardstick: Yardstick, seed: int, draws: int = DRAWS) -> Tensor:
-    """Gives the scores [draws, 3] of as many sets of cells drawn with replacement; the same draws for one `seed`."""
+def resampled_scores(cells: Cells, yardstick: Yardstick, prompts: int, seed: int, draws: int = DRAWS) -> Tensor:
+    """Gives the scores [draws, 3] of as many sets of prompts drawn with replacement, each with all of its seeds.
+
+    Cell i is prompt i mod `prompts`. Pictures of one prompt fail together, so that drawing cells would promise too
+    much. One `seed` of the bootstrap always draws the same.
+    """
     source = torch.Generator().manual_seed(seed)
-    count, found = len(cells.likeness), []
+    first_cells = torch.arange(0, len(cells.likeness), prompts)[:, None]
+    found = []
     for _ in range(draws):
-        chosen = torch.randint(count, (count,), generator=source)
+        chosen = (first_cells + torch.randint(prompts, (1, prompts), generator=source)).flatten()
         drawn = Cells(cells.likeness[chosen], cells.fidelity[chosen])
         own = yardstick.class_word
         stick = Yardstick(

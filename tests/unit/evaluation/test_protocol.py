@@ -100,6 +100,27 @@ def test_who_stops_listening_leaves_what_was_learned(
     assert not (tmp_path / "out/evaluation.json").exists()
 
 
+def test_what_was_cut_off_goes_on_to_the_same_figures(
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
+) -> None:
+    *_, whole = evaluate(studio, people, settings, out=tmp_path / "whole")
+    events = evaluate(studio, people, settings, out=tmp_path / "out")
+    for event in events:
+        if isinstance(event, Finished) and "rui" in event.file.parts:
+            break
+    events.close()
+    *told, compared = evaluate(studio, people, settings, out=tmp_path / "out", resume=True)
+    assert sum(isinstance(event, Finished) for event in told) == 1, "ana was measured already"
+    assert isinstance(compared, Compared)
+    assert isinstance(whole, Compared)
+    assert [one.scores for one in compared.measured] == [one.scores for one in whole.measured]
+    assert compared.summaries[0].intervals == whole.summaries[0].intervals
+    with pytest.raises(SettingsError, match="has other settings"):
+        list(evaluate(studio, people, settings.changed(seed=5), out=tmp_path / "out", resume=True))
+    with pytest.raises(SettingsError, match="holds no evaluation"):
+        list(evaluate(studio, people, settings, out=people, resume=True))
+
+
 def test_what_is_wrong_is_said_before_anything_is_learned(
     studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
 ) -> None:

@@ -16,8 +16,8 @@ def yardstick(count: int = 48) -> Yardstick:
 
 
 def test_the_interval_holds_the_score_and_shrinks_with_the_spread() -> None:
-    wide = resampled_scores(cells(0.5, 0.1), yardstick(), 0)
-    narrow = resampled_scores(cells(0.5, 0.01), yardstick(), 0)
+    wide = resampled_scores(cells(0.5, 0.1), yardstick(), 12, 0)
+    narrow = resampled_scores(cells(0.5, 0.01), yardstick(), 12, 0)
     scores = score(cells(0.5, 0.1), yardstick())
     for at, name in enumerate(("identity", "prompt_fidelity", "harmonic")):
         low, high = interval(wide[:, at])
@@ -26,12 +26,20 @@ def test_the_interval_holds_the_score_and_shrinks_with_the_spread() -> None:
 
 
 def test_the_width_is_that_of_the_standard_error() -> None:
-    low, high = interval(resampled_scores(cells(0.5, 0.1), yardstick(), 0)[:, 1])
+    low, high = interval(resampled_scores(cells(0.5, 0.1), yardstick(), 12, 0)[:, 1])
     assert (high - low) == pytest.approx(2 * 1.96 * 0.1 / 48**0.5 / 0.5, rel=0.3)
 
 
+def test_seeds_of_one_prompt_are_no_prompts_of_their_own() -> None:
+    """Twelve prompts of four equal seeds each are as uncertain as twelve pictures."""
+    prompts = cells(0.5, 0.1, 12).fidelity
+    four_of_each = Cells(prompts.repeat(4), prompts.repeat(4))
+    low, high = interval(resampled_scores(four_of_each, yardstick(), 12, 0)[:, 1])
+    assert (high - low) == pytest.approx(2 * 1.96 * float(prompts.std()) / 12**0.5 / 0.5, rel=0.2)
+
+
 def test_equal_recipes_differ_by_nothing_in_every_draw() -> None:
-    one, other = (resampled_scores(cells(0.5, 0.1), yardstick(), 7) for _ in range(2))
+    one, other = (resampled_scores(cells(0.5, 0.1), yardstick(), 12, 7) for _ in range(2))
     assert torch.equal(one, other)
 
 
