@@ -108,7 +108,7 @@ def _download(model: ModelInfo, files: Sequence[RepoSibling], folder: Path) -> N
     """
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     said = folder / ".revision"
     if said.is_file() and said.read_text() != model.sha:  # parts of two states are no model

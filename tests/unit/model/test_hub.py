@@ -130,7 +130,7 @@ def test_parts_of_two_states_are_not_mixed(tmp_path: Path) -> None:
 
 def test_what_came_damaged_is_deleted(tmp_path: Path) -> None:
     (tmp_path / "x.safetensors.part").write_bytes(b"wrong")
-    with pytest.raises(ModelError, match="x.safetensors of somebody/tiny came damaged and is deleted"):
+    with pytest.raises(ModelError, match=r"x\.safetensors of somebody/tiny came damaged and is deleted"):
         _download(*listed(_sibling("x.safetensors", b"right")), tmp_path)
     assert not list(tmp_path.glob("x*"))
 
