@@ -42,7 +42,7 @@ def read_folder(folder: Path) -> Parts:
             )
             for place in places
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except Exception as error:  # numbers that are none in a config.json end anywhere in the libraries
         raise ModelError(
             f"{folder} cannot be loaded, a part of it is missing or broken: {_first_line(error)}"
         ) from error
@@ -69,9 +69,9 @@ def read_index(folder: Path) -> dict[str, Any]:
     if not isinstance(index.get("_class_name"), str):
         raise ModelError(f"{folder}/model_index.json names no pipeline class: it is not a Stable Diffusion folder")
     for place, entry in index.items():
-        if not isinstance(entry, list):
+        if not isinstance(entry, list) and place not in ACCEPTED_CLASSES:
             continue
-        library, name = [*entry, None, None][:2]
+        library, name = [*entry, None, None][:2] if isinstance(entry, list) else (None, entry)
         if library not in ACCEPTED_LIBRARIES:
             raise ModelError(
                 f"{folder}/model_index.json takes {place} from {library!r}: only diffusers and transformers"
