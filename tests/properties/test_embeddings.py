@@ -46,7 +46,7 @@ def assert_same(one, other):
     assert one.metadata == other.metadata
 
 
-@pytest.mark.parametrize("ways", itertools.product(FORMATS, repeat=2), ids=" to ".join)
+@pytest.mark.parametrize("ways", list(itertools.product(FORMATS, repeat=2)), ids=" to ".join)
 @settings(max_examples=5, deadline=None)
 @given(embedding=embeddings())
 def test_any_way_through_the_formats_keeps_every_bit(embedding, ways):

@@ -9,6 +9,7 @@ from typing import Any
 
 from retrato.errors import ModelError
 from retrato.model.components import Parts
+from retrato.model.families import check_channels
 from retrato.model.quiet import import_quietly
 
 # Which class may stand at which place of model_index.json: anything else would be somebody's code or another model.
@@ -46,6 +47,10 @@ def read_folder(folder: Path) -> Parts:
         raise ModelError(
             f"{folder} cannot be loaded, a part of it is missing or broken: {_first_line(error)}"
         ) from error
+    try:
+        check_channels(int(unet.config.in_channels), int(unet.config.out_channels))
+    except ModelError as error:
+        raise ModelError(f"{folder} cannot be used: {error}") from None
     scheduler_config = read_json(folder / "scheduler" / "scheduler_config.json")
     zeros = bool(index.get("force_zeros_for_empty_prompt", False))
     return Parts(text_encoders, tokenizers, unet, vae, scheduler_config, zeros)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 
 from retrato.errors import ModelError, SettingsError
 from retrato.model import Components, load_components
@@ -108,6 +109,15 @@ def test_numbers_that_cannot_be_are_one_sentence(
     with pytest.raises(ModelError, match="cannot be loaded") as caught:
         load_components(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_unet_for_something_else_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    UNet2DConditionModel.from_config(
+        {**UNet2DConditionModel.load_config(folder / "unet"), "in_channels": 8}
+    ).save_pretrained(folder / "unet")
+    with pytest.raises(ModelError, match=r"cannot be used: its U-Net takes 8 channels, not 4, or 9 as for inpainting"):
+        load_components(folder)
 
 
 def test_half_precision_downloads_are_read(tiny_folder: Path, tmp_path: Path) -> None:
