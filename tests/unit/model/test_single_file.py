@@ -182,6 +182,20 @@ def test_the_vae_may_lie_elsewhere(family_folder: Folder, tmp_path: Path) -> Non
         load_components(path, vae=tmp_path / "nothing.pt")
 
 
+def test_latents_of_a_vae_in_a_file_are_scaled_as_the_folders_family_has_it(
+    family_folder: Folder, tiny_folder: Path, tiny_xl_folder: Path, tmp_path: Path
+) -> None:
+    tensors = ldm_tensors(family_folder("sd1"))
+    save_file(
+        {name: value for name, value in tensors.items() if name.startswith("first_stage")}, tmp_path / "x.safetensors"
+    )
+    scales = [
+        load_components(folder, vae=tmp_path / "x.safetensors").vae.config.scaling_factor
+        for folder in (tiny_folder, tiny_xl_folder)
+    ]
+    assert scales == [0.18215, 0.13025]
+
+
 def test_a1111s_yaml_says_that_it_predicts_v(family_folder: Folder, tmp_path: Path) -> None:
     path = single_file(family_folder("sd1"), tmp_path / "model.safetensors")
     assert load_components(path).prediction_type == "epsilon"
