@@ -128,6 +128,8 @@ def _download(model: ModelInfo, files: Sequence[RepoSibling], folder: Path) -> N
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{target.name}.part")
+        if part.is_file() and part.stat().st_size > (file.size or 0):  # not a beginning of it
+            part.unlink()
         with part.open("ab") as out:
             http_get(
                 hf_hub_url(model.id, file.rfilename, revision=model.sha),
