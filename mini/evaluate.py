@@ -171,7 +171,7 @@ def main() -> None:
     sheet(pictures[:32], [words for *_, words in found[:32]], options.sheets / "mini-people.jpg")
     sheet(emoji_pictures[:32], [emoji.spoken(name) for name in names[:32]], options.sheets / "mini-emoji.jpg")
     print(json.dumps(result))
-    (options.model / "MODEL_CARD.md").write_text(model_card(result))
+    (options.model / "MODEL_CARD.md").write_text(model_card(result, os.path.relpath(options.sheets, options.model)))
 
 
 def _original(name: str) -> Image.Image:
@@ -180,8 +180,8 @@ def _original(name: str) -> Image.Image:
     return draw_emoji(name, "3d emoji style", "light blue", 0.95, 0, 0)
 
 
-def model_card(result: dict) -> str:
-    """The card in Markdown; every figure comes from `result`."""
+def model_card(result: dict, sheets: str) -> str:
+    """The card in Markdown; every figure comes from `result`, and the sample sheets lie in the folder `sheets`."""
     drawings, renders = result["judge on drawings"], result["judge on renders"]
     lines = [
         "# retrato-mini", "",
@@ -202,6 +202,8 @@ def model_card(result: dict) -> str:
         "People (five skin tones, seven kinds of hair in ten colours, beards, moustaches, glasses) as `a photo of ...`, and in `flat style`,",
         "`comic style` and `pixel art style`; framings `close-up`, `half body`, `full body`; six expressions; shirts and",
         "backgrounds by colour; about sixty named animals and things in `3d emoji style`, `emoji style` and `flat emoji style`.", "",
+        f"![Thirty-two people whom it was never trained on, each with its prompt]({sheets}/mini-people.png)", "",
+        f"![Thirty-two animals and things, asked by name]({sheets}/mini-emoji.png)", "",
         "## What it cannot", "",
         f"Expressions follow their words in {drawings['expression']:.0%} of the drawings; whatever else is under its bar above, less often than it should.",
         "Pixel art and the faces of small figures are soft.", "",

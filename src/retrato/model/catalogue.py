@@ -12,7 +12,7 @@ from retrato.embeddings.library import FAMILIES as FAMILY_OF_WIDTHS
 from retrato.errors import ModelError
 from retrato.files import printable
 from retrato.model.checkpoint_file import open_checkpoint
-from retrato.model.families import FAMILIES, require_family, text_config, unet_config
+from retrato.model.families import FAMILIES, check_channels, require_family, text_config, unet_config
 from retrato.model.folder import read_index, read_json
 from retrato.model.load import EMBEDDED, model_path, picture_side, read_defaults
 from retrato.model.single_file import VAE_ENDINGS, vae_beside, yaml_predicts_v
@@ -154,8 +154,11 @@ def _describe_folder(folder: Path) -> ModelFacts:
     try:
         dims = tuple(int(encoder.get("hidden_size", 0)) for encoder in encoders)
         size = picture_side(unet.get("sample_size"), len(vae.get("block_out_channels", range(4))))
+        check_channels(int(unet.get("in_channels", 4)), int(unet.get("out_channels", 4)))
     except (TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{folder} has a config.json with something else where a number is wanted: {error}") from None
+    except ModelError as error:
+        raise ModelError(f"{folder} cannot be used: {error}") from None
     files = [path for path in folder.rglob("*.safetensors") if path.is_file()]
     if not files:
         raise ModelError(f"{folder} holds no .safetensors: weights in pickles (.bin) are not read from folders")

@@ -6,15 +6,17 @@ Knows nothing of the screen. Nothing is changed and nothing is looked up on the 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 import torch
@@ -226,23 +228,28 @@ def _cpu() -> Check:
 
 def _libraries() -> Check:
     """Imports each one: installed but broken is a frequent fault."""
-    old = []
+    bad = {}
     import_quietly()
     for name, floor in FLOORS.items():
         try:
             importlib.import_module(name)
             found = version(name)
         except PackageNotFoundError:
-            old.append(f"{name} is missing")
+            bad[name] = f"{name} is missing"
             continue
         except (ImportError, OSError) as error:
-            old.append(f"{name} cannot be loaded ({str(error).splitlines()[0][:120]})")
+            bad[name] = f"{name} cannot be loaded ({str(error).splitlines()[0][:120]})"
             continue
         if tuple(int(part) for part in found.split(".")[:2] if part.isdecimal()) < floor:
-            old.append(f"{name} {found} is older than {'.'.join(map(str, floor))}")
-    if old:
-        return Check("libraries", False, ", ".join(old), f"{sys.executable} -m pip install --upgrade retrato")
+            bad[name] = f"{name} {found} is older than {_dotted(floor)}"
+    if bad:
+        wanted = " ".join(f'"{name}>={_dotted(FLOORS[name])}"' for name in bad)
+        return Check("libraries", False, ", ".join(bad.values()), _install_again(wanted))
     return Check("libraries", True, ", ".join(f"{name} {version(name)}" for name in FLOORS))
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))
 
 
 def _torchvision() -> Check:
@@ -274,13 +281,12 @@ def _embedded() -> Check:
     try:
         read_index(EMBEDDED)
     except ModelError as error:
-        return Check("embedded model", False, str(error), _install_again("retrato"))
+        return Check("embedded model", False, str(error), _install_again(_origin()))
     lost = [part for part in ("unet", "vae", "text_encoder") if not any((EMBEDDED / part).glob("*.safetensors"))]
     small = [path.name for path in EMBEDDED.rglob("*.safetensors") if path.stat().st_size < 1000]
     if lost or small:
-        return Check(
-            "embedded model", False, f"without the weights of {', '.join(lost + small)}", _install_again("retrato")
-        )
+        found = f"without the weights of {', '.join(lost + small)}"
+        return Check("embedded model", False, found, _install_again(_origin()))
     size = sum(path.stat().st_size for path in EMBEDDED.rglob("*.safetensors"))
     return Check("embedded model", True, f"complete, {size / 1e6:.0f} MB of weights")
 
@@ -289,20 +295,35 @@ def _install_again(package: str) -> str:
     return f"{sys.executable} -m pip install --force-reinstall --no-deps {package}"
 
 
+def _origin() -> str:
+    """Gives what pip installed retrato from, such as a folder or a repository: it need not be on PyPI."""
+    said = json.loads(distribution("retrato").read_text("direct_url.json") or "{}")
+    kind = said.get("vcs_info", {}).get("vcs", "")
+    return f"{kind}+{said['url']}" if kind else str(said.get("url", "retrato"))
+
+
 def _home(home: Path) -> Check:
     try:
         nearest = next(each for each in (home, *home.parents) if each.exists())
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        fix = "export RETRATO_HOME=a-folder-of-yours"
-        return Check("home folder", False, f"{home} cannot be written to ({error.strerror or error})", fix)
+        found = f"{home} cannot be written to ({error.strerror or error})"
+        return Check("home folder", False, found, _another_home())
     free = shutil.disk_usage(nearest).free
     found = f"{home}, {free / GIB:.1f} GiB free"
     if free < LEAST_DISK:
-        fix = "export RETRATO_HOME=a-folder-on-another-disk"
-        return Check("home folder", False, f"{found}, {LEAST_DISK // GIB} are needed", fix)
+        return Check("home folder", False, f"{found}, {LEAST_DISK // GIB} are needed", _another_home())
     return Check("home folder", True, found)
+
+
+def _another_home() -> str:
+    """Gives the command that takes the emptiest of the places where this user may write, if there is any with room."""
+    places = [each for each in (Path.home(), Path.cwd(), Path(tempfile.gettempdir())) if os.access(each, os.W_OK)]
+    best = max(places, key=lambda each: shutil.disk_usage(each).free, default=None)
+    if best is None or shutil.disk_usage(best).free < LEAST_DISK:
+        return "export RETRATO_HOME=a-folder-on-another-disk"
+    return f"export RETRATO_HOME={shlex.quote(str(best / 'retrato'))}"
 
 
 def _network() -> Check:

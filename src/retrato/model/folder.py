@@ -9,6 +9,7 @@ from typing import Any
 
 from retrato.errors import ModelError
 from retrato.model.components import Parts
+from retrato.model.families import check_channels
 from retrato.model.quiet import import_quietly
 
 # Which class may stand at which place of model_index.json: anything else would be somebody's code or another model.
@@ -42,10 +43,14 @@ def read_folder(folder: Path) -> Parts:
             )
             for place in places
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except Exception as error:  # numbers that are none in a config.json end anywhere in the libraries
         raise ModelError(
             f"{folder} cannot be loaded, a part of it is missing or broken: {_first_line(error)}"
         ) from error
+    try:
+        check_channels(int(unet.config.in_channels), int(unet.config.out_channels))
+    except ModelError as error:
+        raise ModelError(f"{folder} cannot be used: {error}") from None
     scheduler_config = read_json(folder / "scheduler" / "scheduler_config.json")
     zeros = bool(index.get("force_zeros_for_empty_prompt", False))
     return Parts(text_encoders, tokenizers, unet, vae, scheduler_config, zeros)
@@ -69,9 +74,9 @@ def read_index(folder: Path) -> dict[str, Any]:
     if not isinstance(index.get("_class_name"), str):
         raise ModelError(f"{folder}/model_index.json names no pipeline class: it is not a Stable Diffusion folder")
     for place, entry in index.items():
-        if not isinstance(entry, list):
+        if not isinstance(entry, list) and place not in ACCEPTED_CLASSES:
             continue
-        library, name = [*entry, None, None][:2]
+        library, name = [*entry, None, None][:2] if isinstance(entry, list) else (None, entry)
         if library not in ACCEPTED_LIBRARIES:
             raise ModelError(
                 f"{folder}/model_index.json takes {place} from {library!r}: only diffusers and transformers"

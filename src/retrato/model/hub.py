@@ -6,14 +6,20 @@ offline. `python -m retrato.model.hub NAME FOLDER [FILE]` is that process; it sa
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from retrato.errors import ModelError
 from retrato.model.catalogue import ENDINGS, HUB_NAME, describe_model
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 SMALL = ("model_index.json", "scheduler/", "tokenizer/", "tokenizer_2/", *(f"{part}/" for part in PARTS))
@@ -22,8 +28,8 @@ SMALL = ("model_index.json", "scheduler/", "tokenizer/", "tokenizer_2/", *(f"{pa
 def fetch_model(name: str, folder: Path, file: str | None = None) -> Path:
     """Downloads `name` (owner/model) from the hub into `folder` and gives where it lies; `file` takes one file of it.
 
-    Progress goes to stderr. An interrupted download goes on where it stopped. Raises ModelError where there is no such
-    model, no network, or nothing that retrato can use.
+    Progress goes to stderr. An interrupted download goes on where it stopped, also within a file. Raises ModelError
+    where there is no such model, no network, not enough room, or nothing that retrato can use.
     """
     if not HUB_NAME.fullmatch(name):
         raise ModelError(f"{name!r} is no name on the hub: those look like owner/model")
@@ -40,6 +46,7 @@ def fetch_model(name: str, folder: Path, file: str | None = None) -> Path:
     source = partial / file if file else partial
     describe_model(source)
     source.rename(target)
+    shutil.rmtree(partial, ignore_errors=True)
     return target
 
 
@@ -63,32 +70,86 @@ def wanted_files(files: Iterable[str]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Downloads into a folder; the last line on stdout says what went wrong. Gives the exit code."""
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     name, folder, *files = arguments
     try:
-        listed = HfApi().model_info(name, files_metadata=True).siblings or []
-        sizes = {each.rfilename: each.size or 0 for each in listed}
-        chosen = files or wanted_files(sizes)
-        if unknown := [file for file in chosen if file not in sizes]:
+        model = HfApi().model_info(name, files_metadata=True)
+        listed = {each.rfilename: each for each in model.siblings or []}
+        chosen = files or wanted_files(listed)
+        if unknown := [file for file in chosen if file not in listed]:
             return _fail(f"{name} has no file {unknown[0]}")
         if "model_index.json" not in chosen and not files:
-            single = [file for file in sizes if file.endswith(ENDINGS) and "/" not in file]
+            single = [file for file in listed if file.endswith(ENDINGS) and "/" not in file]
             hint = f"; choose one with --file: {', '.join(single[:8])}" if single else ""
             return _fail(f"{name} on the hub is no folder in diffusers layout{hint}")
-        print(f"{name}: {sum(sizes[file] for file in chosen) / 1e9:.2f} GB to download", file=sys.stderr)
-        snapshot_download(name, local_dir=folder, allow_patterns=chosen)
+        _download(model, [listed[file] for file in chosen], Path(folder))
     except GatedRepoError:
         return _fail(f"{name} asks for an agreement: accept it at https://huggingface.co/{name}, then set HF_TOKEN")
     except RepositoryNotFoundError:
         return _fail(
             f"there is no model {name} on the hub, or it is private: look for it at https://huggingface.co/models"
         )
+    except ModelError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:  # the other process was interrupted too and says so
+        return 130
     except Exception as error:  # whatever ends this process, the other one has a sentence to say
         first = (str(error).splitlines() or [type(error).__name__])[0][:200]
         return _fail(f"{name} could not be downloaded ({first}): the same command goes on where it stopped")
     return 0
+
+
+def _download(model: ModelInfo, files: Sequence[RepoSibling], folder: Path) -> None:
+    """Brings `files` of one state of a repository into `folder`, each under another name until it is whole.
+
+    huggingface_hub 2 by itself begins a file anew that was interrupted, and a model is one file of gigabytes.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+    said = folder / ".revision"
+    if said.is_file() and said.read_text() != model.sha:  # parts of two states are no model
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    said.write_text(str(model.sha))
+    total = sum(file.size or 0 for file in files)
+    here = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{model.id}: {total / 1e9:.2f} GB to download, {here / 1e9:.2f} of them are here", file=sys.stderr)
+    if (free := shutil.disk_usage(folder).free) < total - here:
+        raise ModelError(f"{model.id} takes {(total - here) / 1e9:.2f} GB and {folder} has {free / 1e9:.2f} free")
+    for file in files:
+        target = folder / file.rfilename
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise ModelError(f"{model.id} has a file {file.rfilename!r}, which would lie elsewhere: do not trust it")
+        if target.is_file():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.part")
+        if part.is_file() and part.stat().st_size > (file.size or 0):  # not a beginning of it
+            part.unlink()
+        with part.open("ab") as out:
+            http_get(
+                hf_hub_url(model.id, file.rfilename, revision=model.sha),
+                out,
+                resume_size=out.tell(),
+                headers=build_hf_headers(),
+                expected_size=file.size,
+                displayed_filename=file.rfilename,
+            )
+        if file.lfs and _sha256(part) != file.lfs.sha256:
+            part.unlink()
+            raise ModelError(
+                f"{file.rfilename} of {model.id} came damaged and is deleted: the same command gets it anew"
+            )
+        part.rename(target)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fail(sentence: str) -> int:

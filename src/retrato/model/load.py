@@ -119,7 +119,8 @@ def _read_parts(path: Path, family: str, vae: Path | None) -> Parts:
         return read_single_file(path, family=family, vae=vae)
     parts = read_folder(path)
     if vae is not None:
-        parts = replace(parts, vae=read_vae(vae))
+        row = FAMILIES["xl" if len(parts.text_encoders) == 2 else "sd1"]  # a file does not say how latents are scaled
+        parts = replace(parts, vae=read_vae(vae, row))
     if family != "auto":
         said = {**parts.scheduler_config, "prediction_type": FAMILIES[family].prediction_type}
         parts = replace(parts, scheduler_config=said)

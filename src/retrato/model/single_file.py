@@ -78,8 +78,9 @@ def read_vae(path: Path, family: Family | None = None) -> AutoencoderKL:
         folder = path / "vae" if (path / "vae").is_dir() else path
         try:
             return AutoencoderKL.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise ModelError(f"{folder} is no VAE in diffusers layout: {str(error).splitlines()[0][:200]}") from None
+        except Exception as error:  # numbers that are none in a config.json end anywhere in the library
+            said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise ModelError(f"{folder} is no VAE in diffusers layout: {said}") from None
     with open_checkpoint(path) as checkpoint:
         try:
             return _read_vae(checkpoint, family or FAMILIES["sd1"])

@@ -77,6 +77,7 @@ def test_names_are_looked_up_in_the_folder(folder: Path) -> None:
         ("vae/config.json", {"block_out_channels": 4}, "where a number is wanted"),
         ("retrato.json", {"defaults": {"size": "large"}}, "'large' as size: write a number"),
         ("retrato.json", {"defaults": ["size"]}, "no object"),
+        ("unet/config.json", {"in_channels": 5}, "takes 5 channels, not 4"),
         ("unet/config.json", None, "is not JSON"),
     ],
 )

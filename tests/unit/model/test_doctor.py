@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ import torch
 
 from retrato.model import doctor
 from retrato.model.doctor import driver_cuda, examine, gpus_in_machine, judge_gpu
+from retrato.model.memory import GIB
 
 
 def card(folder: Path, number: int, vendor: str, kind: str = "0x030000") -> None:
@@ -75,10 +77,44 @@ def test_a_home_that_is_no_folder_is_found_before_a_training_is(tmp_path: Path) 
     (tmp_path / "file").write_text("")
     home = next(check for check in examine(tmp_path / "file" / "home") if check.name == "home folder")
     assert not home.ok
-    assert "RETRATO_HOME" in home.fix
+    assert home.fix.startswith("export RETRATO_HOME=/")
+    assert home.fix.endswith("/retrato")
+
+
+def test_a_small_disk_is_answered_with_the_emptiest_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {Path.home(): 0, tmp_path: 1, tmp_path / "wide place": 9 * GIB}
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: SimpleNamespace(free=sizes[place]))
+    monkeypatch.setattr(doctor.tempfile, "gettempdir", lambda: str(tmp_path))
+    (tmp_path / "wide place").mkdir()
+    monkeypatch.chdir(tmp_path / "wide place")
+    check = doctor._home(tmp_path)
+    assert not check.ok
+    assert "0.0 GiB free, 2 are needed" in check.found
+    assert check.fix == f"export RETRATO_HOME='{tmp_path}/wide place/retrato'"
+    sizes[tmp_path / "wide place"] = 1
+    assert doctor._home(tmp_path).fix == "export RETRATO_HOME=a-folder-on-another-disk"
+
+
+@pytest.mark.parametrize(
+    ("said", "origin"),
+    [
+        (None, "retrato"),
+        ('{"url": "file:///somewhere/retrato", "dir_info": {"editable": true}}', "file:///somewhere/retrato"),
+        ('{"url": "https://x/y.git", "vcs_info": {"vcs": "git", "commit_id": "0"}}', "git+https://x/y.git"),
+    ],
+)
+def test_lost_weights_come_from_where_retrato_came(
+    said: str | None, origin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(doctor, "distribution", lambda _: SimpleNamespace(read_text=lambda _: said))
+    check = doctor._embedded()
+    assert not check.ok
+    assert check.fix.endswith(f" -m pip install --force-reinstall --no-deps {origin}")
 
 
 def test_old_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "FLOORS", {"diffusers": (99, 0), "no_such_package": (1, 0)})
     packages = next(check for check in examine(tmp_path) if check.name == "libraries")
     assert "is older than 99.0, no_such_package cannot be loaded" in packages.found
+    assert packages.fix.endswith(' --force-reinstall --no-deps "diffusers>=99.0" "no_such_package>=1.0"')

@@ -3,54 +3,70 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from huggingface_hub.hf_api import ModelInfo, RepoSibling
+from safetensors.torch import save
 
+from benchmarks.ldm_file import ldm_tensors
 from retrato.errors import ModelError
-from retrato.model.hub import fetch_model, wanted_files
+from retrato.model.hub import _download, fetch_model, wanted_files
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
+LARGE = "vae/diffusion_pytorch_model.safetensors"
+CHUNK = 10 << 20  # huggingface_hub writes so many bytes at once
+
+
+@dataclass
+class Hub:
+    """What `somebody/tiny` holds, what was asked for, and what goes wrong."""
+
+    files: dict[str, bytes]
+    asked: list[str] = field(default_factory=list)
+    ranges: list[str] = field(default_factory=list)
+    commit: str = COMMIT
+    ends_at: int | None = None  # byte of the large file where the connection breaks, and after which it is refused
+
+
 @pytest.fixture
-def hub(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Serves `somebody/tiny`, the tiny folder, and gives the list of what was asked for."""
-    asked: list[str] = []
+def hub(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Serves `somebody/tiny`, the tiny folder."""
     files = {str(path.relative_to(tiny_folder)): path.read_bytes() for path in tiny_folder.rglob("*") if path.is_file()}
     files |= {"unet/code.py": b"print('hello')", "unet/diffusion_pytorch_model.bin": b"pickle", "README.md": b"#"}
+    said = Hub(files)
 
     class Handler(BaseHTTPRequestHandler):
-        def answer(self, *, with_body: bool) -> None:
-            asked.append(self.path)
+        def do_GET(self) -> None:
+            said.asked.append(self.path)
             path = self.path.partition("?")[0]
-            if path.startswith("/api/models/somebody/tiny/tree"):
-                tree = [{"type": "file", "path": name, "size": len(content)} for name, content in files.items()]
-                body, status = json.dumps([{**each, "oid": "0" * 40} for each in tree]).encode(), 200
-            elif path.startswith("/api/models/somebody/tiny"):
-                siblings = [{"rfilename": name, "size": len(content)} for name, content in files.items()]
-                body, status = json.dumps({"id": "somebody/tiny", "sha": COMMIT, "siblings": siblings}).encode(), 200
-            elif (name := path.removeprefix(f"/somebody/tiny/resolve/{COMMIT}/")) in files:
-                body, status = files[name], 200
+            start, end = 0, None
+            if path.startswith("/api/models/somebody/tiny"):
+                siblings = [_sibling(name, content) for name, content in said.files.items()]
+                body, status = json.dumps({"id": "somebody/tiny", "sha": said.commit, "siblings": siblings}), 200
+                content = body.encode()
+            elif (name := path.removeprefix(f"/somebody/tiny/resolve/{said.commit}/")) in said.files:
+                content, status = said.files[name], 200
+                if given := self.headers["Range"]:
+                    said.ranges.append(given)
+                    start, status = int(given.removeprefix("bytes=").rstrip("-")), 206
+                if name == LARGE and said.ends_at is not None:
+                    start, end, status = (0, said.ends_at, 200) if start == 0 else (0, None, 503)
             else:
-                body, status = b"{}", 404
+                content, status = b"{}", 404
             self.send_response(status)
             if status == 404:
                 self.send_header("X-Error-Code", "RepoNotFound")
-            self.send_header("ETag", f'"{hashlib.sha1(body).hexdigest()}"')
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("Content-Length", str(len(body)))
+            if status == 206:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()
-            if with_body:
-                self.wfile.write(body)
-
-        def do_GET(self) -> None:
-            self.answer(with_body=True)
-
-        def do_HEAD(self) -> None:
-            self.answer(with_body=False)
+            self.wfile.write(content[start:end])
 
         def log_message(self, *_: object) -> None:
             pass
@@ -60,24 +76,82 @@ def hub(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
     thread.start()
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    yield asked
+    yield said
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def test_a_model_comes_without_code_and_pickles(hub: list[str], tmp_path: Path) -> None:
+def _sibling(name: str, content: bytes) -> dict[str, object]:
+    """Gives what the hub says about a file; large ones have the sum of their content."""
+    said = {"rfilename": name, "size": len(content)}
+    lfs = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "pointerSize": 130}
+    return {**said, "lfs": lfs} if name.endswith(".safetensors") else said
+
+
+def test_a_model_comes_without_code_and_pickles(hub: Hub, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = fetch_model("somebody/tiny", tmp_path)
     assert path == tmp_path / "somebody--tiny"
-    names = {file.name for file in path.rglob("*") if ".cache" not in file.parts}
+    assert "somebody/tiny: 0.00 GB to download" in capfd.readouterr().err
+    names = {file.name for file in path.rglob("*")}
     assert "model_index.json" in names
     assert not {"code.py", "diffusion_pytorch_model.bin", "README.md"} & names
-    assert not any("code.py" in asked for asked in hub if "resolve" in asked)
-    count = len(hub)
+    assert not any("code.py" in asked for asked in hub.asked)
+    assert [each.name for each in tmp_path.iterdir()] == ["somebody--tiny"]
+    count = len(hub.asked)
     assert fetch_model("somebody/tiny", tmp_path) == path
-    assert len(hub) == count, "what is here is not asked for again"
+    assert len(hub.asked) == count, "what is here is not asked for again"
     with pytest.raises(ModelError, match="no model somebody/absent on the hub"):
         fetch_model("somebody/absent", tmp_path)
+
+
+def test_an_interrupted_download_goes_on_within_the_file(hub: Hub, tmp_path: Path) -> None:
+    hub.files[LARGE] = bytes(range(256)) * (3 * CHUNK // 256)
+    hub.ends_at = 2 * CHUNK - 1
+    with pytest.raises(ModelError, match="the same command goes on where it stopped"):
+        fetch_model("somebody/tiny", tmp_path)
+    assert (tmp_path / ".somebody--tiny.partial" / f"{LARGE}.part").stat().st_size == CHUNK
+    assert not (tmp_path / "somebody--tiny").exists()
+    hub.ends_at = None
+    hub.ranges.clear()
+    hub.asked.clear()
+    path = fetch_model("somebody/tiny", tmp_path)
+    assert (path / LARGE).read_bytes() == hub.files[LARGE]
+    assert hub.ranges == [f"bytes={CHUNK}-"]
+    assert not any("text_encoder/" in asked for asked in hub.asked), "what is whole is not asked for again"
+
+
+def test_parts_of_two_states_are_not_mixed(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / ".revision").write_text("another")
+    _download(*listed(), tmp_path)
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [(".revision", COMMIT)]
+
+
+def test_what_came_damaged_is_deleted(tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors.part").write_bytes(b"wrong")
+    with pytest.raises(ModelError, match=r"x\.safetensors of somebody/tiny came damaged and is deleted"):
+        _download(*listed(_sibling("x.safetensors", b"right")), tmp_path)
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_what_cannot_be_is_said_before_anything_comes(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"takes 1000000.00 GB and .* free"):
+        _download(*listed({"rfilename": "x.safetensors", "size": 10**15}), tmp_path)
+    with pytest.raises(ModelError, match=r"'../x.safetensors', which would lie elsewhere"):
+        _download(*listed({"rfilename": "../x.safetensors", "size": 1}), tmp_path)
+
+
+def listed(*siblings: dict[str, object]) -> tuple[ModelInfo, list[RepoSibling]]:
+    """Gives what the hub's library makes of its answer."""
+    model = ModelInfo(id="somebody/tiny", sha=COMMIT, siblings=list(siblings))
+    return model, list(model.siblings or [])
+
+
+def test_one_file_of_a_repository(hub: Hub, family_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    hub.files["people.safetensors"] = save(ldm_tensors(family_folder("sd1")))
+    assert fetch_model("somebody/tiny", tmp_path, "people.safetensors") == tmp_path / "people.safetensors"
+    assert [each.name for each in tmp_path.iterdir()] == ["people.safetensors"]
 
 
 def test_a_wrong_name_is_refused_before_anything_is_asked(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from retrato.errors import ModelError, SettingsError
@@ -66,10 +67,11 @@ def test_a_folder_with_code_is_refused(tiny_folder: Path, tmp_path: Path) -> Non
         ("text_encoder", ["transformers", "BertModel"]),
         ("feature_extractor", ["os", "system"]),
         ("_class_name", ["pipeline.py", "MyPipeline"]),
+        ("text_encoder", 3),
         ("vae", None),
     ],
 )
-def test_foreign_classes_are_refused(tiny_folder: Path, tmp_path: Path, place: str, entry: list[str] | None) -> None:
+def test_foreign_classes_are_refused(tiny_folder: Path, tmp_path: Path, place: str, entry: object) -> None:
     folder = shutil.copytree(tiny_folder, tmp_path / "model")
     index = json.loads((folder / "model_index.json").read_text())
     index[place] = entry
@@ -103,6 +105,36 @@ def test_a_part_that_lacks_tensors_is_refused_by_their_names(tiny_folder: Path, 
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("unet", {"block_out_channels": 4}),
+        ("unet", {"attention_head_dim": 0}),
+        ("vae", {"block_out_channels": None}),
+        ("text_encoder", {"hidden_size": "wide"}),
+        ("text_encoder", {"num_attention_heads": 3}),
+    ],
+)
+def test_numbers_that_cannot_be_are_one_sentence(
+    tiny_folder: Path, tmp_path: Path, part: str, said: dict[str, object]
+) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    config = folder / part / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **said}))
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        load_components(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_unet_for_something_else_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    UNet2DConditionModel.from_config(
+        {**UNet2DConditionModel.load_config(folder / "unet"), "in_channels": 8}
+    ).save_pretrained(folder / "unet")
+    with pytest.raises(ModelError, match=r"cannot be used: its U-Net takes 8 channels, not 4, or 9 as for inpainting"):
+        load_components(folder)
+
+
 def test_half_precision_downloads_are_read(tiny_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_folder, tmp_path / "model")
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
@@ -130,6 +162,9 @@ def test_another_vae_can_be_chosen(tiny_folder: Path, tmp_path: Path, tiny_compo
     assert tiny_components.vae.config.scaling_factor != 0.5
     with pytest.raises(ModelError, match="no VAE"):
         load_components(tiny_folder, vae=tiny_folder / "unet")
+    (folder / "config.json").write_text(json.dumps({**config, "block_out_channels": None}))
+    with pytest.raises(ModelError, match="no VAE"):
+        load_components(tiny_folder, vae=folder)
 
 
 @pytest.mark.parametrize(("found", "expected"), [({}, 1), ({"avx512_bf16": True, "amx_tile": True}, 0)])

@@ -18,6 +18,7 @@ from retrato.embeddings import read_embedding
 from retrato.errors import ModelError
 from retrato.generation import Drawn, generate
 from retrato.model import Components, load_components
+from retrato.model.catalogue import describe_model
 from retrato.model.hashes import old_model_hash
 from retrato.model.latents import decode, encode_pixels
 from retrato.model.single_file import looks_like_v, read_vae
@@ -181,6 +182,20 @@ def test_the_vae_may_lie_elsewhere(family_folder: Folder, tmp_path: Path) -> Non
         load_components(path, vae=tmp_path / "nothing.pt")
 
 
+def test_latents_of_a_vae_in_a_file_are_scaled_as_the_folders_family_has_it(
+    family_folder: Folder, tiny_folder: Path, tiny_xl_folder: Path, tmp_path: Path
+) -> None:
+    tensors = ldm_tensors(family_folder("sd1"))
+    save_file(
+        {name: value for name, value in tensors.items() if name.startswith("first_stage")}, tmp_path / "x.safetensors"
+    )
+    scales = [
+        load_components(folder, vae=tmp_path / "x.safetensors").vae.config.scaling_factor
+        for folder in (tiny_folder, tiny_xl_folder)
+    ]
+    assert scales == [0.18215, 0.13025]
+
+
 def test_a1111s_yaml_says_that_it_predicts_v(family_folder: Folder, tmp_path: Path) -> None:
     path = single_file(family_folder("sd1"), tmp_path / "model.safetensors")
     assert load_components(path).prediction_type == "epsilon"
@@ -220,6 +235,26 @@ def test_a_file_that_lacks_something_says_what(lost: str, sentence: str, family_
     with pytest.raises(ModelError, match=sentence) as caught:
         load_components(path)
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("changed", "shape", "sentence"),
+    [
+        ("input_blocks.0.0.weight", (32, 8, 3, 3), "takes 8 channels, not 4, or 9 as for inpainting"),
+        ("label_emb.0.0.weight", (128, 2048), "wants more than a text"),
+        ("input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", (64,), "has no size"),
+    ],
+)
+def test_a_unet_for_something_else_is_told_by_its_shapes(
+    changed: str, shape: tuple[int, ...], sentence: str, family_folder: Folder, tmp_path: Path
+) -> None:
+    """Editing by instructions (8 channels), unCLIP (another embedding), and what is damaged."""
+    tensors = ldm_tensors(family_folder("sd1"))
+    save_file({**tensors, f"model.diffusion_model.{changed}": torch.zeros(shape)}, tmp_path / "x.safetensors")
+    for look in (describe_model, load_components):
+        with pytest.raises(ModelError, match=sentence) as caught:
+            look(tmp_path / "x.safetensors")
+        assert str(caught.value).startswith(str(tmp_path / "x.safetensors"))
 
 
 def test_weights_that_are_no_numbers_are_found(tiny_folder: Path, tmp_path: Path) -> None:

@@ -28,28 +28,41 @@ def unet_config(shapes: Shapes, family: Family) -> dict[str, Any]:
     if not keys:
         raise ModelError("its U-Net has no attention to a text: it is not Stable Diffusion")
     block = keys[0].partition(".transformer_blocks.")[0]
+    given = _shape(shapes, f"{UNET}out.2.weight")[0]
+    check_channels(first[1], given)
     config: dict[str, Any] = {
         "sample_size": family.size // 8,
         "in_channels": first[1],
-        "out_channels": _shape(shapes, f"{UNET}out.2.weight")[0],
+        "out_channels": given,
         "block_out_channels": tuple(channels),
         "layers_per_block": len(levels[0]),
         "down_block_types": tuple("CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths),
         "up_block_types": tuple("CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths)),
         "transformer_layers_per_block": tuple(max(1, depth) for depth in depths),
-        "cross_attention_dim": shapes[keys[0]][1],
+        "cross_attention_dim": _shape(shapes, keys[0])[1],
         "attention_head_dim": family.heads or tuple(max(1, each // HEAD_CHANNELS) for each in channels),
         "use_linear_projection": len(_shape(shapes, f"{block}.proj_in.weight")) == 2,
     }
     if f"{UNET}label_emb.0.0.weight" in shapes:
-        pooled = next(_projection(shapes, spec) for spec in family.text if spec.is_pooled)
-        width = shapes[f"{UNET}label_emb.0.0.weight"][1]
+        pooled = [_projection(shapes, spec) for spec in family.text if spec.is_pooled]
+        if not pooled:
+            raise ModelError("its U-Net wants more than a text, such as a picture (unCLIP): retrato has no use for it")
+        width = _shape(shapes, f"{UNET}label_emb.0.0.weight")[1]
         config |= {
             "addition_embed_type": "text_time",
-            "addition_time_embed_dim": (width - pooled) // 6,  # height, width, two of the crop, height, width again
+            "addition_time_embed_dim": (width - pooled[0]) // 6,  # height, width, two of the crop, height, width again
             "projection_class_embeddings_input_dim": width,
         }
     return config
+
+
+def check_channels(taken: int, given: int) -> None:
+    """Raises ModelError where a U-Net takes other channels than the latents that it gives, and a mask and a picture."""
+    if taken not in (given, 2 * given + 1):
+        raise ModelError(
+            f"its U-Net takes {taken} channels, not {given}, or {2 * given + 1} as for inpainting: it was made for "
+            "something else, such as depth, instructions or upscaling"
+        )
 
 
 def vae_config(shapes: Shapes, family: Family) -> dict[str, Any]:
@@ -80,7 +93,7 @@ def text_config(shapes: Shapes, spec: TextSpec) -> dict[str, Any]:
     else:
         tokens, positions = f"{spec.prefix}token_embedding.weight", f"{spec.prefix}positional_embedding"
         layers, inner = f"{spec.prefix}transformer.resblocks.", f"{spec.prefix}transformer.resblocks.0.mlp.c_fc.weight"
-    vocabulary, width = _shape(shapes, tokens)
+    vocabulary, width = _shape(shapes, tokens)[:2]
     count = _count(shapes, layers)
     return {
         "vocab_size": vocabulary,

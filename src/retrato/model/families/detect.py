@@ -61,7 +61,7 @@ def _only_unet(keys: Collection[str]) -> bool:
 OTHERS: tuple[tuple[Callable[[Collection[str]], bool], str], ...] = (
     (lambda keys: not keys, "it holds no tensors: download it again"),
     (
-        _holds("lora_up", "lora_down", "lora_A", "lora_B", "hada_w1", "lokr_w"),
+        _holds("lora_up", "lora_down", "lora_A", "lora_B", "_lora.", "hada_w1", "lokr_w"),
         "it is a LoRA, not a base model: give a checkpoint with --model",
     ),
     (

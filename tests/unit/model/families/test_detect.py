@@ -40,6 +40,7 @@ def test_the_user_knows_better_only_where_tensors_say_nothing() -> None:
         ([], "no tensors"),
         (["lora_unet_down_blocks_0.lora_down.weight"], "LoRA"),
         (["unet.up_blocks.0.lora_A.weight"], "LoRA"),
+        (["unet.down_blocks.0.attn1.processor.to_q_lora.up.weight"], "LoRA"),
         (["emb_params"], "embedding"),
         (["string_to_param", "name"], "embedding"),
         (["clip_l", "clip_g"], "embedding"),
