@@ -1,14 +1,16 @@
-"""Writes files so that a reader finds the old one or the new one, never half of one, and says their names.
+"""Writes files so that a reader finds the old one or the new one, never half of one, locks them, says their names.
 
 Knows nothing of what is in them.
 """
 
 import contextlib
 import errno
+import importlib
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -26,15 +28,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
+        with temporary.open("r+b") as written:  # Windows syncs only what may be written
             os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -53,6 +56,42 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
             raise
         raise OSError(error.errno, f"{error.strerror}, {len(content):,} bytes are needed", str(path)) from error
     return path
+
+
+@contextlib.contextmanager
+def locked_file(path: Path) -> Iterator[str | None]:
+    """Locks `path` while open and gives None; where it is locked already, gives at once the number of that process.
+
+    The number is what the file says, "?" where it says none. The lock belongs to the open file, so it ends with the
+    process, however that ends; the file stays, and whoever comes next takes it over.
+    """
+    with path.open("a+b", buffering=0) as file:
+        is_mine = False
+        with contextlib.suppress(BlockingIOError, PermissionError):  # of Unix, of Windows
+            _lock(file)
+            is_mine = True
+        if not is_mine:
+            file.seek(0)
+            yield file.read().decode(errors="replace").strip() or "?"
+            return
+        try:
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
+            yield None
+        finally:
+            _lock(file, frees=True)
+
+
+def _lock(file: IO[bytes], *, frees: bool = False) -> None:
+    """Locks an open file, or frees it; raises OSError at once where it is locked through another opening."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nobody else can read locked bytes: one far behind the number stands for all
+        msvcrt: Any = importlib.import_module("msvcrt")
+        file.seek(1 << 30)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK if frees else msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_UN if frees else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def printable(name: Path | str, longest: int = 120) -> str:

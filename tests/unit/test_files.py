@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from retrato.files import atomic_path, write_atomic
+from retrato.files import atomic_path, locked_file, write_atomic
 
 
 def test_writes_text_as_utf8_and_bytes_as_they_are(tmp_path: Path) -> None:
@@ -88,3 +88,23 @@ def test_a_failed_rename_leaves_no_temporary_file(tmp_path: Path) -> None:
 def test_very_long_names_work(tmp_path: Path) -> None:
     path = write_atomic(tmp_path / ("n" * 240 + ".safetensors"), "x")
     assert path.read_text() == "x"
+
+
+def test_a_lock_is_given_to_one_and_says_whose_it_is(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    path.write_text("4711 of a process that was killed")
+    for _ in range(2):
+        with locked_file(path) as nobody, locked_file(path) as other:
+            assert nobody is None
+            assert other == path.read_text() == str(os.getpid())
+    with locked_file(path):
+        path.write_bytes(b"")
+        with locked_file(path) as unknown:
+            assert unknown == "?"
+
+
+def test_a_lock_is_free_again_whatever_happened_under_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), locked_file(tmp_path / "a"):
+        raise KeyboardInterrupt
+    with locked_file(tmp_path / "a") as other:
+        assert other is None

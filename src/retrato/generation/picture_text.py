@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
@@ -18,7 +18,7 @@ _JPEG_EXIF = 65_000
 """Bytes of text that fit in a JPEG's EXIF: its length is a number of 16 bits."""
 
 
-def read_infotext(path: str | Path) -> str | None:
+def read_infotext(path: str | Path | IO[bytes]) -> str | None:
     """Gives the parameters text of a PNG, JPEG, WebP, AVIF or GIF picture; None where it carries none.
 
     A PNG has it in the chunk `parameters`, a GIF in its comment, the others in EXIF's UserComment, which wins where

@@ -4,14 +4,13 @@ Knows the studio and the queue; nothing of the network and of the gallery.
 """
 
 import contextlib
-import fcntl
 import logging
-import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from retrato.errors import QueueError, RetratoError
+from retrato.files import locked_file
 from retrato.home import within
 from retrato.jobs.captioning import caption, prepare
 from retrato.jobs.drawing import draw, draw_sheet
@@ -70,21 +69,15 @@ def work(
 def worker_lock(home: Path, device: str) -> Iterator[None]:
     """Makes this the only worker for `device` in `home` while open; raises QueueError where there is another one.
 
-    The lock belongs to the open file, so it ends with the process, however that ends.
+    The lock ends with the process, however that ends.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with (home / f".worker-{device.replace(':', '-')}.lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
+    with locked_file(home / f".worker-{device.replace(':', '-')}.lock") as other:
+        if other:
             raise QueueError(
-                f"process {file.read().strip() or '?'} already works on the jobs in {home}: use that one, end it, or "
-                "set RETRATO_HOME to another folder"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+                f"process {other} already works on the jobs in {home}: use that one, end it, or set RETRATO_HOME to "
+                "another folder"
+            )
         yield
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 GIB = 1 << 30
-MEMINFO = Path("/proc/meminfo")
 SMALL_GPU = 6 * GIB  # the float32 VAE takes 5 GiB for 1024x1024 pixels
 SMALL_UNIFIED = 32 * GIB  # diffusers' advice for Apple GPUs, whose attention is not fused
 SMALL_MACHINE = 6 * GIB
@@ -21,8 +19,6 @@ def save_memory(unet: Any, vae: Any, device: torch.device, available: int | None
     Tiles change nothing up to the size that the VAE was trained on; larger pictures may differ a little at the seams.
     """
     found = available_memory(device) if available is None else available
-    if found is None:
-        return []
     done = []
     limit = {"cuda": SMALL_GPU, "xpu": SMALL_GPU, "mps": SMALL_UNIFIED}.get(device.type, SMALL_MACHINE)
     if found < limit:
@@ -35,17 +31,11 @@ def save_memory(unet: Any, vae: Any, device: torch.device, available: int | None
     return done
 
 
-def available_memory(device: torch.device) -> int | None:
-    """Gives the bytes that `device` has in all (a GPU) or that are free (the main memory); None where nothing says."""
+def available_memory(device: torch.device) -> int:
+    """Gives the bytes that `device` has in all (a GPU) or that are free (the main memory)."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     if device.type == "xpu":
         return int(torch.xpu.get_device_properties(device).total_memory)
-    try:
-        if device.type != "mps" and MEMINFO.is_file():  # pages that only cache files count as free
-            said = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines() if ":" in line)
-            return int(said["MemAvailable"].split()[0]) * 1024
-        page = os.sysconf("SC_PAGE_SIZE")
-        return page * os.sysconf("SC_PHYS_PAGES" if device.type == "mps" else "SC_AVPHYS_PAGES")
-    except (AttributeError, ValueError, OSError, KeyError):  # Windows has no sysconf, macOS no count of free pages
-        return None
+    memory = psutil.virtual_memory()
+    return int(memory.total if device.type == "mps" else memory.available)  # pages that only cache files are available

@@ -3,8 +3,8 @@
 import base64
 import binascii
 import hashlib
+import io
 import re
-import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -67,10 +67,7 @@ def to_base64(file: Path) -> str:
 
 def stored_text(content: bytes) -> str:
     """Gives the parameters text that a picture's file carries, empty where it has none; raises PhotoError."""
-    with tempfile.NamedTemporaryFile(prefix="retrato-", suffix=".png") as file:
-        file.write(content)
-        file.flush()
-        try:
-            return read_infotext(file.name) or ""
-        except PhotoError:
-            raise PhotoError("the picture cannot be read: send a PNG, JPEG or WebP file") from None
+    try:
+        return read_infotext(io.BytesIO(content)) or ""
+    except PhotoError:
+        raise PhotoError("the picture cannot be read: send a PNG, JPEG or WebP file") from None

@@ -13,11 +13,9 @@ Knows nothing of what is learned.
 
 import contextlib
 import csv
-import fcntl
 import io
 import itertools
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -26,7 +24,7 @@ from types import MappingProxyType
 from typing import Literal, TextIO
 
 from retrato.errors import TrainingError
-from retrato.files import write_atomic
+from retrato.files import locked_file, write_atomic
 from retrato.settings import HypernetworkSettings, LearnSettings
 
 Kind = Literal["embeddings", "hypernetworks"]
@@ -150,20 +148,12 @@ def is_run_of(folder: Path, name: str) -> bool:
 def locked(folder: Path) -> Iterator[None]:
     """Keeps other trainings out of `folder` while open; raises TrainingError at once where another one is at work.
 
-    The lock belongs to the open file, so it ends with the process, however that ends.
+    The lock ends with the process, however that ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise TrainingError(
-                f"process {file.read().strip() or '?'} is training in {folder}: wait for its end, or take another name"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    with locked_file(folder / ".lock") as other:
+        if other:
+            raise TrainingError(f"process {other} is training in {folder}: wait for its end, or take another name")
         for left_behind in folder.rglob(".*.tmp*"):  # by a process that was killed while writing
             left_behind.unlink()
         yield

@@ -1,11 +1,10 @@
 """What A1111's clients ask about the place: models, samplers, people, options. Empty lists where there is nothing."""
 
-import os
-import resource
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import psutil
 from fastapi import APIRouter, Body
 
 from retrato.embeddings import Embedding, read_embedding
@@ -256,10 +255,8 @@ def _skipped(path: Path, reason: str) -> dict[str, Any]:
 
 
 def _memory() -> dict[str, Any]:
-    pages = os.sysconf("SC_PAGE_SIZE")
-    total, free = os.sysconf("SC_PHYS_PAGES") * pages, os.sysconf("SC_AVPHYS_PAGES") * pages
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"ram": {"free": free, "used": used, "total": total}, "cuda": _cuda()}
+    machine, used = psutil.virtual_memory(), psutil.Process().memory_info().rss
+    return {"ram": {"free": machine.available, "used": used, "total": machine.total}, "cuda": _cuda()}
 
 
 def _cuda() -> dict[str, Any]:
