@@ -90,7 +90,7 @@ def test_many_people_on_many_machines() -> None:
 
 def test_the_page_about_many_people_follows_from_the_figures_that_it_names() -> None:
     page = (SCRIPT.parents[1] / "docs/past-one-machine.md").read_text("utf-8")
-    each, once = (float(found) for found in re.findall(r"\*\*([\d.]+) s a (?:person|machine)\*\*", page))
+    each, once = (float(found) for found in re.findall(r"\*\*([\d.]+) s per (?:person|machine)\*\*", page))
     parts = re.search(r"prepare ([\d.]+) s, train ([\d.]+) s, pick ([\d.]+) s", page)
     assert parts is not None
     assert sum(map(float, parts.groups())) == pytest.approx(each)

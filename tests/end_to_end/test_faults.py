@@ -86,6 +86,7 @@ def test_a_clock_that_jumps_an_hour_does_not_touch_times(
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_interrupt_and_the_second_one_does_so_at_once(kind: signal.Signals) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is passed over, by us as well
     try:
         with _terminating_like_interrupting():
             for _ in range(2):
@@ -93,6 +94,7 @@ def test_signals_interrupt_and_the_second_one_does_so_at_once(kind: signal.Signa
                     signal.raise_signal(kind)
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGHUP, hangup)
 
 
 def test_a_name_that_is_learned_anew_changes_pictures_at_once(
