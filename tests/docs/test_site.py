@@ -44,6 +44,11 @@ def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
         assert not re.search(r"(@import|url\()\s*['\"]?(https?:)?//", style.read_text("utf-8")), style
 
 
+def test_code_in_tables_can_be_copied(site: Path) -> None:
+    page = (site / "embedding-or-hypernetwork.html").read_text("utf-8")
+    assert "<code>[ana-1 | panda]</code>" in page
+
+
 def test_pictures_are_there_and_are_described(site: Path) -> None:
     for page in site.glob("*.html"):
         for picture in re.findall(r"<img[^>]*>", page.read_text("utf-8")):
