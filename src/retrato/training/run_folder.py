@@ -29,6 +29,7 @@ from retrato.settings import HypernetworkSettings, LearnSettings
 
 Kind = Literal["embeddings", "hypernetworks"]
 LOSS_LOGS = MappingProxyType({"embeddings": "textual_inversion_loss.csv", "hypernetworks": "hypernetwork_loss.csv"})
+LOCK = ".lock"
 COLUMNS = ("step", "epoch", "epoch_step", "loss", "learn_rate", "held_out_loss")
 
 
@@ -69,6 +70,11 @@ class RunFolder:
         """Gives the file of a candidate; `kind` tells an average from what was learned by the same step."""
         return self.path / self.kind / f"{self.name}-{step}{kind}.safetensors"
 
+    def require(self) -> None:
+        """Raises TrainingError where the folder was deleted since the run began: half a run is not to be made anew."""
+        if not (self.path / LOCK).exists():
+            raise TrainingError(f"{self.path} was deleted while the training was at work in it: start the training anew")
+
     def candidates(self) -> list[Path]:
         """Gives the files of all candidates that are there."""
         return sorted(self.path.glob(f"{self.kind}/*.safetensors"))
@@ -96,7 +102,7 @@ def choose_run_folder(
             raise TrainingError(f"no run of {name} under {root} can be resumed: start it without --resume")
         return max(found, key=lambda path: max(file.stat().st_mtime_ns for file in path.glob("checkpoints/*.json")))
     for earlier in root.glob("*/"):
-        if (earlier / name / ".lock").exists():  # one that was begun before midnight may still be at work
+        if (earlier / name / LOCK).exists():  # one that was begun before midnight may still be at work
             with locked(earlier / name):
                 pass
     day = root / (today or date.today()).isoformat()
@@ -151,7 +157,7 @@ def locked(folder: Path) -> Iterator[None]:
     The lock ends with the process, however that ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with locked_file(folder / ".lock") as other:
+    with locked_file(folder / LOCK) as other:
         if other:
             raise TrainingError(f"process {other} is training in {folder}: wait for its end, or take another name")
         for left_behind in folder.rglob(".*.tmp*"):  # by a process that was killed while writing

@@ -244,6 +244,7 @@ def _written(run: Run, state: State, evaluated: Evaluated | None) -> tuple[State
 
 def _save(run: Run, state: State) -> Path:
     """Writes what is learned and a checkpoint, in this order: what belongs to a checkpoint is always there."""
+    run.folder.require()
     file = write_artefact(run.artefact(state.parameters, state.step), run.folder.candidate(state.step))
     save_checkpoint(run.folder.checkpoints, state, run.facts)
     return file

@@ -407,6 +407,17 @@ def test_a_place_that_cannot_be_written_is_named(
         list(train(tiny_components, photos, quick, run_folder=tmp_path / "file" / "run"))
 
 
+def test_a_run_folder_that_is_deleted_ends_the_run_and_is_not_made_anew(
+    run_training: Start, quick: TrainSettings, tmp_path: Path
+) -> None:
+    events = run_training(quick.changed(save_every=1))
+    next(event for event in events if isinstance(event, Saved))
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(TrainingError, match=r"run was deleted while the training was at work"):
+        list(events)
+    assert not (tmp_path / "run").exists()
+
+
 def test_nothing_learned_at_all_is_said(
     run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
