@@ -84,7 +84,7 @@ MIXES = (
     Mix("Benny and a fox", "fox", "a portrait of {}, comic style"),
 )
 WHOLE = DemoPlan(
-    training=TrainSettings(name=NAME, steps=250, preview_every=50, overwrite=True),
+    training=TrainSettings(name=NAME, preview_every=50, overwrite=True),
     drawing=GenerateSettings(prompt="-", sampler="DPM++ 2M", schedule="Karras", steps=16, seed=7, count=2),
     subjects=SUBJECTS,
     mixes=MIXES,

@@ -253,25 +253,25 @@ _PICK = PickPlan(
 
 RECIPES = MappingProxyType(
     {
-        # Few, careful steps: as many photo passes as it takes for the held-out loss to settle.
+        # Few steps, all of full length: what ends well is picked, so nothing has to fade out.
         "retrato": Recipe(
             learning_rate=0.5,
             rate_is_relative=True,
-            warm_up=20,
-            final_rate=0.1,
+            warm_up=0,
+            final_rate=1.0,
             betas=(0.9, 0.99),
             weight_decay=0.0,
             norm_cap=6.0,
-            initial_noise=0.1,
+            initial_noise=0.0,
             start_words="",
             batch_size=4,
-            steps=400,
+            steps=250,
             evaluate_every=25,
-            save_every=50,
+            save_every=25,
             evaluation_pairs=32,
             timesteps="stratified",
             weighting="none",
-            average_over=50,
+            average_over=25,
             patience=6,
             least_gain=0.001,
             hold_out=True,
@@ -318,8 +318,12 @@ HYPERNETWORK_RECIPES = MappingProxyType(
             RECIPES["retrato"],
             learning_rate=5e-4,
             rate_is_relative=False,
+            warm_up=20,
+            final_rate=0.1,
             norm_cap=None,
-            initial_noise=0.0,
+            steps=400,
+            save_every=50,
+            average_over=50,
         ),
         "a1111": dataclasses.replace(RECIPES["a1111"], learning_rate=1e-5),
     }

@@ -276,6 +276,8 @@ def _reason_to_stop(run: Run, state: State) -> str | None:
             f"least {loss:.5f} at step {step}"
         )
     if state.step >= plan.steps:
+        if len(state.evaluations) > 1 and state.best_evaluation == state.evaluations[-1]:
+            return f"all {plan.steps} steps are done, and the loss was still falling: more steps may do better"
         return f"all {plan.steps} steps are done"
     return None
 

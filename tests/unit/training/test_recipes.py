@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -39,8 +40,9 @@ def test_settings_replace_the_recipes_choices() -> None:
     assert plan.latent_sampling == "random"
 
 
-def test_rate_of_the_retrato_recipe_warms_up_and_decays() -> None:
-    plan = resolve(settings(steps=100), RECIPES["retrato"], 20)
+def test_a_rate_warms_up_and_decays_where_the_recipe_says_so() -> None:
+    recipe = dataclasses.replace(RECIPES["retrato"], warm_up=20, final_rate=0.1)
+    plan = resolve(settings(steps=100), recipe, 20)
     rates = [plan.rate(step) for step in range(100)]
     assert rates[0] == pytest.approx(plan.rates[0][0] / plan.warm_up)
     assert max(rates) == rates[plan.warm_up - 1]

@@ -69,7 +69,9 @@ def test_tells_the_whole_story_in_order(run_training: Start, quick: TrainSetting
     assert isinstance(finished, Finished)
     assert (len(prepared.photos), len(prepared.held_out), prepared.steps, prepared.first_step) == (5, 1, 6, 0)
     assert (finished.steps_run, finished.samples, finished.vectors, finished.dim) == (6, 12, 3, 32)
-    assert finished.stop_reason == "all 6 steps are done"
+    losses = [event.loss for event in of_kind(events, Evaluated)]
+    still_falling = ", and the loss was still falling: more steps may do better" * (losses[-1] < min(losses[:-1]))
+    assert finished.stop_reason == "all 6 steps are done" + still_falling
     assert finished.run_folder == tmp_path / "run"
     assert sum(finished.times.values()) == pytest.approx(finished.seconds)
 

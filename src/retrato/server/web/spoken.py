@@ -91,6 +91,10 @@ SENTENCES: Sequence[tuple[str, str]] = (
         "Poucos rostos foram encontrados (em desenhos quase nunca há): ninguém conferiu quem está nas fotos.",
     ),
     # on a training
+    (
+        "all {} steps are done, and the loss was still falling: more steps may do better",
+        "todos os {} passos foram feitos e a perda ainda caía: mais passos podem dar um resultado melhor",
+    ),
     ("all {} steps are done", "todos os {} passos foram feitos"),
     (
         "the loss on the {} has settled: no gain of {} in {} evaluations, least {} at step {}",
