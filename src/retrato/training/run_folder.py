@@ -73,7 +73,7 @@ class RunFolder:
     def require(self) -> None:
         """Raises TrainingError where the folder was deleted since the run began: half a run is not to be made anew."""
         if not (self.path / LOCK).exists():
-            raise TrainingError(f"{self.path} was deleted while the training was at work in it: start the training anew")
+            raise TrainingError(f"{self.path} was deleted while the training was at work in it: start it anew")
 
     def candidates(self) -> list[Path]:
         """Gives the files of all candidates that are there."""
