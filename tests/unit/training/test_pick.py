@@ -58,7 +58,9 @@ def paint(candidate_colours: dict[str, tuple[int, int, int]]) -> Callable[..., l
 
     def draw(components: object, plan: object, cells: Sequence[int], subject: Subject) -> list[object]:
         embedding = next(iter(subject.embeddings.values()), None)
-        key = "class" if embedding is None else f"{embedding.step}{embedding.metadata.get('averaged_over', '')}"
+        key = "class" if embedding is None else str(embedding.step)
+        if embedding and "averaged_over" in embedding.metadata:
+            key = "average"
         return [Picture(Image.new("RGB", (8, 8), candidate_colours[key])) for _ in cells]
 
     return draw
@@ -82,7 +84,7 @@ def test_the_candidate_most_like_the_photos_is_picked(
     tmp_path: Path,
 ) -> None:
     settings = quick.changed(save_every=1, evaluate_every=2, learning_rate="0.001")
-    colours = {str(step): (200, 20, 20) for step in range(1, 7)} | {"650": (200, 20, 20), "class": (120, 120, 200)}
+    colours = {str(step): (200, 20, 20) for step in range(1, 7)} | {"average": (200, 20, 20), "class": (120, 120, 200)}
     # The photos' mean colours lie around one direction; the picture nearest to it is given to step 4.
     monkeypatch.setattr(pick, "draw_cells", paint({**colours, "4": (60, 200, 90)}))
 

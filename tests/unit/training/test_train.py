@@ -595,14 +595,3 @@ def test_buckets_keep_each_photos_shape_and_resume_bit_for_bit(
     assert final_state(tmp_path / "parts") == final_state(tmp_path / "whole")
     with pytest.raises(SettingsError, match="buckets were given together with width or height"):
         settings.changed(width=64)
-
-
-def test_a_run_folder_that_vanishes_on_the_way_is_made_anew(
-    run_training: Start, quick: TrainSettings, tmp_path: Path
-) -> None:
-    events = run_training(quick)
-    next(event for event in events if isinstance(event, Saved))
-    shutil.rmtree(tmp_path / "run")
-    finished = list(events)[-1]
-    assert isinstance(finished, Finished)
-    assert read_embedding(finished.file).step == finished.picked_step
