@@ -128,6 +128,7 @@ def measure(bench: Bench, reader: Reader, number: int, seed: int, options: argpa
                 "identity": round(identity, 4), "obedience": round(obedience, 4),
                 "score": round(harmonic_mean(identity, obedience), 4),
                 "preview": round(_preview(bench, number, subject), 4),
+                "rounds_of_the_pick": [{name: round(each[name], 4) for name in each} for each in candidate.rounds],
             })  # fmt: skip
     return {
         "person": number, "seed": seed, "recipe": options.recipe, "vectors": options.vectors, "cells": bench.cells,
