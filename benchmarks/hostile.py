@@ -101,7 +101,7 @@ ROWS = (
     _row(
         "places that cannot be written, folders that vanish",
         f"{TRAIN}a_place_that_cannot*",
-        f"{TRAIN}a_run_folder_that_vanishes*",
+        f"{TRAIN}a_run_folder_that_is_deleted*",
         "end_to_end/test_faults.py::test_a_disk_that_fails*",
         "end_to_end/test_faults.py::test_photos_that_are_deleted*",
         "unit/photos/test_prepare.py::test_a_folder_that_changes*",
