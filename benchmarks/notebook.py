@@ -49,7 +49,7 @@ def run(notebook: nbformat.NotebookNode) -> Run:
             kernel_name="python3",
             resources={"metadata": {"path": folder}},
             on_cell_execute=begin,
-            on_cell_complete=end,
+            on_cell_executed=end,  # on_cell_complete comes when a cell was sent, not when it ended
         )
         client.execute()
     return Run(time.perf_counter() - started, _children() - before, tuple(cells))
