@@ -49,7 +49,7 @@ from retrato.training.learnable import Artefact, find_artefact, is_same, read_ar
 from retrato.training.people import people_in
 from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
 from retrato.training.report import try_to_write_report
-from retrato.training.run_folder import RunFolder, has_run, kind_of, seen_photos
+from retrato.training.run_folder import LOCK, RunFolder, has_run, kind_of, seen_photos
 from retrato.training.tracking import require_tracker, tracking
 from retrato.training.train import lesson
 from retrato.training.verdict import ScoredPicture, Verdict, judge_artefact
@@ -425,7 +425,7 @@ class Studio:
         if resume and not any(folder.glob("checkpoints/*.json")):
             raise SettingsError(f"{folder} holds no run that can be resumed: start it without --resume")
         # A run clears away temporary files of its own, so it gets a folder where there are no others'.
-        if not resume and folder.is_dir() and any(path.name != ".lock" for path in folder.iterdir()):
+        if not resume and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
             raise SettingsError(
                 f"{folder} is not empty: name a new folder, or add --resume to go on with the run in it"
             )
