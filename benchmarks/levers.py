@@ -7,12 +7,13 @@ python -m benchmarks.levers --out levers.jsonl --table --against recipe=a1111
 Each lever is a list of recipe fields (and of the few settings in SETTINGS), `base` changes nothing, `recipe=a1111`
 starts from that recipe, and all of them see the same people, photos, seeds and number of photo passes (`--samples`).
 Trainings run to their end and the last step counts, unless the lever asks for `patience` (then the least loss) or for
-`average_over` (then the average); nothing is picked. Left out of the recipe, and added to a1111's, each lever is
+`average_over` (then the average); nothing is picked. Left out of the recipe, or put in
+where it has none, and added to a1111's, each lever is
 
     relative rate         rate_is_relative=False,learning_rate=0.005   rate_is_relative=True,learning_rate=0.5
     limit of the norm     norm_cap=None                                norm_cap=6.0
-    warm-up and decay     warm_up=0,final_rate=1.0                     warm_up=20,final_rate=0.1
-    noise on the start    initial_noise=0.0                            initial_noise=0.1
+    warm-up and decay     warm_up=20,final_rate=0.1 (it has none)      warm_up=20,final_rate=0.1
+    noise on the start    initial_noise=0.1 (it has none)              initial_noise=0.1
     batch                 batch_size=1                                 batch_size=4
     stratified timesteps  timesteps=uniform                            timesteps=stratified,batch_size=4
     captions              caption=none                                 (a1111's has them: caption=none)
