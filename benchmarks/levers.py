@@ -13,7 +13,6 @@ where it has none, and added to a1111's, each lever is
     relative rate         rate_is_relative=False,learning_rate=0.005   rate_is_relative=True,learning_rate=0.5
     limit of the norm     norm_cap=None                                norm_cap=6.0
     warm-up and decay     warm_up=20,final_rate=0.1 (it has none)      warm_up=20,final_rate=0.1
-    noise on the start    initial_noise=0.1 (it has none)              initial_noise=0.1
     batch                 batch_size=1                                 batch_size=4
     stratified timesteps  timesteps=uniform                            timesteps=stratified,batch_size=4
     captions              caption=none                                 (a1111's has them: caption=none)

@@ -162,12 +162,7 @@ def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> L
     name, norms = settings.name, vocabulary_norms(components)
 
     def start(words: str) -> Parameters:
-        found = []
-        first = initial_vectors(components, words, settings.vectors_per_token)
-        for encoder, (vectors, norm) in enumerate(zip(first, norms, strict=True)):
-            noise = torch.randn(vectors.shape, generator=generator(plan.seed, "start", encoder))
-            found.append(vectors + noise * (plan.initial_noise * norm / vectors.shape[1] ** 0.5))
-        return tuple(found)
+        return initial_vectors(components, words, settings.vectors_per_token)
 
     @contextlib.contextmanager
     def entered(vectors: Parameters, step: int | None) -> Iterator[Encode]:

@@ -58,7 +58,6 @@ class Choices:
     betas               AdamW's two decay rates
     weight_decay        AdamW's decoupled decay per unit of rate
     norm_cap            longest a vector may become, in mean norms of the vocabulary; None for no limit
-    initial_noise       length of the noise added to each start vector, in mean norms of the vocabulary
     start_words         what else the vectors may start from, separated by `|`: of these and the initializer text, the
                         one of least evaluation loss is taken; nothing for the initializer text alone
     batch_size, steps   photos per step, most steps
@@ -87,7 +86,6 @@ class Choices:
     betas: tuple[float, float]
     weight_decay: float
     norm_cap: float | None
-    initial_noise: float
     start_words: str
     batch_size: int
     steps: int
@@ -262,7 +260,6 @@ RECIPES = MappingProxyType(
             betas=(0.9, 0.99),
             weight_decay=0.0,
             norm_cap=6.0,
-            initial_noise=0.0,
             start_words="",
             batch_size=4,
             steps=250,
@@ -292,7 +289,6 @@ RECIPES = MappingProxyType(
             betas=(0.9, 0.999),
             weight_decay=0.0,
             norm_cap=None,
-            initial_noise=0.0,
             start_words="",
             batch_size=1,
             steps=30_000,

@@ -21,8 +21,6 @@ from retrato.training.randomness import generator
 from retrato.training.recipes import Plan
 
 MIN_SNR_GAMMA = 5.0
-# Into how many equally likely parts stratified timesteps divide the range, over as many steps as that takes.
-STRATA = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +171,11 @@ def draw_timesteps(
 ) -> Tensor:
     """Gives `count` timesteps in 0 .. timesteps - 1: stratified, one from each of `count` equally likely parts.
 
-    Steps of fewer than STRATA examples share: of as many as fill STRATA, each takes another piece of every part, in an
-    order of its own, so that small batches see the whole range as evenly as large ones.
     All are equally likely, or those in each of `len(density)` equal parts of the range as likely as `density` says.
     """
     position = torch.rand(count, generator=generator(seed, "timesteps", step), dtype=torch.float64)
     if is_stratified:
-        steps = max(1, STRATA // count)
-        order = torch.rand(count, steps, generator=generator(seed, "strata", step // steps)).argsort(dim=1)
-        position = (torch.arange(count) + (order[:, step % steps] + position) / steps) / count
+        position = (torch.arange(count) + position) / count
     if density:
         position = _quantile(position, density)
     return (position * timesteps).long().clamp(max=timesteps - 1)

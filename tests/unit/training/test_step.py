@@ -68,20 +68,6 @@ def test_stratified_timesteps_come_one_from_each_part() -> None:
     assert 0 <= int(uniform.min()) <= int(uniform.max()) < 8
 
 
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_small_batches_share_the_strata(count: int) -> None:
-    """As many steps as together draw eight timesteps draw one from each eighth, whatever the batch, in a new order."""
-    together = 8 // count
-    rounds = [
-        torch.cat([draw_timesteps(count, 1000, True, 0, step) for step in range(first, first + together)]) // 125
-        for first in range(0, 20 * together, together)
-    ]
-    assert all(sorted(parts.tolist()) == list(range(8)) for parts in rounds)
-    assert len({tuple(parts.tolist()) for parts in rounds}) > 5
-    alone = torch.cat([draw_timesteps(1, 1000, True, 1, step) for step in range(2000)]).float()
-    assert abs(float(alone.mean()) - 499.5) < 5
-
-
 def test_timesteps_follow_a_density_and_stay_stratified() -> None:
     even = [draw_timesteps(8, 1000, True, 0, step) for step in range(20)]
     assert all(torch.equal(draw_timesteps(8, 1000, True, 0, step, (2,) * 4), even[step]) for step in range(20))

@@ -85,7 +85,7 @@ def test_words_race_for_the_start_by_their_loss(
     losses: tuple[float, ...],
     words: str,
 ) -> None:
-    recipe = dataclasses.replace(RECIPES["retrato"], start_words="cat | hat", initial_noise=0.0)
+    recipe = dataclasses.replace(RECIPES["retrato"], start_words="cat | hat")
     monkeypatch.setattr("retrato.training.prepare.RECIPES", {"retrato": recipe})
     said = iter([*losses, *[0.2] * 100])
     monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(said))
