@@ -7,6 +7,7 @@ ceiling, renders of the same captions. Needs the recipe's packages (renders) and
 """
 
 import argparse
+import dataclasses
 import datetime
 import json
 import math
@@ -26,9 +27,12 @@ from mini.labels import HEADS, UNSEEN, labels
 from mini.people import STYLES, Identity, Scene, held_out_identities, random_scene
 from mini.renders import draw
 from mini.train_autoencoder import psnr
+from mini.train_captioner import scene_accuracy
 from mini.train_judge import load_judge
+from mini.train_scorer import told_apart
 from retrato.generation import generate
 from retrato.model import load_components, load_scorer
+from retrato.model.caption import load_captioner
 from retrato.model.score import Scorer
 from retrato.settings import GenerateSettings
 
@@ -74,12 +78,16 @@ def read(
     """Share of pictures on which the judge reads what was asked, per head."""
     right: dict[str, list[bool]] = {head: [] for head in HEADS}
     for picture, (person, scene, _) in zip(pictures, found, strict=True):
-        facts = {field: {k: getattr(v, k) for k in v.__slots__} for field, v in (("person", person), ("scene", scene))}
-        wanted = labels(facts)
+        wanted = labels(facts_of(person, scene))
         for head, logits in judge(as_pixels([picture])).items():
             if wanted[head] != UNSEEN:
                 right[head].append(int(logits.argmax()) == wanted[head])
     return {head: round(float(np.mean(answers)), 3) for head, answers in right.items()}
+
+
+def facts_of(person: Identity, scene: Scene) -> dict:
+    """What is known of a picture, as the data set says it."""
+    return {"person": dataclasses.asdict(person), "scene": dataclasses.asdict(scene)}
 
 
 def as_pixels(pictures: list[Image.Image]) -> torch.Tensor:
@@ -156,12 +164,15 @@ def main() -> None:
     found = cases(options.count)
     renders = [draw(person, scene) for person, scene, _ in found]
     pictures = artists.draw([words for *_, words in found])
+    facts = [facts_of(person, scene) for person, scene, _ in found]
     names = list(emoji.SUBJECTS[:50])
     emoji_pictures = artists.draw([f"a {emoji.spoken(name)}, light blue background, 3d emoji style" for name in names])
     result = {
         "captions": options.count,
         "judge on drawings": read(judge, pictures, found),
         "judge on renders": read(judge, renders, found),
+        "captioner on renders": scene_accuracy(load_captioner(options.model, device="cpu"), renders, facts),
+        "scorer on renders": told_apart(scorer.text_image.model, scorer.tokenizer, as_pixels(renders), facts),
         "autoencoder PSNR": round(psnr(vae, np.stack([np.asarray(picture) for picture in renders])), 2),
         "emoji top-1 of 50": round(emoji_found(scorer, emoji_pictures, names), 3),
         "emoji top-1 of 50 on originals": round(emoji_found(scorer, [_original(name) for name in names], names), 3),

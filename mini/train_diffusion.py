@@ -25,14 +25,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from mini.labels import HEADS, MORE_HEADS, UNSEEN, all_labels
+from mini.labels import all_labels
 from mini.people import Scene
+from mini.readers import Readers, wanted_of
 from mini.renders import head_place
 from mini.tokens import LENGTH
 from mini.train_autoencoder import VALIDATION
@@ -79,25 +79,14 @@ def noise_schedule() -> DDPMScheduler:
     )  # fmt: skip
 
 
-class Readers(nn.Module):
-    """Reads the labels off the output of the U-Net's middle block, [B, C, h, w] -> logits per head."""
+class MiddleReaders(Readers):
+    """Reads the labels off the output of the U-Net's middle block, as it was at the last step."""
 
     def __init__(self, unet: UNet2DConditionModel) -> None:
-        super().__init__()
         side = unet.config.sample_size // 2 ** (len(unet.config.block_out_channels) - 1)
-        features = unet.config.block_out_channels[-1] * side**2
-        heads = HEADS | MORE_HEADS
-        self.heads = nn.ModuleDict({head: nn.Linear(features, len(classes)) for head, classes in heads.items()})
+        super().__init__(unet.config.block_out_channels[-1] * side**2)
         self.middle = torch.empty(0)
         unet.mid_block.register_forward_hook(lambda _module, _given, output: setattr(self, "middle", output))
-
-    def loss(self, wanted: dict[str, Tensor]) -> Tensor:
-        """Mean cross-entropy over the heads that have something to read in this batch."""
-        features = self.middle.float().flatten(1)
-        return torch.stack([
-            F.cross_entropy(layer(features), wanted[head], ignore_index=UNSEEN)
-            for head, layer in self.heads.items() if (wanted[head] != UNSEEN).any()
-        ]).mean()  # fmt: skip
 
 
 def place_weights(facts: list[dict], side: int, head: float = 3.0, mouth: float = 9.0, eyes: float = 6.0) -> Tensor:
@@ -121,7 +110,7 @@ def train(
     weights: FlatWeights,
     unet: UNet2DConditionModel,
     text: CLIPTextModel,
-    readers: Readers,
+    readers: MiddleReaders,
     options: argparse.Namespace,
 ) -> None:
     """One process: latents, captions, noise, loss, step; rank 0 saves and reports."""
@@ -137,7 +126,7 @@ def train(
     facts = [json.loads(line) for line in (options.work / "examples.jsonl").open()]
     pool = torch.tensor([i for i, fact in enumerate(facts[:-VALIDATION]) for _ in range(1 + ("emoji" in fact))])
     shown = [all_labels(fact) for fact in facts]
-    classes = {head: torch.tensor([labels[head] for labels in shown]) for head in readers.heads}
+    classes = wanted_of(shown)
     places = place_weights(facts, latents.shape[-1])
     end = text.config.eos_token_id
     nothing = torch.full((LENGTH,), end)
@@ -166,7 +155,8 @@ def train(
         squared = (predicted - (signal * noise - sigma * z)).square().mean(1)
         each = squared.mean((1, 2))
         drawn = ((squared * places[chosen].to(device)).mean((1, 2)) * weight[t]).mean()
-        read = readers.loss({head: labels[chosen].to(device) for head, labels in classes.items()})
+        wanted = {head: labels[chosen].to(device) for head, labels in classes.items()}
+        read = readers.loss(readers.middle.flatten(1), wanted)
         (drawn + options.reading * read).backward()
         rate = rate_at(weights.steps, options.steps, options.rate, warm_up=150)
         weights.step(rate, keep=options.average)
@@ -217,7 +207,7 @@ def main() -> None:
         shape_file.write_text(json.dumps(shape))
         unet, text = read_shape(shape_file)
     unet.to(options.device), text.to(options.device)
-    readers = Readers(unet).to(options.device)
+    readers = MiddleReaders(unet).to(options.device)
     parts = [*unet.parameters(), *text.parameters(), *readers.parameters()]
     weights = FlatWeights(parts, 2 if options.device == "cpu" else 1, options.device)
     if (options.work / f"{options.state}.pt").exists():
