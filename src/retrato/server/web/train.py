@@ -75,6 +75,8 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
         yield _shown(site, job, Watched(job.id))
 
     def watch(watched: Watched, request: gr.Request) -> list[object]:
+        if not watched.job:  # Gradio forgets it when the page was away for an hour
+            return arrive(request)
         return _shown(site, _find(site, watched.job, owner_of(request)), watched)
 
     def wish(kind: str) -> Any:
@@ -82,7 +84,7 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
             try:
                 getattr(queue, kind)(watched.job, owner=owner_of(request))
             except RetratoError as error:  # it ended just before
-                return [*watch(watched, request)[:-1], problem("train-stage", str(error))]
+                return [*watch(watched, request)[:-1], problem("train-stage", spoken(site, str(error)))]
             return watch(watched, request)
 
         return do
@@ -95,7 +97,7 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
     start.click(submit, [sets, what, *(controls[name] for name in NAMES)], shown, **private)
     for button, kind in ((pause, "pause"), (stop, "cancel"), (resume, "resume")):
         button.click(wish(kind), [watched], shown, **private)
-    timer.tick(watch, [watched], shown, **private)
+    timer.tick(watch, [watched], shown, queue=False, **private)
     stage.change(lambda: names_of(site), None, [names], **private)
     vectors = controls["vectors_per_token"]
     what.change(lambda kind: gr.update(visible=kind == "embedding"), [what], [vectors], **private)
@@ -135,7 +137,7 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
 
 def _state(site: Site, job: Job, seen: Watched) -> Html:
     if job.state == "failed":
-        return tag("p", job.error or "", class_="problem", role="alert")
+        return tag("p", spoken(site, job.error or ""), class_="problem", role="alert")
     if job.state == "running" and not seen.steps:
         return bar(0, site("train.prepares"))
     if job.state == "running":
