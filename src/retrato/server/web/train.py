@@ -93,7 +93,12 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
         jobs = [job for job in queue.jobs(owner=owner_of(request)) if job.kind == "train"]
         return _shown(site, jobs[0] if jobs else None, Watched(jobs[0].id if jobs else ""))
 
+    def called(photos: str | None, name: str, request: gr.Request) -> object:
+        is_own = name and name not in site.service.photo_sets(owner=owner_of(request))
+        return gr.skip() if is_own or not photos else photos
+
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
+    sets.change(called, [sets, controls["name"]], [controls["name"]], **private)
     start.click(submit, [sets, what, *(controls[name] for name in NAMES)], shown, **private)
     for button, kind in ((pause, "pause"), (stop, "cancel"), (resume, "resume")):
         button.click(wish(kind), [watched], shown, **private)
