@@ -305,6 +305,8 @@
     const opened = document.querySelector(".opened:not(.is-seen)"), frame = opened?.querySelector(".frame");
     if (frame) framed(frame);
     if (opened?.getClientRects().length) { opened.classList.add("is-seen"); opened.scrollIntoView({ block: "nearest" }); }
+    const picked = document.querySelector(".strip .picked:not(.is-seen)"), strip = picked?.parentElement;
+    if (picked?.getClientRects().length) { picked.classList.add("is-seen"); strip.scrollLeft = picked.offsetLeft - strip.offsetLeft - 16; }
     document.querySelectorAll(".problem-there").forEach((each) => {
       if (!document.getElementById(each.dataset.from)?.isConnected) each.remove();
     });

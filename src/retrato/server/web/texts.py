@@ -259,6 +259,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Stopped: what was learned up to step {step} is in the library.",
         "Parado: o que foi aprendido até o passo {step} está na biblioteca.",
     ),
+    "train.next": (
+        "To draw this person, write {name} in a prompt under Draw.",
+        "Para desenhar esta pessoa, escreva {name} num prompt em Desenhar.",
+    ),
     "train.checkpoints": ("Checkpoints", "Checkpoints"),
     "train.previews": ("Previews", "Prévias"),
     "train.steps": ("step", "passo"),

@@ -121,14 +121,17 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
                 "p",
                 tag("strong", site("train.kept", step=seen.picked)),
                 " ",
-                spoken(site, seen.reason),
+                _capital(spoken(site, seen.reason)),
                 class_="reason",
             )
         )
     elif seen.kept is not None:
         parts.append(tag("p", site("train.stopped", step=seen.kept), class_="reason"))
+    if job.state == "done" and "vectors_per_token" in job.settings:
+        parts.append(tag("p", site("train.next", name=job.settings["name"])))
     if seen.checkpoints:
-        strip = [_checkpoint(site, job, each, seen) for each in seen.checkpoints]
+        compared = [each for each in seen.checkpoints if each.scores] or seen.checkpoints
+        strip = [_checkpoint(site, job, each, seen) for each in compared]
         parts += [tag("h3", site("train.checkpoints")), tag("div", *strip, class_="strip", tabindex="0")]
     if seen.loss or seen.held_out_loss:
         parts.append(tag("div", *_curves(site, seen), class_="curves"))
@@ -154,6 +157,10 @@ def _state(site: Site, job: Job, seen: Watched) -> Html:
     if job.state == "done":
         return tag("p", site("train.done", reason=spoken(site, seen.stop_reason)), class_="quiet", role="status")
     return bar(job.progress, site(f"state.{job.state}"))
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def duration(seconds: float) -> str:
