@@ -5,7 +5,8 @@ python -m benchmarks.page --visits 1    a first impression
 
 For each server: seconds until the page is first painted and until one can draw; and, while a drawing runs, until its
 progress is seen in a second tab, after the page was loaded anew, and until it moves: by itself, and after the
-connection was away. A table, then one line of JSON; ends with 1 where a drawing was ordered twice.
+connection was away, over which what was written has to stay. A table, then one line of JSON; ends with 1 where it did
+not, or where a drawing was ordered twice.
 """
 
 import argparse
@@ -47,9 +48,11 @@ def visit(browser: Browser, home: Path, model: str) -> dict[str, float]:
         took["second tab"] = _until(other, lambda: other.goto(url), f"{STATE} progress")
         took["loaded anew"] = _until(page, page.reload, f"{STATE} progress")
         took["moves by itself"] = _until(other, lambda: None, STATE, moves=True)
+        other.fill("#draw-prompt textarea", "a portrait in the rain")
         context.set_offline(True)
         other.wait_for_timeout(3000)
         took["connection back"] = _until(other, lambda: context.set_offline(False), f"{STATE} progress", moves=True)
+        took["written kept"] = other.input_value("#draw-prompt textarea") == "a portrait in the rain"
         took["ordered"] = len(call(f"{url}api/v1/jobs"))
         return took
     finally:
@@ -88,7 +91,7 @@ def main() -> None:
     for name, values in figures.items():
         print(f"{name:20} {statistics.median(values):8.2f}   {values}")
     print(json.dumps({**circumstances(), **figures}))
-    raise SystemExit(0 if set(figures["ordered"]) == {1} else 1)
+    raise SystemExit(0 if set(figures["ordered"] + figures["written kept"]) == {1} else 1)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
-"""Makes the pictures of the README from a finished demo: photos beside every style, and why a checkpoint was kept.
+"""Makes the pictures of the README from a finished demo and of the studio from one in which benny was learned.
 
-python docs/pictures.py demo          writes docs/images/benny-styles.png
-python docs/pictures.py demo report   also docs/images/report.png, with Playwright and Debian's Chromium
+python docs/pictures.py demo          writes docs/images/benny-styles.png: photos beside every style
+python docs/pictures.py demo report   also docs/images/report.png: why a checkpoint was kept
+python docs/pictures.py http://127.0.0.1:7860/    writes docs/images/studio-*.jpg
+
+The last two take Playwright and Debian's Chromium.
 """
 
 import sys
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -20,6 +25,8 @@ STYLES = {
 SIDE, GAP, LINE = 208, 12, 28
 PAPER, INK = "#1d1914", "#f3ece0"
 VIEW = {"width": 900, "height": 900}
+PROMPT, WORDS = "a portrait of benny, smiling, yellow background, comic style", "benny surprised"
+SHEET = (("x", "Prompt S/R", "smiling, surprised, sad"), ("y", "Seed", "7, 8"))
 
 
 def styles(demo: Path, seed: str) -> Image.Image:
@@ -62,8 +69,56 @@ def report(demo: Path, out: Path) -> None:
     Image.open(out).convert("RGB").quantize(256).save(out, optimize=True)
 
 
+def studio(url: str) -> None:
+    """Writes pictures of the tabs where benny was learned, is drawn on a sheet, and is found in the gallery."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 860}, locale="en-US")
+        page.set_default_timeout(300_000)
+        page.goto(url)
+        page.click('#tabs [data-tab-id="train"]')
+        page.wait_for_selector("#train-stage .picked img")
+        shot(page, "train")
+        page.click('#tabs [data-tab-id="draw"]')
+        page.fill("#draw-prompt textarea", PROMPT)
+        page.fill("#draw-seed input", "7")
+        page.click("text=Comparison sheet")
+        for side, axis, values in SHEET:
+            page.click(f"#draw-{side} input")
+            page.click(f'[role=option] >> text="{axis}"')
+            page.fill(f"#draw-{side}_values :is(textarea, input)", values)
+        page.click("text=Comparison sheet")
+        page.click("#draw-start")
+        page.wait_for_selector("#draw-stage .compared img")
+        page.wait_for_selector("#draw-stage .state >> text=kept in the gallery")
+        page.evaluate("scrollTo(0, 0)")
+        shot(page, "draw")
+        page.click('#tabs [data-tab-id="gallery"]')
+        page.fill("#gallery-words :is(input, textarea)", WORDS)
+        page.wait_for_timeout(2000)
+        page.locator("#gallery-pictures button.picture").first.click()
+        page.wait_for_selector(".opened img")
+        page.evaluate("scrollTo(0, 0)")
+        shot(page, "gallery")
+        browser.close()
+
+
+def shot(page: Any, name: str) -> None:
+    """Writes what is to be seen of the page."""
+    page.mouse.move(0, 0)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1000)
+    picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    picture.save(FOLDER / f"studio-{name}.jpg", quality=84, optimize=True, progressive=True)
+
+
 def main() -> None:
-    """Reads the demo folder named on the command line."""
+    """Reads the demo folder, or the address of a studio, named on the command line."""
+    if sys.argv[1].startswith("http"):
+        studio(sys.argv[1])
+        return
     demo = Path(sys.argv[1])
     styles(demo, seed="7").save(FOLDER / "benny-styles.png", optimize=True)
     if "report" in sys.argv[2:]:

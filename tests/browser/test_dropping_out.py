@@ -4,11 +4,12 @@ import json
 import re
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import WAIT, Studio
+from tests.browser.conftest import WAIT, Studio, tab
 
 STATE = "#draw-stage .state"
 RUNNING = re.compile(r"Image \d+ of \d+, step")
@@ -31,14 +32,18 @@ def test_a_drawing_is_seen_again_after_everything_and_drawn_once(studio: Studio,
     first.click("#draw-start")
     expect(first.locator(STATE)).to_have_text(RUNNING)
     second = context.new_page()
+    first.fill("#draw-prompt textarea", "a green hat")
+    first.fill("#draw-width textarea", "64")
     for page, act in (
         (second, lambda: second.goto(studio.url)),
         (first, first.reload),
-        (second, lambda: drop(second)),
+        (first, lambda: drop(first)),
     ):
         act()
         expect(page.locator(STATE)).to_have_text(RUNNING)  # how fast is a matter for benchmarks.page
         moves(page)
+    expect(first.locator("#draw-prompt textarea")).to_have_value("a green hat")
+    expect(first.locator("#draw-width textarea")).to_have_value("64")
     assert [job["state"] for job in jobs(studio)] == ["running"]
     second.click("#draw-stop")
     for page in (first, second):
@@ -48,10 +53,11 @@ def test_a_drawing_is_seen_again_after_everything_and_drawn_once(studio: Studio,
 
 
 def drop(page: Page) -> None:
-    """Loses the connection for longer than the page waits between two questions, and finds it again."""
+    """Loses the connection until the page says so, and finds it again."""
     page.context.set_offline(True)
-    page.wait_for_timeout(2000)
+    expect(page.locator(".lost")).to_contain_text("connection is lost")
     page.context.set_offline(False)
+    expect(page.locator(".lost")).to_have_count(0)
 
 
 def moves(page: Page) -> None:
@@ -64,3 +70,35 @@ def jobs(studio: Studio) -> list[dict[str, object]]:
     with urllib.request.urlopen(f"{studio.url}/api/v1/jobs", timeout=60) as answer:
         found: list[dict[str, object]] = json.loads(answer.read())
     return found
+
+
+def test_another_servers_page_keeps_what_was_written(
+    make_studio: Callable[[Path], Studio], tmp_path: Path, browser: Browser
+) -> None:
+    studio = make_studio(tmp_path)
+    context = browser.new_context(locale="en-US")
+    context.set_default_timeout(WAIT)
+    page = context.new_page()
+    page.goto(studio.url)
+    page.fill("#draw-prompt textarea", "a red hat")
+    page.fill("#draw-steps input[type=number]", "150")
+    page.fill("#draw-count input", "100")
+    page.click("#draw-start")
+    expect(page.locator(STATE)).to_have_text(RUNNING)
+    page.fill("#draw-prompt textarea", "a green hat")
+    tab(page, "train")
+    studio.kill()
+    expect(page.locator(".lost")).to_be_visible()
+    studio.start()
+    assert studio.url
+    expect(page.locator(".lost")).to_have_count(0)
+    expect(page.locator("#train-name")).to_be_visible()  # the tab that was open
+    tab(page, "draw")
+    expect(page.locator("#draw-prompt textarea")).to_have_value("a green hat")
+    page.click("#draw-stop")
+    expect(page.locator("#draw-stop")).to_be_disabled()
+    page.fill("#draw-count input", "1")
+    page.fill("#draw-steps input[type=number]", "2")
+    page.click("#draw-start")
+    expect(page.locator("#draw-stage .said")).to_have_text("a green hat")
+    context.close()

@@ -58,9 +58,12 @@ def drop_and_check(page: Page) -> None:
 
 def begin_to_learn(page: Page) -> None:
     expect(page.locator("#train-photos input")).to_have_value("benny")
+    name = page.locator("#train-name :is(input, textarea)")
+    expect(name).to_have_value("benny")  # as the photos are called
+    name.fill("")
     page.click("#train-start")
     expect(page.locator("#train-name .problem")).to_contain_text("name is empty")
-    page.fill("#train-name :is(input, textarea)", "benny")
+    name.fill("benny")
     page.locator("#train-start").locator("xpath=ancestor::*[contains(@class,'column')][1]").get_by_text(
         "More options"
     ).click()

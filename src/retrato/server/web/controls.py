@@ -8,7 +8,8 @@ import gradio as gr
 
 from retrato.errors import SettingsError
 from retrato.home import within
-from retrato.server.web.site import Site, problem
+from retrato.server.web.site import Site, label, problem
+from retrato.server.web.spoken import spoken
 from retrato.server.web.texts import CHOICES, FIELDS, IN_TRAINING
 from retrato.settings import LearnSettings, Settings
 from retrato.training.report.markup import Html
@@ -58,11 +59,6 @@ def _choices(site: Site, values: Iterable[str | tuple[str, str]]) -> list[str | 
     return [(CHOICES[each], each) if isinstance(each, str) and each in CHOICES else each for each in values]
 
 
-def label(site: Site, name: str) -> str:
-    """Gives what a field is called on the page."""
-    return FIELDS[name][0] if site.language == "en" else FIELDS[name][1]
-
-
 def describe(site: Site, kind: type[Settings], name: str) -> str:
     """Gives a field's description: the settings' own in English, the table's in other languages."""
     if site.language == "en":
@@ -86,8 +82,8 @@ def problem_of(
 
     `places` says which control stands for a word that is no control's name.
     """
-    sentence = within(site.service.home, str(error))
-    first = sentence.split(" ", 1)[0]
+    first = str(error).split(" ", 1)[0]
+    sentence = spoken(site, within(site.service.home, str(error)))
     if isinstance(error, FieldError):
         return problem(f"{prefix}-{error.field}", sentence)
     return problem(f"{prefix}-{places.get(first, first if first in FIELDS else otherwise)}", sentence)

@@ -11,12 +11,13 @@ from retrato.errors import RetratoError
 from retrato.generation.upscale import IMAGE_UPSCALERS, LATENT_UPSCALERS
 from retrato.jobs import Job, order_drawing, order_grid
 from retrato.sampling import SAMPLERS, SCHEDULES
-from retrato.server.web.controls import control, label, problem_of, settings_of
+from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.easel import NAMES as BEGINNING
 from retrato.server.web.easel import WORDS, beginnings, easel
 from retrato.server.web.sheet import NAMES as SHEET
 from retrato.server.web.sheet import axes_of, sheet_fields
-from retrato.server.web.site import Site, bar, empty, owner_of
+from retrato.server.web.site import Site, bar, empty, label, owner_of
+from retrato.server.web.spoken import spoken
 from retrato.server.web.styles import NAMES as STYLES
 from retrato.server.web.styles import ON_A_SHEET, arriving, style_fields
 from retrato.settings import GenerateSettings
@@ -98,8 +99,8 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
         return _shown(site, ordered)
 
     def watch(job: str, request: gr.Request) -> list[object]:
-        found = _find(site, job, owner_of(request))
-        return _shown(site, found)
+        owner = owner_of(request)
+        return _shown(site, _find(site, job, owner) if job else _newest(site, owner))
 
     def cancel(job: str, request: gr.Request) -> list[object]:
         owner = owner_of(request)
@@ -111,14 +112,13 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
     def arrive(request: gr.Request) -> list[object]:
         site.service.warm_up()
         owner = owner_of(request)
-        drawings = [each for each in site.service.queue.jobs(owner=owner) if each.kind in ("draw", "grid")]
         networks = gr.update(choices=["", *site.service.studio.hypernetworks.names])
-        return [*_shown(site, drawings[0] if drawings else None), names_of(site), networks, *arriving(site)]
+        return [*_shown(site, _newest(site, owner)), names_of(site), networks, *arriving(site)]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     start.click(submit, fields, shown, **private)
     stop.click(cancel, [job], shown, **private)
-    timer.tick(watch, [job], shown, **private)
+    timer.tick(watch, [job], shown, queue=False, **private)
     controls["mode"].change(lambda mode: gr.update(visible=mode == WORDS), [controls["mode"]], [finer], **private)
     listed = [controls[name] for name in ("hypernetwork", "styles", "lists")]
     page.load(arrive, None, [*shown, names, *listed], **private)
@@ -174,7 +174,7 @@ def _state(site: Site, job: Job) -> list[Html]:
         ahead = [each.id for each in site.service.queue.jobs(states=("running", "queued"))].index(job.id)
         return [bar(0, site("draw.queued", ahead=ahead))]
     if job.state == "failed":
-        return [tag("p", job.error or "", class_="problem", role="alert")]
+        return [tag("p", spoken(site, job.error or ""), class_="problem", role="alert")]
     if job.state == "done":
         seconds = float((job.result or {}).get("seconds", 0))
         return [tag("p", site("draw.done", seconds=f"{seconds:.1f}"), class_="quiet", role="status")]
@@ -210,6 +210,10 @@ def _find(site: Site, job: str, owner: str) -> Job | None:
         return site.service.queue.get(job, owner=owner)
     except RetratoError:
         return None
+
+
+def _newest(site: Site, owner: str) -> Job | None:
+    return next((job for job in site.service.queue.jobs(owner=owner) if job.kind in ("draw", "grid")), None)
 
 
 def names_of(site: Site) -> Html:

@@ -96,7 +96,7 @@ def _header(site: Site) -> Html:
     brand = tag("a", tag("span", "", class_="mark"), "retrato", href="/", class_="brand")
     model = tag("span", site("model.used", model=site.service.find_model(site.service.model).name), class_="quiet")
     nav = tag("nav", model, joined(others), aria_label=site("language"))
-    return tag("header", brand, nav, lang=site.language, data_drop=site("drop.anywhere"))
+    return tag("header", brand, nav, lang=site.language, data_drop=site("drop.anywhere"), data_lost=site("lost"))
 
 
 def _asset(name: str) -> str:

@@ -8,6 +8,7 @@ import gradio as gr
 from retrato.errors import RetratoError
 from retrato.jobs import Job
 from retrato.server.web.site import Site, bar, button, empty, owner_of, problem
+from retrato.server.web.spoken import spoken
 from retrato.training.report.markup import Html, joined, tag
 
 SAID = "queue-said"
@@ -34,12 +35,12 @@ def queue_tab(site: Site, tabs: Any) -> None:
                 getattr(site.service.queue, verb)(job, owner=owner_of(request))
         except RetratoError as error:
             page, timer = show(request)
-            return [joined([problem("queue-jobs", str(error)), Html(str(page))]), timer]
+            return [joined([problem("queue-jobs", spoken(site, str(error))), Html(str(page))]), timer]
         return show(request)
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     tab.select(show, None, [jobs, timer], **private)
-    timer.tick(show, None, [jobs, timer], **private)
+    timer.tick(show, None, [jobs, timer], queue=False, **private)
     said.change(hear, [said], [jobs, timer], **private)
 
 
@@ -56,7 +57,7 @@ def _job(site: Site, job: Job) -> Html:
     when = time.strftime("%H:%M" if is_recent else "%Y-%m-%d %H:%M", time.localtime(job.created))
     title = tag("div", tag("strong", site(f"kind.{job.kind}")), f" {what[:120]}", class_="what")
     state = tag("span", f"{site(f'state.{job.state}')} · {when}", class_="quiet")
-    error = tag("p", job.error, class_="problem") if job.error else ""
+    error = tag("p", spoken(site, job.error), class_="problem") if job.error else ""
     progress = bar(job.progress, f"{job.progress:.0%}") if job.state in ("running", "paused") else ""
     able = {
         "move": job.state == "queued",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrato.server.service import Service
-from retrato.server.web.texts import TEXTS
+from retrato.server.web.texts import FIELDS, TEXTS
 from retrato.training.report.markup import Html, joined, tag
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "pt-BR": "Português"}
@@ -23,6 +23,11 @@ class Site:
         """Gives the text for `key` with `values` in their places; raises KeyError for one that is not in the table."""
         text = TEXTS[key][list(LANGUAGES).index(self.language)]
         return text.format(**values) if values else text
+
+
+def label(site: Site, name: str) -> str:
+    """Gives what a field is called on the page."""
+    return FIELDS[name][0] if site.language == "en" else FIELDS[name][1]
 
 
 def path_of(language: str) -> str:

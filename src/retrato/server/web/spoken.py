@@ -1,12 +1,13 @@
 """What the library says about photos and trainings, in Portuguese. Its errors stay its own: one looks them up.
 
-A sentence that stands in no row is shown as the library made it.
+A sentence that stands in no row is shown as the library made it, but for the options of the command line in it.
 """
 
 import re
 from collections.abc import Sequence
 
-from retrato.server.web.site import Site
+from retrato.server.web.site import Site, label
+from retrato.server.web.texts import FIELDS
 
 # English and Portuguese; {} is a number, a name, or one of PARTS.
 SENTENCES: Sequence[tuple[str, str]] = (
@@ -136,12 +137,25 @@ PARTS: Sequence[tuple[str, str]] = (
     ("step {}", "o passo {}"),
 )
 
+OF_THE_SERVER = ("device", "dtype", "model")
+
 
 def spoken(site: Site, sentence: str) -> str:
-    """Gives a sentence of the library in the language of the page."""
-    if site.language == "en":
-        return sentence
-    return _translated(sentence, SENTENCES) or sentence
+    """Gives a sentence of the library in the language of the page, with the page's controls for the options in it."""
+    translated = None if site.language == "en" else _translated(sentence, SENTENCES)
+    return re.sub("--([a-z]+(?:-[a-z]+)*)( all| off)?", lambda option: _control(site, option), translated or sentence)
+
+
+def _control(site: Site, option: re.Match[str]) -> str:
+    """Gives the control for an option of the command line, or the server's command; others stay as they are."""
+    name, choice = option[1].replace("-", "_"), option[2]
+    if name in OF_THE_SERVER:
+        return f"retrato serve {option[0]}"
+    if name == "resume":
+        return f"“{site('train.resume')}”"
+    if name == "wildcards" and choice:
+        return f"“{label(site, name)}: {site(f'draw.wildcards.{choice.strip()}')}”"
+    return f"“{label(site, name)}”{choice or ''}" if name in FIELDS else option[0]
 
 
 def _translated(text: str, table: Sequence[tuple[str, str]]) -> str | None:

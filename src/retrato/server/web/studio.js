@@ -250,11 +250,63 @@
     set(document.querySelector(`#${save.dataset.retouch} :is(textarea, input)`), `${++sayings} ${JSON.stringify(said)}`);
   });
 
+  // A lost connection. What only looks (an event without Gradio's queue) is asked again once the server answers; whatever
+  // else was under way ends with the page, which is loaded anew, as where another server answers.
+  const ask = window.fetch.bind(window), { root, api_prefix: api, app_id: server } = window.gradio_config;
+  let search = null;
+  const look = async () => {
+    const notice = document.createElement("p");
+    notice.className = "lost"; notice.setAttribute("role", "status");
+    notice.textContent = document.querySelector("[data-lost]")?.dataset.lost ?? "";
+    document.body.append(notice);
+    for (;;) {
+      const answer = await ask(`${root}${api}/app_id`).catch(() => null);
+      if (answer?.status === 401 || (answer?.ok && (await answer.json()).app_id !== server)) location.reload();
+      else if (answer?.ok) break;
+      await new Promise((resolve) => { setTimeout(resolve, 300); });
+    }
+    notice.remove(); search = null;
+  };
+  window.fetch = async (address, options) => {
+    try { return await ask(address, options); } catch (error) {
+      if (!String(address).startsWith(`${root}${api}/`) || options?.signal?.aborted) throw error;
+      await (search ??= look());
+      if (String(address).startsWith(`${root}${api}/run/`)) return window.fetch(address, options);
+      location.reload();
+      throw error;
+    }
+  };
+
+  // What was written on the page, and the tab that was open, outlast its loading.
+  const KEPT = "retrato-written", writing = "textarea, input[type=number], input[type=text]:not([role])";
+  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+  addEventListener("pagehide", () => {
+    for (const field of document.querySelectorAll(writing)) {
+      const id = field.closest("[id]:not(textarea, input)")?.id;
+      if (id && !field.closest(".hidden, .opened")) kept[id] = field.value;
+    }
+    kept.tabs = document.querySelector("#tabs [role=tab][aria-selected=true]")?.dataset.tabId;
+    sessionStorage.setItem(KEPT, JSON.stringify(kept));
+  });
+  const putBack = () => {
+    for (const id of Object.keys(kept)) {
+      const there = document.getElementById(id);
+      const field = id === "tabs" ? there?.querySelector(`[role=tab][data-tab-id="${kept.tabs}"]`) : there?.querySelector(writing);
+      if (!field) continue;
+      const value = kept[id];
+      delete kept[id];
+      setTimeout(() => { if (id === "tabs") field.click(); else if (field.value !== value) set(field, value); }); // once Gradio listens
+    }
+  };
+
   // An error stands by the field that it is about.
   const place = () => {
+    putBack();
     const opened = document.querySelector(".opened:not(.is-seen)"), frame = opened?.querySelector(".frame");
     if (frame) framed(frame);
     if (opened?.getClientRects().length) { opened.classList.add("is-seen"); opened.scrollIntoView({ block: "nearest" }); }
+    const picked = document.querySelector(".strip .picked:not(.is-seen)"), strip = picked?.parentElement;
+    if (picked?.getClientRects().length) { picked.classList.add("is-seen"); strip.scrollLeft = picked.offsetLeft - strip.offsetLeft - 16; }
     document.querySelectorAll(".problem-there").forEach((each) => {
       if (!document.getElementById(each.dataset.from)?.isConnected) each.remove();
     });

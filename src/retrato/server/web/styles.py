@@ -7,8 +7,8 @@ import gradio as gr
 
 from retrato.errors import PromptError, RetratoError
 from retrato.prompts import Style, StyleFile, WildcardFolder
-from retrato.server.web.controls import FieldError, control, describe, label, problem_of
-from retrato.server.web.site import Site
+from retrato.server.web.controls import FieldError, control, describe, problem_of
+from retrato.server.web.site import Site, label
 from retrato.settings import GenerateSettings
 from retrato.training.report.markup import Html, joined, tag
 

@@ -259,6 +259,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Stopped: what was learned up to step {step} is in the library.",
         "Parado: o que foi aprendido até o passo {step} está na biblioteca.",
     ),
+    "train.next": (
+        "To draw this person, write {name} in a prompt under Draw.",
+        "Para desenhar esta pessoa, escreva {name} num prompt em Desenhar.",
+    ),
     "train.checkpoints": ("Checkpoints", "Checkpoints"),
     "train.previews": ("Previews", "Prévias"),
     "train.steps": ("step", "passo"),
@@ -284,6 +288,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "This picture says nothing about how it was drawn. A drawing can begin with it.",
         "Esta imagem não diz como foi desenhada. Um desenho pode começar com ela.",
     ),
+    "lost": ("The connection is lost; this page looks for it.", "A conexão caiu; esta página está procurando por ela."),
     "drop.anywhere": ("Drop the picture to see how it was drawn", "Solte a imagem para ver como foi desenhada"),
     "gallery.empty": ("No pictures yet", "Nenhuma imagem ainda"),
     "gallery.empty.next": (

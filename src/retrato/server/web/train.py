@@ -75,6 +75,8 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
         yield _shown(site, job, Watched(job.id))
 
     def watch(watched: Watched, request: gr.Request) -> list[object]:
+        if not watched.job:  # Gradio forgets it when the page was away for an hour
+            return arrive(request)
         return _shown(site, _find(site, watched.job, owner_of(request)), watched)
 
     def wish(kind: str) -> Any:
@@ -82,7 +84,7 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
             try:
                 getattr(queue, kind)(watched.job, owner=owner_of(request))
             except RetratoError as error:  # it ended just before
-                return [*watch(watched, request)[:-1], problem("train-stage", str(error))]
+                return [*watch(watched, request)[:-1], problem("train-stage", spoken(site, str(error)))]
             return watch(watched, request)
 
         return do
@@ -91,11 +93,16 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
         jobs = [job for job in queue.jobs(owner=owner_of(request)) if job.kind == "train"]
         return _shown(site, jobs[0] if jobs else None, Watched(jobs[0].id if jobs else ""))
 
+    def called(photos: str | None, name: str, request: gr.Request) -> object:
+        is_own = name and name not in site.service.photo_sets(owner=owner_of(request))
+        return gr.skip() if is_own or not photos else photos
+
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
+    sets.change(called, [sets, controls["name"]], [controls["name"]], **private)
     start.click(submit, [sets, what, *(controls[name] for name in NAMES)], shown, **private)
     for button, kind in ((pause, "pause"), (stop, "cancel"), (resume, "resume")):
         button.click(wish(kind), [watched], shown, **private)
-    timer.tick(watch, [watched], shown, **private)
+    timer.tick(watch, [watched], shown, queue=False, **private)
     stage.change(lambda: names_of(site), None, [names], **private)
     vectors = controls["vectors_per_token"]
     what.change(lambda kind: gr.update(visible=kind == "embedding"), [what], [vectors], **private)
@@ -114,14 +121,17 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
                 "p",
                 tag("strong", site("train.kept", step=seen.picked)),
                 " ",
-                spoken(site, seen.reason),
+                _capital(spoken(site, seen.reason)),
                 class_="reason",
             )
         )
     elif seen.kept is not None:
         parts.append(tag("p", site("train.stopped", step=seen.kept), class_="reason"))
+    if job.state == "done" and "vectors_per_token" in job.settings:
+        parts.append(tag("p", site("train.next", name=job.settings["name"])))
     if seen.checkpoints:
-        strip = [_checkpoint(site, job, each, seen) for each in seen.checkpoints]
+        compared = [each for each in seen.checkpoints if each.scores] or seen.checkpoints
+        strip = [_checkpoint(site, job, each, seen) for each in compared]
         parts += [tag("h3", site("train.checkpoints")), tag("div", *strip, class_="strip", tabindex="0")]
     if seen.loss or seen.held_out_loss:
         parts.append(tag("div", *_curves(site, seen), class_="curves"))
@@ -135,7 +145,7 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
 
 def _state(site: Site, job: Job, seen: Watched) -> Html:
     if job.state == "failed":
-        return tag("p", job.error or "", class_="problem", role="alert")
+        return tag("p", spoken(site, job.error or ""), class_="problem", role="alert")
     if job.state == "running" and not seen.steps:
         return bar(0, site("train.prepares"))
     if job.state == "running":
@@ -147,6 +157,10 @@ def _state(site: Site, job: Job, seen: Watched) -> Html:
     if job.state == "done":
         return tag("p", site("train.done", reason=spoken(site, seen.stop_reason)), class_="quiet", role="status")
     return bar(job.progress, site(f"state.{job.state}"))
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def duration(seconds: float) -> str:

@@ -4,9 +4,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from retrato.errors import PromptError
 from retrato.photos.advice import Figures, set_advice
 from retrato.photos.look import Measured, problems_of
 from retrato.photos.measure import Border, Exposure, Light
+from retrato.prompts.wildcards import WildcardFolder
 from retrato.server.web.site import Site
 from retrato.server.web.spoken import SENTENCES, spoken
 from retrato.training.pick import _least_loss, _reason
@@ -84,3 +88,25 @@ def test_names_and_figures_stay() -> None:
     ).startswith("Olhe de novo a.png, b.png, c.png, d.png e mais 2:")
     assert spoken(SITE, "Nobody knows this sentence.") == "Nobody knows this sentence."
     assert spoken(Site(SITE.service, "en"), "all 24 steps are done") == "all 24 steps are done"
+
+
+@pytest.mark.parametrize(
+    ("option", "english", "portuguese"),
+    [
+        ("--overwrite", "“Replace the one of this name”", "“Substituir quem tem este nome”"),
+        ("--mask-invert", "“Change the rest instead”", "“Mudar o resto”"),
+        ("--wildcards all, or", "“Wildcards: each of them”, or", "“Curingas: cada uma delas”, or"),
+        ("--resume", "“Go on”", "“Continuar”"),
+        ("--dtype float32", "retrato serve --dtype float32", "retrato serve --dtype float32"),
+        ("--out", "--out", "--out"),
+    ],
+)
+def test_options_are_called_what_they_are_on_the_page(option: str, english: str, portuguese: str) -> None:
+    assert spoken(Site(SITE.service, "en"), f"use {option}") == f"use {english}"
+    assert spoken(SITE, f"use {option}") == f"use {portuguese}"
+
+
+def test_the_librarys_own_sentence_names_the_control(tmp_path: Path) -> None:
+    with pytest.raises(PromptError) as refused:
+        WildcardFolder(tmp_path).entries("hats")
+    assert spoken(SITE, str(refused.value)).endswith("write it, or draw with “Curingas: texto puro”")

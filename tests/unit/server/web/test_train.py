@@ -14,7 +14,9 @@ SITE = Site(cast("Any", SimpleNamespace()), "en")
 
 
 def job(state: Any, **more: Any) -> Job:
-    return Job("0" * 16, "train", "local", state, {"name": "ana<b>"}, {}, 0.5, False, 0.0, **more)
+    return Job(
+        "0" * 16, "train", "local", state, {"name": "ana<b>", "vectors_per_token": 3}, {}, 0.5, False, 0.0, **more
+    )
 
 
 def test_with_nobody_learned_it_says_what_to_do() -> None:
@@ -37,10 +39,12 @@ def test_in_the_end_it_shows_the_pick_and_why() -> None:
     seen = Watched("j", 9, 40, 100, checkpoints=found, picked=20, reason="it is the best", stop_reason="nothing gained")
     page = run_of(SITE, job("done"), seen)
     assert "Step 20 is kept." in page
-    assert "it is the best" in page
+    assert "It is the best" in page
     assert "nothing gained" in page
+    assert "write ana&lt;b&gt; in a prompt" in page
     assert "identity 0.81" in page
     assert page.count('class="picked"') == 1
+    assert "step 40" not in page  # it was not drawn with
     assert f'src="/web/candidates/{"0" * 16}/7/0"' in page
 
 
