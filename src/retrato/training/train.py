@@ -37,7 +37,7 @@ from retrato.training.optimizer import (
     roll_back,
     skip,
 )
-from retrato.training.pick import Choice, choose
+from retrato.training.pick import Choice, choose, learning_share
 from retrato.training.prepare import Run, check_inputs, prepare, settings_facts
 from retrato.training.run_folder import RunFolder, kind_of, locked, open_loss_log
 from retrato.training.summary import write_settings, write_summary
@@ -161,6 +161,7 @@ def _prepared(run: Run, first_step: int) -> Prepared:
         first_step=first_step,
         run_folder=run.folder.path,
         settings=dataclasses.asdict(run.plan),
+        learning_share=learning_share(run.plan),
     )
 
 
@@ -177,8 +178,8 @@ def _learn(run: Run, state: State) -> Generator[TrainingEvent | Wanted, Answer |
         ):
             while (reason := _reason_to_stop(run, state)) is None:
                 after, loss, rate = yield from _one_step(run, state, autocast)
-                stepped = _stepped(run, after, loss, rate, time.perf_counter() - started)
                 after, evaluated = _judged(run, after, autocast)
+                stepped = _stepped(run, after, loss, rate, time.perf_counter() - started)
                 _write_row(log, run, stepped, evaluated)
                 state = after  # a step whose row is missing was not made
                 state, written = _written(run, state, evaluated)
