@@ -170,13 +170,19 @@ ROWS = (
     _row(
         "listeners that go and come back",
         "unit/server/api/test_jobs.py::test_listening_goes_on*",
+        "unit/server/api/test_jobs.py::test_who_comes_back*",
         "end_to_end/test_server.py::test_who_drops_out*",
         "unit/jobs/test_work.py::test_who_stops_listening*",
         "unit/jobs/test_queue.py::test_events_count_on*",
         "browser/test_newcomer.py::test_*_over_a_crash",
         "browser/test_dropping_out.py::test_*",
     ),
-    _row("clocks that are set", "unit/jobs/test_queue.py::test_a_clock*", "end_to_end/test_faults.py::test_a_clock*"),
+    _row(
+        "clocks that are set",
+        "unit/jobs/test_queue.py::test_a_clock*",
+        "end_to_end/test_faults.py::test_a_clock*",
+        "faults/test_training.py::test_the_time_to_go*",
+    ),
     _row(
         "processes and workers that are lost",
         "unit/training/test_processes.py::test_a_*",

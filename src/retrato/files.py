@@ -6,6 +6,7 @@ Knows nothing of what is in them.
 import contextlib
 import errno
 import importlib
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -48,14 +49,28 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
     Where the disk is full the OSError says how many bytes are needed.
     """
     content = content.encode() if isinstance(content, str) else content
+    with _needing(len(content), path), atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def append(file: io.FileIO, text: str) -> None:
+    """Writes `text` as UTF-8 at the end of an open file; where the disk is full, fails as `write_atomic` does."""
+    content = text.encode()
+    with _needing(len(content), Path(str(file.name))):
+        while content:
+            content = content[os.write(file.fileno(), content) :]
+
+
+@contextlib.contextmanager
+def _needing(size: int, path: Path) -> Iterator[None]:
+    """Lets a full disk say that `path` needs `size` bytes."""
     try:
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
+        yield
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise OSError(error.errno, f"{error.strerror}, {len(content):,} bytes are needed", str(path)) from error
-    return path
+        raise OSError(error.errno, f"{error.strerror}, {size:,} bytes are needed", str(path)) from error
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 The files are what counts: the index follows from them and can be made again (`scan`). Knows nothing of drawing.
 """
 
-import io
 import re
 import sqlite3
 import threading
@@ -17,6 +16,7 @@ from PIL import Image
 from retrato.database import compact, open_database, transaction
 from retrato.errors import PhotoError, UnknownError
 from retrato.generation import parse_infotext, read_infotext
+from retrato.photos.encode import encode
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 THUMBNAIL = 256  # pixels on the longer side
@@ -222,9 +222,7 @@ class Gallery:
             small = image.convert("RGB")
         small.thumbnail((THUMBNAIL, THUMBNAIL))
         small.info = {}
-        buffer = io.BytesIO()
-        small.save(buffer, "WEBP", quality=80)
-        return buffer.getvalue()
+        return encode(small, "WEBP", quality=80)
 
     def remove(self, picture: int, *, owner: str | None = None) -> Path:
         """Deletes a picture, file and entry, and gives where it was; raises UnknownError."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from retrato.files import atomic_path, locked_file, write_atomic
+from retrato.files import append, atomic_path, locked_file, write_atomic
 
 
 def test_writes_text_as_utf8_and_bytes_as_they_are(tmp_path: Path) -> None:
@@ -64,6 +64,24 @@ def test_a_full_disk_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.Mon
     assert (caught.value.errno, caught.value.filename) == (kind, str(path))
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_full_disk_says_what_a_line_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+
+    def nearly_full(file: int, content: bytes) -> int:
+        if len(content) < 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(file, content[:3])
+
+    with (tmp_path / "a").open("ab", buffering=0) as file:
+        append(file, "1,é\n")
+        with monkeypatch.context() as patched:
+            patched.setattr("retrato.files.os.write", nearly_full)
+            with pytest.raises(OSError, match="No space left on device, 6 bytes are needed") as caught:
+                append(file, "2,four")
+        assert (tmp_path / "a").read_text(encoding="utf-8") == "1,é\n2,f"
+    assert caught.value.filename == str(tmp_path / "a")
 
 
 def test_a_reader_sees_nothing_until_all_is_written(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
 from retrato.errors import SettingsError
-from retrato.files import atomic_path
+from retrato.files import write_atomic
 from retrato.generation import Drawn, Sampled, preview_images, recall_picture
+from retrato.photos.encode import encode
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
@@ -99,8 +100,7 @@ def _show_preview(studio: Studio, event: Sampled, file: Path) -> None:
     strip = Image.new("RGB", (sum(image.width for image in images), images[0].height))
     for number, image in enumerate(images):
         strip.paste(image, (number * image.width, 0))
-    with atomic_path(file) as temporary:
-        strip.save(temporary, format="PNG")
+    write_atomic(file, encode(strip))
 
 
 def with_size(settings: GenerateSettings, size: str, given: frozenset[str] | None = None) -> GenerateSettings:

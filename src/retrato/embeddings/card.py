@@ -26,6 +26,7 @@ from retrato.embeddings.embedding import MAX_FACTS, MAX_VECTORS, Embedding, chec
 from retrato.embeddings.layout import to_payload
 from retrato.embeddings.safetensors_file import nests_too_much
 from retrato.errors import EmbeddingError
+from retrato.photos.encode import encode
 
 TEXT_KEY = "sd-ti-embedding"
 TENSOR_KEY = "TORCHTENSOR"
@@ -87,9 +88,7 @@ def card_bytes(embedding: Embedding, picture: Image.Image | None = None) -> byte
     card.paste(high, (low.width + shown.width + 2, 0))
     text = PngInfo()
     text.add_text(TEXT_KEY, base64.b64encode(packed).decode())
-    written = io.BytesIO()
-    card.save(written, "PNG", pnginfo=text)
-    return written.getvalue()
+    return encode(card, pnginfo=text)
 
 
 def _from_text(text: str) -> bytes:

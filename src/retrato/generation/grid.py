@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding
 from retrato.errors import ModelError, SettingsError
-from retrato.files import atomic_path
+from retrato.files import write_atomic
 from retrato.generation.axes import Axis, State
 from retrato.generation.canvas import read_source
 from retrato.generation.generate import Drawn, Sampled, generate
@@ -25,6 +25,7 @@ from retrato.generation.image import GeneratedImage
 from retrato.generation.resolve import resolve_settings
 from retrato.hypernetworks import Hypernetwork
 from retrato.model.components import Components
+from retrato.photos.encode import encode
 from retrato.settings import GenerateSettings
 
 MOST_CELLS = 400
@@ -139,9 +140,7 @@ def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Pat
     notes.add_text("parameters", min(cells, key=lambda cell: cell.place).image.infotext)
     path = folder / f"grid-{max(numbers, default=-1) + 1:04d}.png"
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        sheet(cells, axes).save(temporary, format="PNG", pnginfo=notes)
-    return path
+    return write_atomic(path, encode(sheet(cells, axes), pnginfo=notes))
 
 
 def is_sheet(file: Path) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from retrato.files import atomic_path
-from retrato.generation.picture_text import save_picture
+from retrato.files import write_atomic
+from retrato.generation.picture_text import picture_bytes
 from retrato.settings import GenerateSettings
 
 _NUMBERED = re.compile(r"(\d{5,18})-")
@@ -26,15 +26,14 @@ class GeneratedImage:
     def save(self, folder: str | Path) -> Path:
         """Writes `<next free number>-<seed>.png` with its parameters into `folder`, atomically, and gives its path.
 
-        The ending is that of `settings.picture_format`; where the parameters stand, `save_picture` says.
+        The ending is that of `settings.picture_format`; where the parameters stand, `picture_bytes` says.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         path = _reserve(folder, self.seed, self.settings.picture_format)
         with ExitStack() as undo:
             undo.callback(path.unlink, missing_ok=True)
-            with atomic_path(path) as temporary:
-                save_picture(self.image, temporary, self.infotext)
+            write_atomic(path, picture_bytes(self.image, self.settings.picture_format, self.infotext))
             undo.pop_all()
         return path
 

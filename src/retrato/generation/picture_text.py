@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.errors import PhotoError, SettingsError
+from retrato.photos.encode import encode
 from retrato.sampling.samplers import find_sampler
 
 _EXIF_FOLDER = 0x8769
@@ -42,25 +43,23 @@ def read_infotext(path: str | Path | IO[bytes]) -> str | None:
     return str(text) if text else None
 
 
-def save_picture(image: Image.Image, path: Path, infotext: str) -> None:
-    """Writes `image` to `path` as PNG, JPEG or WebP, by its ending, with the parameters where A1111 puts them.
+def picture_bytes(image: Image.Image, ending: str, infotext: str) -> bytes:
+    """Gives `image` as a file that ends in png, jpg or webp, with the parameters where A1111 puts them.
 
     PNG: a tEXt chunk, or iTXt where Latin-1 does not suffice; the others: EXIF's UserComment. A JPEG loses as little
     as a JPEG can, a WebP nothing. Raises SettingsError for a text that no JPEG can carry.
     """
     infotext = infotext.encode("utf-8", "replace").decode()  # half a surrogate pair has no place in any of them
-    if path.suffix == ".png":
+    if ending == "png":
         notes = PngInfo()
         notes.add_text("parameters", infotext)
-        image.save(path, format="PNG", pnginfo=notes)
-        return
+        return encode(image, pnginfo=notes)
     exif = Image.Exif()
     exif.get_ifd(_EXIF_FOLDER)[_USER_COMMENT] = _encode_comment(infotext)
-    if path.suffix == ".webp":
-        image.save(path, format="WEBP", lossless=True, exif=exif.tobytes())
-    else:
-        check_fits_jpeg(infotext)
-        image.save(path, format="JPEG", quality=95, subsampling=0, exif=exif.tobytes())
+    if ending == "webp":
+        return encode(image, "WEBP", lossless=True, exif=exif.tobytes())
+    check_fits_jpeg(infotext)
+    return encode(image, "JPEG", quality=95, subsampling=0, exif=exif.tobytes())
 
 
 def check_fits_jpeg(text: str) -> None:

@@ -3,7 +3,6 @@
 Knows how to look at one in the making.
 """
 
-import io
 import itertools
 import re
 import time
@@ -19,6 +18,7 @@ from retrato.generation import Axis, Cell, Drawn, GeneratedImage, Sampled, parse
 from retrato.jobs.queue import Job, JobQueue, Wish
 from retrato.jobs.said import Pace, Said
 from retrato.model.latents import decode, pixels_to_images
+from retrato.photos.encode import encode
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
@@ -143,8 +143,6 @@ class _Previewer:
         if started < self._not_before:
             return
         (image,) = pixels_to_images(decode(self._studio.components, estimate[:1]))
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG")
-        self._queue.show(self._job, buffer.getvalue())
+        self._queue.show(self._job, encode(image))
         now = time.perf_counter()
         self._not_before = now + (now - started) / PREVIEW_SHARE

@@ -12,8 +12,6 @@ from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training import Finished, Picked, Prepared, Scored, Stepped
 
-LEARNED = 0.9  # of a job's progress; the rest is comparing candidates
-
 
 def learn(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | None, Mapping[str, Any]]:
     """Learns the person that a job names and says what happens; gives what there is to say about the result."""
@@ -24,18 +22,19 @@ def learn(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | N
     if folder is not None and studio.has_from(folder, settings):
         settings = settings.changed(overwrite=True)  # what this very job put there
     events = studio.train(job.options["photos"], settings, out=folder, resume=folder is not None)
-    pace, result, progress = Pace(), {}, 0.0
+    pace, result, progress, share = Pace(), {}, 0.0, 1.0
     with closing(events):
         for event in events:
             match event:
                 case Stepped():
-                    progress = LEARNED * event.step / event.steps
+                    progress = share * event.step / event.steps
                     if event.step != event.steps and not pace.is_due():
                         continue
                 case Scored():
                     progress += (1 - progress) / 4
                 case Prepared():
-                    progress = LEARNED * event.first_step / event.steps
+                    share = event.learning_share
+                    progress = share * event.first_step / event.steps
                 case Picked() | Finished():
                     progress = 1.0
             data = cast("dict[str, Any]", plain(event, root=studio.home))

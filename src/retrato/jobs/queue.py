@@ -265,6 +265,8 @@ class JobQueue:
         """Stores an event, and how far the job is (0 to 1) where that is known."""
         with self._changing() as database:
             if progress is not None:
+                if progress <= self._begun.get(job, (0.0, -1.0))[1]:  # what comes before the first progress is no pace
+                    self._begun[job] = (time.monotonic(), progress)
                 database.execute("UPDATE jobs SET progress = ? WHERE id = ?", (min(1.0, max(0.0, progress)), job))
             return self._record(job, kind, data)
 
@@ -288,7 +290,7 @@ class JobQueue:
             return self._previews.get(job)
 
     def seconds_left(self, job: Job) -> float | None:
-        """Gives how long a running job will take if it goes on as since it began here; None where that is not known.
+        """Gives how long a running job will take if it goes on as since its work began; None where that is not known.
 
         Goes by a clock that nobody sets.
         """

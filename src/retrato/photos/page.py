@@ -5,7 +5,6 @@ Knows a report and the files it names; how the verdicts came about is `check`'s.
 
 import base64
 import html
-import io
 from pathlib import Path
 
 from PIL import Image
@@ -13,6 +12,7 @@ from PIL import Image
 from retrato.errors import PhotoError
 from retrato.files import printable, write_atomic
 from retrato.photos.check import PhotoReport, PhotoVerdict
+from retrato.photos.encode import encode
 from retrato.photos.photo import read_photo
 from retrato.photos.sheet import CALLED, COLOURS, HEADLINES, contact_sheet
 
@@ -48,9 +48,7 @@ def write_sheet(report: PhotoReport, file: Path) -> Path:
     require_sheet(file)
     if file.suffix.lower() == ".html":
         return write_atomic(file, contact_page(report))
-    buffer = io.BytesIO()
-    contact_sheet(report).save(buffer, "PNG")
-    return write_atomic(file, buffer.getvalue())
+    return write_atomic(file, encode(contact_sheet(report)))
 
 
 def contact_page(report: PhotoReport) -> str:
@@ -92,7 +90,5 @@ def _picture(photo: PhotoVerdict, name: str) -> str:
     except PhotoError:  # the report says why
         return '<div class="empty"></div>'
     picture.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    content = base64.b64encode(buffer.getvalue()).decode()
+    content = base64.b64encode(encode(picture, "JPEG", quality=85)).decode()
     return f'<img alt="{name}" src="data:image/jpeg;base64,{content}">'

@@ -3,7 +3,6 @@
 Knows nothing of the folder that they go to, of captions by a model and of other photos.
 """
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from retrato.errors import PhotoError
 from retrato.files import printable
+from retrato.photos.encode import encode
 from retrato.photos.faces import BEST_SIDE, find_largest_box
 from retrato.photos.framing import Box, Framing, framing, subject
 from retrato.photos.photo import MASK_SUFFIX, Photo, Refused, read_mask, read_photo
@@ -160,6 +160,4 @@ def _unchanged(image: Image.Image) -> Image.Image:
 
 
 def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=4)
-    return buffer.getvalue()
+    return encode(image, compress_level=4)

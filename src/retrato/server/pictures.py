@@ -10,9 +10,10 @@ from pathlib import Path
 from PIL import Image
 
 from retrato.errors import PhotoError
-from retrato.files import atomic_path
+from retrato.files import write_atomic
 from retrato.generation import read_infotext
 from retrato.photos.decode import decode
+from retrato.photos.encode import encode
 
 _DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,")
 
@@ -55,8 +56,7 @@ def store_file(home: Path, content: bytes, name: str = "the picture") -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / f"{hashlib.sha256(image.tobytes() + repr(image.size).encode()).hexdigest()[:32]}.png"
     if not file.exists():
-        with atomic_path(file) as temporary:
-            image.save(temporary, "PNG")
+        write_atomic(file, encode(image))
     return file
 
 

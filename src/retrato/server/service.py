@@ -17,7 +17,7 @@ from PIL import Image
 
 from retrato.embeddings import EmbeddingLibrary, check_name
 from retrato.errors import ModelError, RetratoError, UnknownError
-from retrato.files import atomic_path, write_atomic
+from retrato.files import write_atomic
 from retrato.forget import forget
 from retrato.gallery import Gallery
 from retrato.generation import resolve_settings, vary
@@ -26,6 +26,7 @@ from retrato.model.catalogue import describe_model, list_models
 from retrato.model.load import EMBEDDED
 from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.photos.decode import decode
+from retrato.photos.encode import encode
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
 
@@ -171,8 +172,7 @@ class Service:
         """
         image = decode(content, check_name(Path(file).stem)).image
         target = self.new_photo_set(name, owner=owner) / f"{check_name(Path(file).stem)}.png"
-        with atomic_path(target) as temporary:
-            image.save(temporary, "PNG")
+        write_atomic(target, encode(image))
         for of_its_forerunner in (whole_of(target), cut_of(target)):
             of_its_forerunner.unlink(missing_ok=True)
         if caption.strip():
@@ -206,8 +206,7 @@ class Service:
             side = round(min(max(cut[2], SMALLEST_CUT), 1.0) * min(image.size))
             left = min(max(round(cut[0] * image.width), 0), image.width - side)
             top = min(max(round(cut[1] * image.height), 0), image.height - side)
-            with atomic_path(photo) as temporary:
-                image.crop((left, top, left + side, top + side)).save(temporary, "PNG")
+            write_atomic(photo, encode(image.crop((left, top, left + side, top + side))))
         write_atomic(told, json.dumps([max(0.0, min(1.0, share)) for share in cut]))
 
     def uncut_photo(self, name: str, file: str, *, owner: str) -> None:

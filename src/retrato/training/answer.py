@@ -60,14 +60,15 @@ def answered(
                 yield said
 
 
-def answer_of(wanted: Wanted, share: Share = WHOLE) -> Answer:
+def answer_of(wanted: Wanted, share: Share = WHOLE, most_at_once: int | None = None) -> Answer:
     """Gives the gradient that is wanted, or the `share` of it that this process is to compute.
 
-    Where memory is too small for a part of the batch, it is computed in smaller parts. Raises TrainingError where it is
-    too small for a single example, after at most MOST_TRIES.
+    It is computed in parts of `most_at_once` examples, by default the whole batch; where memory is too small for that,
+    in smaller ones. Raises TrainingError where it is too small for a single example, after at most MOST_TRIES.
     """
     run, plan = wanted.run, wanted.run.plan
-    batch, at_once = wanted.batch(), -(-plan.batch_size // share.count)
+    batch, whole = wanted.batch(), -(-plan.batch_size // share.count)
+    at_once = min(whole, most_at_once or whole)
     for left in reversed(range(MOST_TRIES)):
         try:
             return gradients(
@@ -90,8 +91,13 @@ def answer_of(wanted: Wanted, share: Share = WHOLE) -> Answer:
                     f"there is too little memory on {run.components.device} for a single example{_needed(error)}: "
                     f"close other programs, or use a smaller model; {last_good(run.folder)}"
                 ) from None
-        at_once //= max(2, math.ceil(at_once ** (1 / left)))
+        at_once = fewer(at_once, left)
     raise AssertionError("unreachable: the last try is one example")
+
+
+def fewer(at_once: int, tries: int) -> int:
+    """Gives how many examples to try next where `at_once` are too many; the last of so many `tries` is one example."""
+    return at_once // max(2, math.ceil(at_once ** (1 / tries)))
 
 
 def is_out_of_memory(error: Exception) -> bool:

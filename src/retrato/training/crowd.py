@@ -18,7 +18,7 @@ from torch import Tensor
 from retrato.errors import RetratoError
 from retrato.model import Components, encode, token_chunks
 from retrato.prompts import Chunk
-from retrato.training.answer import Answer, Lesson, Wanted, answer_of, is_out_of_memory
+from retrato.training.answer import MOST_TRIES, Answer, Lesson, Wanted, answer_of, fewer, is_out_of_memory
 from retrato.training.learnable import shown_vectors
 from retrato.training.optimizer import Parameters
 from retrato.training.step import Batch, loss_scale, losses
@@ -71,19 +71,25 @@ def crowd(
             waiting.clear()
             answers, at_once = _answers(components, [wanted for _, wanted in asked], at_once)
             for (name, wanted), answer in zip(asked, answers, strict=True):
-                yield from _goes_on(name, lessons[name], answer, waiting, wanted)
+                yield from _goes_on(name, lessons[name], answer, waiting, wanted, at_once)
 
 
 def _goes_on(
-    name: str, lesson: Lesson[Event], answer: Answer | None, waiting: dict[str, Wanted], asked: Wanted | None = None
+    name: str,
+    lesson: Lesson[Event],
+    answer: Answer | None,
+    waiting: dict[str, Wanted],
+    asked: Wanted | None = None,
+    at_once: int | None = None,
 ) -> Generator[Of[Event], None, None]:
     """Gives a lesson's events until it wants its next gradient, which is then `waiting`, or is over, well or badly.
 
-    Where there is no `answer` to what it `asked`, it is answered alone, so that what is wrong is its own.
+    Where there is no `answer` to what it `asked`, it is answered alone, `at_once` examples at a time, so that what is
+    wrong is its own.
     """
     try:
         if answer is None and asked is not None:
-            answer = answer_of(asked)
+            answer = answer_of(asked, most_at_once=at_once)
         while True:
             said = lesson.send(answer)
             if isinstance(said, Wanted):
@@ -102,15 +108,21 @@ def _goes_on(
 
 
 def _answers(components: Components, wanted: Sequence[Wanted], at_once: int) -> tuple[list[Answer | None], int]:
-    """Gives all answers, and how many examples a pass can hold; None for all where they cannot be computed together."""
-    while True:
+    """Gives all answers, and how many examples a pass can hold; None for all where they cannot be computed together.
+
+    Passes of one example hold nothing together: everybody alone is then the last of MOST_TRIES.
+    """
+    for left in reversed(range(1, MOST_TRIES)):
+        if at_once == 1:
+            break
         try:
             return list(joint_gradients(components, wanted, at_once)), at_once
         except Exception as error:
-            if not is_out_of_memory(error) or at_once == 1:
+            if not is_out_of_memory(error):
                 logger.warning("a step could not be made together (%s), so everybody makes it alone", error)
-                return [None] * len(wanted), at_once
-        at_once //= 2
+                break
+        at_once = fewer(at_once, left)
+    return [None] * len(wanted), at_once
 
 
 def joint_gradients(components: Components, wanted: Sequence[Wanted], at_once: int) -> list[Answer]:

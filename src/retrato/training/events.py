@@ -11,7 +11,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Photos are read and encoded, the model is frozen, the first step is about to run."""
+    """Photos are read and encoded, the model is frozen, the first step is about to run.
+
+    `learning_share` says about how much of the time from here on is learning; the rest is comparing candidates.
+    """
 
     photos: tuple[Path, ...]
     held_out: tuple[Path, ...]
@@ -21,12 +24,14 @@ class Prepared:
     first_step: int
     run_folder: Path
     settings: Mapping[str, object]
+    learning_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
     """One optimizer step is done. `loss` is this batch's, `norms` how far it is from nothing (an embedding: the
-    length of each vector), `seconds` since the start.
+    length of each vector), `seconds` since the start, the
+    judging of this step included.
 
     `samples` counts photo passes since step 0. Where the loss is not a number, the step was skipped.
     """

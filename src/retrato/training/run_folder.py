@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TextIO
+from typing import Literal
 
 from retrato.errors import TrainingError
 from retrato.files import locked_file, write_atomic
@@ -166,14 +166,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_loss_log(path: Path, after_step: int) -> Iterator[TextIO]:
-    """Opens the log for rows after `after_step`; what an interrupted run wrote beyond that is dropped."""
+def open_loss_log(path: Path, after_step: int) -> Iterator[io.FileIO]:
+    """Opens the log for rows after `after_step`; what an interrupted run wrote beyond that, or half, is dropped."""
     rows: list[list[str]] = []
     if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if row and row[0].isdecimal() and int(row[0]) <= after_step]
+        lines = path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+        rows = [row for row in csv.reader(lines) if row and row[0].isdecimal() and int(row[0]) <= after_step]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
     write_atomic(path, text.getvalue())
-    with path.open("a", buffering=1, newline="", encoding="utf-8") as file:
+    with path.open("ab", buffering=0) as file:
         yield file

@@ -6,13 +6,14 @@ and of the library that the result goes to, nor what it is that learns (see `lea
 
 import contextlib
 import dataclasses
+import io
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from retrato.errors import SettingsError, TrainingError
+from retrato.files import append
 from retrato.model import Components
 from retrato.model.caption import Captioner
 from retrato.model.score import Scorer
@@ -36,7 +37,7 @@ from retrato.training.optimizer import (
     roll_back,
     skip,
 )
-from retrato.training.pick import Choice, choose
+from retrato.training.pick import Choice, choose, learning_share
 from retrato.training.prepare import Run, check_inputs, prepare, settings_facts
 from retrato.training.run_folder import RunFolder, kind_of, locked, open_loss_log
 from retrato.training.summary import write_settings, write_summary
@@ -160,6 +161,7 @@ def _prepared(run: Run, first_step: int) -> Prepared:
         first_step=first_step,
         run_folder=run.folder.path,
         settings=dataclasses.asdict(run.plan),
+        learning_share=learning_share(run.plan),
     )
 
 
@@ -175,10 +177,11 @@ def _learn(run: Run, state: State) -> Generator[TrainingEvent | Wanted, Answer |
             open_loss_log(run.folder.loss_log, state.step) as log,
         ):
             while (reason := _reason_to_stop(run, state)) is None:
-                state, loss, rate = yield from _one_step(run, state, autocast)
-                stepped = _stepped(run, state, loss, rate, time.perf_counter() - started)
-                state, evaluated = _judged(run, state, autocast)
+                after, loss, rate = yield from _one_step(run, state, autocast)
+                after, evaluated = _judged(run, after, autocast)
+                stepped = _stepped(run, after, loss, rate, time.perf_counter() - started)
                 _write_row(log, run, stepped, evaluated)
+                state = after  # a step whose row is missing was not made
                 state, written = _written(run, state, evaluated)
                 yield stepped
                 if evaluated is not None:
@@ -294,12 +297,13 @@ def _stepped(run: Run, state: State, loss: float, rate: float, seconds: float) -
     )
 
 
-def _write_row(log: TextIO, run: Run, stepped: Stepped, evaluated: Evaluated | None) -> None:
+def _write_row(log: io.FileIO, run: Run, stepped: Stepped, evaluated: Evaluated | None) -> None:
     """Writes one line with A1111's columns, in which epochs count from 0 and the steps in them from 1."""
     per_epoch = max(1, len(run.trained) // run.plan.samples_per_step)
     epoch, epoch_step = divmod(stepped.step - 1, per_epoch)
     loss = "" if evaluated is None else f"{evaluated.loss:.7f}"
-    log.write(f"{stepped.step},{epoch},{epoch_step + 1},{stepped.loss:.7f},{stepped.learning_rate:.7g},{loss}\n")
+    row = f"{stepped.step},{epoch},{epoch_step + 1},{stepped.loss:.7f},{stepped.learning_rate:.7g},{loss}\n"
+    append(log, row)
 
 
 def _pick(run: Run, state: State, scorer: Scorer | None) -> Generator[TrainingEvent, None, Choice]:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,12 @@ def test_numbers_go_on_after_the_largest(tmp_path: Path) -> None:
 
 
 def test_a_failed_save_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    needed = picture().save(tmp_path / "whole").stat().st_size
+    shutil.rmtree(tmp_path / "whole")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=f"No space left on device, {needed} bytes are needed"):
         picture().save(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from retrato.errors import PhotoError, SettingsError
 from retrato.generation import read_infotext
-from retrato.generation.picture_text import save_picture
+from retrato.generation.picture_text import picture_bytes
 
 TEXT = "retrato de São Paulo, 肖像\nSteps: 20, Sampler: Euler a, Seed: 3"
 
@@ -38,19 +38,19 @@ def test_comments_of_jpeg_and_webp(tmp_path: Path, suffix: str, comment: bytes) 
 @pytest.mark.parametrize("text", [TEXT, "plain", "x" * 30_000, "\ud800 half a pair"])
 def test_what_is_saved_is_read(tmp_path: Path, ending: str, text: str) -> None:
     path = tmp_path / f"a.{ending}"
-    save_picture(Image.linear_gradient("L").convert("RGB"), path, text)
+    path.write_bytes(picture_bytes(Image.linear_gradient("L").convert("RGB"), ending, text))
     assert read_infotext(path) == text.replace("\ud800", "?")
 
 
 def test_a_webp_keeps_every_pixel_and_a_jpeg_says_when_a_text_is_too_long(tmp_path: Path) -> None:
     image = Image.effect_noise((64, 64), 50).convert("RGB")
-    save_picture(image, tmp_path / "a.webp", TEXT)
+    (tmp_path / "a.webp").write_bytes(picture_bytes(image, "webp", TEXT))
     with Image.open(tmp_path / "a.webp") as saved:
         assert ImageChops.difference(saved.convert("RGB"), image).getbbox() is None
-    save_picture(image, tmp_path / "b.webp", "x" * 100_000)
+    (tmp_path / "b.webp").write_bytes(picture_bytes(image, "webp", "x" * 100_000))
     assert read_infotext(tmp_path / "b.webp") == "x" * 100_000
     with pytest.raises(SettingsError, match="use --format png"):
-        save_picture(image, tmp_path / "a.jpg", "x" * 33_000)
+        picture_bytes(image, "jpg", "x" * 33_000)
 
 
 def test_novelais_pictures(tmp_path: Path) -> None:

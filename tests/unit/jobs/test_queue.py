@@ -191,6 +191,8 @@ def test_a_clock_that_is_set_changes_nothing_about_the_time_left(
     assert queue.seconds_left(job) is None
     queue.claim("cpu")
     assert queue.seconds_left(queue.get(job.id)) is None
+    clocks["monotonic"] += 70  # the model is loaded, photos are read
+    queue.record(job.id, "prepared", {}, progress=0.0)
     for tenth in range(1, 10):
         clocks["monotonic"] += 10
         clocks["time"] += 10 + (jump if tenth == 2 else 0)

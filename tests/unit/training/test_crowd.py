@@ -174,24 +174,50 @@ def test_whoever_stops_consuming_stops_all_and_each_saves(
         assert (tmp_path / "run" / name / "checkpoints" / "1.json").exists()
 
 
+def forgetful(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """From now on memory holds `most` examples, of one person or of several; gives the sizes that were tried."""
+    tried: list[int] = []
+    together, alone = crowd_module().joint_gradients, answer.gradients
+
+    def gradients(real: Callable[..., object], at_once: int, *arguments: object) -> object:
+        tried.append(at_once)
+        if at_once > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(*arguments)
+
+    monkeypatch.setattr(crowd_module(), "joint_gradients", lambda *given: gradients(together, given[2], *given))
+    monkeypatch.setattr(answer, "gradients", lambda *given: gradients(alone, given[9], *given))
+    return tried
+
+
 def test_too_little_memory_makes_smaller_passes(
     tiny_components: Components, lessons: Callable[..., dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes: list[int] = []
-    real = crowd_module().joint_gradients
-
-    def small(components: Components, wanted: list[Wanted], at_once: int) -> object:
-        sizes.append(at_once)
-        if at_once > 4:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(components, wanted, at_once)
-
-    monkeypatch.setattr(crowd_module(), "joint_gradients", small)
+    tried = forgetful(monkeypatch, 4)
     events = crowd(tiny_components, lessons("run"), at_once=16)
     next(each for each in events if isinstance(each.event, Stepped) and each.event.step == 2)
     events.close()
-    assert sizes[:3] == [16, 8, 4]
-    assert set(sizes[3:]) == {4}
+    assert tried[:3] == [16, 8, 4]
+    assert set(tried[3:]) == {4}
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5, 16, 17, 32, 64, 100, 255, 256])
+def test_too_little_memory_is_known_after_five_tries_and_said_to_each(
+    tiny_components: Components,
+    lessons: Callable[..., dict[str, object]],
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+) -> None:
+    tried = forgetful(monkeypatch, 0)
+    events = list(crowd(tiny_components, lessons("run"), at_once=at_once))
+    failed = {each.name: each.event.reason for each in events if isinstance(each.event, Failed)}
+    assert set(failed) == set(NAMES)
+    assert all("for a single example, 2.00 GiB more are needed" in reason for reason in failed.values())
+    together, alone = tried[: -len(NAMES)], tried[-len(NAMES) :]
+    assert alone == [1] * len(NAMES)
+    assert together[:1] == [at_once] * (at_once > 1)
+    assert together == sorted(set(together), reverse=True)
+    assert len(together) <= 4
 
 
 def test_what_cannot_be_done_together_is_done_alone(
@@ -203,10 +229,10 @@ def test_what_cannot_be_done_together_is_done_alone(
     monkeypatch.setattr(crowd_module(), "joint_gradients", refuses)
     alone = crowd_module().answer_of
 
-    def answer(wanted: Wanted) -> object:
+    def answer(wanted: Wanted, **options: object) -> object:
         if wanted.run.settings.name == "ana-1":
             raise TrainingError("it is hers")
-        return alone(wanted)
+        return alone(wanted, **options)
 
     monkeypatch.setattr(crowd_module(), "answer_of", answer)
     events = list(crowd(tiny_components, lessons("run", ana_12={"steps": 1}, bob_1={"steps": 1})))

@@ -13,14 +13,21 @@ from retrato.training import Finished, Picked, Scored, TrainingEvent, pick
 from retrato.training.events import Candidate
 from retrato.training.judge import Judge
 from retrato.training.learnable import Subject
-from retrato.training.pick import class_phrase, pictures_needed, shortlist
-from retrato.training.recipes import RECIPES
+from retrato.training.pick import class_phrase, learning_share, pictures_needed, shortlist
+from retrato.training.recipes import RECIPES, resolve
 
 from .conftest import ColourScorer
 
 
 def candidates(*losses: float) -> list[Candidate]:
     return [Candidate(50 * (number + 1), Path("x.safetensors"), loss) for number, loss in enumerate(losses)]
+
+
+@pytest.mark.parametrize(("steps", "pictures"), [(250, 60), (25, 27)])
+def test_a_pictures_step_counts_as_a_photo_in_the_share_of_learning(steps: int, pictures: int) -> None:
+    """All of eight candidates and the class word, or two of them."""
+    plan = resolve(TrainSettings(name="ana-t1", steps=steps), RECIPES["retrato"], 20)
+    assert learning_share(plan) == pytest.approx(4 * steps / (4 * steps + 12 * pictures))
 
 
 def test_few_candidates_are_all_on_the_shortlist() -> None:

@@ -100,11 +100,11 @@ def test_what_a_killed_process_left_half_written_is_swept_away(tmp_path: Path) -
 def test_the_log_drops_what_lies_beyond_the_resumed_step(tmp_path: Path) -> None:
     log = tmp_path / "textual_inversion_loss.csv"
     with open_loss_log(log, 0) as file:
-        file.writelines(f"{step},0,{step},0.5,0.005,\n" for step in range(1, 13))
+        file.writelines(f"{step},0,{step},0.5,0.005,\n".encode() for step in range(1, 13))
     with log.open("a") as file:
-        file.write("13,0")  # killed while writing
+        file.write("1")  # of step 13: killed while writing
     with open_loss_log(log, 10) as file:
-        file.write("11,0,11,0.25,0.005,0.3\n")
+        file.write(b"11,0,11,0.25,0.005,0.3\n")
     lines = log.read_text().splitlines()
     assert lines[0] == ",".join(COLUMNS)
     assert [line.split(",")[0] for line in lines[1:]] == [str(step) for step in range(1, 12)]

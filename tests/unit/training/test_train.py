@@ -32,6 +32,7 @@ from retrato.training import (
     answer,
     train,
 )
+from retrato.training.checkpoint import load_checkpoint
 from retrato.training.run_folder import locked
 
 HYPERNETWORK = HypernetworkSettings(name="ana-h1", steps=6, batch_size=2, evaluate_every=3, save_every=3, held_out=1)
@@ -369,36 +370,66 @@ def test_an_evaluation_that_is_no_number_goes_back_too(
     assert [event.step for event in of_kind(events, Saved)] == [6]
 
 
-def fill_disk_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
-    """From the given number of atomic writes on, the disk is full."""
-    real, count = os.fsync, [0]
+def fill_disk_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> list[int]:
+    """After so many writes of files and rows the disk is full, in the midst of the next one; gives their sizes."""
+    sizes: list[int] = []
 
-    def fsync(handle: int) -> None:
-        count[0] += 1
-        if count[0] > writes:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(handle)
+    def has_room(content: bytes) -> bool:
+        sizes.append(len(content))
+        return len(sizes) <= writes
 
-    monkeypatch.setattr("retrato.files.os.fsync", fsync)
+    whole_file, row = Path.write_bytes, os.write
+
+    def write_bytes(path: Path, content: bytes) -> int:
+        if has_room(content):
+            return whole_file(path, content)
+        whole_file(path, content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write(file: int, content: bytes) -> int:
+        if has_room(content):
+            return row(file, content)
+        row(file, content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    monkeypatch.setattr("retrato.files.os.write", write)
+    return sizes
 
 
-@pytest.mark.parametrize("writes", [0, 4, 5, 6, 11, 23])
-def test_a_full_disk_leaves_the_last_good_checkpoint_and_says_where(
-    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, writes: int
+def test_a_full_disk_at_any_write_loses_nothing_and_says_what_is_needed(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scorer: object
 ) -> None:
+    """Every write in turn is the first that does not fit: of rows, checkpoints, candidates, pictures and JSON."""
+    recipe = RECIPES["retrato"]
+    one_picture = dataclasses.replace(recipe.pick, prompts=recipe.pick.prompts[:1], rounds=(1,), steps=1)
+    recipes = {"retrato": dataclasses.replace(recipe, pick=one_picture, evaluation_pairs=1, start_words="")}
+    monkeypatch.setattr("retrato.training.prepare.RECIPES", recipes)
+    monkeypatch.setattr("retrato.training.learnable.RECIPES", recipes)
+    monkeypatch.setattr("retrato.training.drawing.PREVIEW_STEPS", 1)
+    settings = quick.changed(steps=2, evaluate_every=2, save_every=1, preview_every=2, preview_cards=True, held_out=0)
+
+    def learn(folder: Path) -> list[bytes]:
+        list(run_training(settings, folder.name, scorer=scorer, resume=(folder / "checkpoints").exists()))
+        return [(folder / name).read_bytes() for name in ("ana-t1.safetensors", "textual_inversion_loss.csv")]
+
     with monkeypatch.context() as patched:
-        fill_disk_after(patched, writes)
-        with pytest.raises(TrainingError, match="No space left on device") as caught:
-            list(run_training(quick.changed(save_every=1)))
-    message = str(caught.value)
-    if "last good checkpoint is " in message:
-        named = Path(message.split("last good checkpoint is ")[1].split(",")[0])
-        assert read_embedding(named).name.startswith("ana-t1")
-    else:
-        assert "nothing had been saved yet" in message
-    assert not list((tmp_path / "run").rglob("*.tmp*"))
-    finished = list(run_training(quick.changed(save_every=1), resume=True))[-1]
-    assert isinstance(finished, Finished)
+        writes = fill_disk_after(patched, 1000)
+        wanted = learn(tmp_path / "whole")
+    assert len(writes) >= 19
+    for room in range(len(writes)):
+        folder = tmp_path / str(room)
+        with monkeypatch.context() as patched:
+            tried = fill_disk_after(patched, room)
+            with pytest.raises(TrainingError) as caught:
+                learn(folder)
+        found = load_checkpoint(folder / "checkpoints")
+        last = folder / "embeddings" / f"ana-t1-{found.state.step if found else 0}.safetensors"
+        kept = f"the last good checkpoint is {last}, from where" if found else "nothing had been saved yet"
+        assert f"(No space left on device, {tried[-1]:,} bytes are needed): {kept}" in str(caught.value)
+        assert found is None or (found.damaged, read_embedding(last).step) == ((), found.state.step)
+        assert not list(folder.rglob("*.tmp*"))
+        assert learn(folder) == wanted
 
 
 def test_a_place_that_cannot_be_written_is_named(

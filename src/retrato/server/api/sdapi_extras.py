@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Request
@@ -12,6 +11,7 @@ from pydantic import Field
 from retrato.errors import PhotoError, SettingsError
 from retrato.generation import parse_infotext
 from retrato.jobs import order_captions
+from retrato.photos.encode import encode
 from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi import failure
 from retrato.server.api.sdapi_models import AnyObject, Picture
@@ -141,9 +141,7 @@ def _resized(image: Image.Image, asked: Extras, upscaler: str) -> Image.Image:
 
 
 def _encoded(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+    return base64.b64encode(encode(image)).decode()
 
 
 def _said(asked: Extras) -> str:

@@ -1,6 +1,5 @@
 """Small copies of photos and of the pictures of runs, for the page; to their owner only."""
 
-import io
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -13,6 +12,7 @@ from retrato.embeddings import FORMATS, EmbeddingLibrary
 from retrato.errors import UnknownError
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.photos import list_photos
+from retrato.photos.encode import encode
 from retrato.server.service import Service, whole_of
 
 SIDE = 320  # pixels
@@ -94,6 +94,5 @@ def _small(path: Path | None, side: int = SIDE) -> Response:
         small = image.convert("RGB")
     small.thumbnail((side, side))
     small.info = {}
-    buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=82)
-    return Response(buffer.getvalue(), media_type="image/webp", headers={"cache-control": "private, max-age=600"})
+    content = encode(small, "WEBP", quality=82)
+    return Response(content, media_type="image/webp", headers={"cache-control": "private, max-age=600"})

@@ -4,7 +4,6 @@ Knows pictures and their captions, not what they prove.
 """
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image, ImageOps
 
 from retrato.errors import PhotoError
 from retrato.photos import read_photo
+from retrato.photos.encode import encode
 from retrato.training.report.markup import Html, joined, tag
 
 # The longest side of a picture in the page; one that is no larger stays as sharp as it is.
@@ -76,13 +76,9 @@ def picture_uri(source: Path | Image.Image | None) -> str | None:
     # A fresh picture, because saving would carry over what the old one says about itself.
     bare = Image.new("RGB", image.size)
     bare.paste(image)
-    content = io.BytesIO()
-    if is_large:
-        bare.save(content, format="JPEG", quality=88)
-    else:
-        bare.save(content, format="PNG", optimize=True)
+    content = encode(bare, "JPEG", quality=88) if is_large else encode(bare, "PNG", optimize=True)
     kind = "jpeg" if is_large else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _pencil(kind: str) -> Html:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -76,6 +77,20 @@ def test_listening_goes_on_after_the_last_event(client: TestClient) -> None:
     told = events(client, job["id"])
     for position, event in enumerate(told):
         assert events(client, job["id"], after=event["number"]) == told[position + 1 :]
+
+
+def test_who_comes_back_has_what_was_missed_within_two_seconds(client: TestClient, service: Service) -> None:
+    """A thousand steps of a training, of which the listener knows half. The least of three."""
+    job = order(client)
+    events(client, job["id"])
+    numbers = [service.queue.record(job["id"], "stepped", {"step": step}).number for step in range(1000)]
+    seconds = []
+    for _ in range(3):
+        began = time.monotonic()
+        told = events(client, job["id"], after=numbers[499])
+        seconds.append(time.monotonic() - began)
+        assert [event["number"] for event in told] == numbers[500:]
+    assert min(seconds) < 2
 
 
 def test_what_is_wrong_is_said_at_once(client: TestClient) -> None:
