@@ -1,4 +1,4 @@
-"""What the library says about photos and trainings, in Portuguese. Its errors stay its own: one looks them up.
+"""What the library says about photos and trainings, in Portuguese. All its errors but one stay as they are.
 
 A sentence that stands in no row is shown as the library made it, but for the options of the command line in it.
 """
@@ -92,6 +92,10 @@ SENTENCES: Sequence[tuple[str, str]] = (
         "Poucos rostos foram encontrados (em desenhos quase nunca há): ninguém conferiu quem está nas fotos.",
     ),
     # on a training
+    (
+        "the name {} is taken by {}: choose another one, or replace it with --overwrite",
+        "o nome {} já é usado por {}: escolha outro, ou marque --overwrite",
+    ),
     (
         "all {} steps are done, and the loss was still falling: more steps may do better",
         "todos os {} passos foram feitos e a perda ainda caía: mais passos podem dar um resultado melhor",
