@@ -402,8 +402,8 @@ def test_a_full_disk_at_any_write_loses_nothing_and_says_what_is_needed(
 ) -> None:
     """Every write in turn is the first that does not fit: of rows, checkpoints, candidates, pictures and JSON."""
     recipe = RECIPES["retrato"]
-    one_picture = dataclasses.replace(recipe.pick, prompts=recipe.pick.prompts[:1], rounds=(1,), steps=1)
-    recipes = {"retrato": dataclasses.replace(recipe, pick=one_picture, evaluation_pairs=1, start_words="")}
+    two_pictures = dataclasses.replace(recipe.pick, prompts=recipe.pick.prompts[:2], rounds=(2,), steps=1)
+    recipes = {"retrato": dataclasses.replace(recipe, pick=two_pictures, evaluation_pairs=1, start_words="")}
     monkeypatch.setattr("retrato.training.prepare.RECIPES", recipes)
     monkeypatch.setattr("retrato.training.learnable.RECIPES", recipes)
     monkeypatch.setattr("retrato.training.drawing.PREVIEW_STEPS", 1)
