@@ -29,10 +29,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """One optimizer step is done. `loss` is this batch's, `norms` how far it is from nothing (an embedding: the
-    length of each vector), `seconds` since the start, the
-    judging of this step included.
+    """One optimizer step is done.
 
+    `loss` is this batch's, `norms` how far it is from nothing (an embedding: the length of each vector), `seconds`
+    since the start, the judging of this step included.
     `samples` counts photo passes since step 0. Where the loss is not a number, the step was skipped.
     """
 
