@@ -23,6 +23,12 @@ from mini.people import BACKGROUND, Scene, random_scene, train_identity
 from mini.renders import draw, draw_emoji
 
 EMOJI_SHARE, STICKER_SHARE = 0.22, 0.02
+HELD_OUT = 1000  # pictures at the end of a set that captioner and scorer never learn from
+
+
+def people_held_out(facts: list[dict], most: int = 200) -> list[int]:
+    """The numbers of at most `most` pictures that were held out and show a person."""
+    return [i for i in range(len(facts) - HELD_OUT, len(facts)) if "person" in facts[i]][:most]
 
 
 def example(index: int, size: int = 128) -> tuple[np.ndarray, dict]:

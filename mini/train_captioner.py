@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from transformers import BlipConfig, BlipForConditionalGeneration, CLIPTokenizer
 
 from mini.captions import caption
+from mini.dataset import HELD_OUT, people_held_out
 from mini.labels import HEADS, UNSEEN, all_labels, labels
 from mini.people import Identity, Scene
 from mini.readers import Readers, wanted_of
@@ -34,7 +35,6 @@ from retrato.model.caption import Captioner
 from retrato.model.vision import Tower
 
 WIDTH, LENGTH = 128, 48
-HELD_OUT = 1000  # of the pictures, the last
 PATCH = 16
 READING = 5.0  # weight in the loss of what is read from the image tower
 EMPHASIS = 10.0  # weight of an expression's word beside another word's
@@ -103,7 +103,7 @@ def main() -> None:
         model = make_captioner(len(tokenizer)).train()
     expressions = torch.tensor(tokenizer(list(HEADS["expression"]), add_special_tokens=False).input_ids).flatten()
     readers = Readers((128 // PATCH) ** 2 * WIDTH)
-    tested = [i for i in range(len(facts) - HELD_OUT, len(facts)) if "person" in facts[i]][:200]
+    judged = people_held_out(facts)
 
     def loss_at(step: int) -> Tensor:
         r, numbers = torch.Generator().manual_seed(3 + 1000 * step), np.random.default_rng([3, step])
@@ -133,7 +133,7 @@ def main() -> None:
     def report() -> str:
         half = torch.full((3, 1, 1), 0.5)
         captioner = Captioner(Tower(model.eval(), 128, half, half, torch.device("cpu")), tokenizer)
-        found = scene_accuracy(captioner, [Image.fromarray(images[i]) for i in tested], [facts[i] for i in tested])
+        found = scene_accuracy(captioner, [Image.fromarray(images[i]) for i in judged], [facts[i] for i in judged])
         model.train()
         return str(found)
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from mini.captions import caption
+from mini.dataset import HELD_OUT, people_held_out
 from mini.labels import HEADS, MORE_HEADS, UNSEEN, all_labels
 from mini.people import EXPRESSIONS, Identity, Scene
 from mini.readers import Readers, wanted_of
@@ -32,7 +33,6 @@ from mini.train_judge import supervised_contrastive, worn
 from mini.weights import mixed_precision, train_alone
 
 WIDTH, LAYERS, PATCH, IMAGE = 128, 4, 16, 128
-HELD_OUT = 1000  # of the pictures, the last
 READING = 3.0  # weight in the loss of what is read from the image tower
 PAIRS = 16  # of pictures of one person, in each step
 SWAPPED = ("expression", "clothes", "background", "skin", "hair", "hair_colour", "beard", "glasses")
@@ -101,7 +101,7 @@ def main() -> None:
     classes = wanted_of([all_labels(f) for f in facts])
     people = np.load(work / "people/images.npy", mmap_mode="r")
     persons, per_person = np.arange(0, len(people) // 5, 2), 5
-    tested = [i for i in range(len(facts) - HELD_OUT, len(facts)) if "person" in facts[i]][:200]
+    judged = people_held_out(facts)
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
     clip, who_layer = make_clip(len(tokenizer)), nn.Linear(WIDTH, WIDTH, bias=False)
     if options.init:
@@ -140,8 +140,8 @@ def main() -> None:
         return loss + READING * sum(read)
 
     def report() -> str:
-        pictures = torch.cat([pixels(images[tested[start : start + 50]]) for start in range(0, len(tested), 50)])
-        return str(told_apart(clip, tokenizer, pictures, [facts[i] for i in tested]))
+        pictures = torch.cat([pixels(images[judged[start : start + 50]]) for start in range(0, len(judged), 50)])
+        return str(told_apart(clip, tokenizer, pictures, [facts[i] for i in judged]))
 
     train_alone(
         nn.ModuleList([clip, who_layer, readers]), loss_at, work / "scorer.pt", steps=options.steps, rate=options.rate,

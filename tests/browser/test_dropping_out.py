@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import WAIT, Studio, tab
 
@@ -24,13 +24,7 @@ def studio(make_filled: Callable[[], Studio]) -> Studio:
 def test_a_drawing_is_seen_again_after_everything_and_drawn_once(studio: Studio, browser: Browser) -> None:
     context = browser.new_context(locale="en-US")
     context.set_default_timeout(WAIT)
-    first = context.new_page()
-    first.goto(studio.url)
-    first.fill("#draw-prompt textarea", "a red hat")
-    first.fill("#draw-count input", "100")
-    first.fill("#draw-steps input[type=number]", "150")
-    first.click("#draw-start")
-    expect(first.locator(STATE)).to_have_text(RUNNING)
+    first = begun(context, studio)
     second = context.new_page()
     first.fill("#draw-prompt textarea", "a green hat")
     first.fill("#draw-width textarea", "64")
@@ -50,6 +44,18 @@ def test_a_drawing_is_seen_again_after_everything_and_drawn_once(studio: Studio,
         expect(page.locator("#draw-stop")).to_be_disabled()
     assert [job["state"] for job in jobs(studio)] == ["cancelled"]
     context.close()
+
+
+def begun(context: BrowserContext, studio: Studio) -> Page:
+    """A page on which a long drawing runs."""
+    page = context.new_page()
+    page.goto(studio.url)
+    page.fill("#draw-prompt textarea", "a red hat")
+    page.fill("#draw-count input", "100")
+    page.fill("#draw-steps input[type=number]", "150")
+    page.click("#draw-start")
+    expect(page.locator(STATE)).to_have_text(RUNNING)
+    return page
 
 
 def drop(page: Page) -> None:
@@ -78,13 +84,7 @@ def test_another_servers_page_keeps_what_was_written(
     studio = make_studio(tmp_path)
     context = browser.new_context(locale="en-US")
     context.set_default_timeout(WAIT)
-    page = context.new_page()
-    page.goto(studio.url)
-    page.fill("#draw-prompt textarea", "a red hat")
-    page.fill("#draw-steps input[type=number]", "150")
-    page.fill("#draw-count input", "100")
-    page.click("#draw-start")
-    expect(page.locator(STATE)).to_have_text(RUNNING)
+    page = begun(context, studio)
     page.fill("#draw-prompt textarea", "a green hat")
     tab(page, "train")
     studio.kill()
