@@ -108,8 +108,7 @@ def studio(url: str) -> None:
 def shot(page: Any, name: str) -> None:
     """Writes what is to be seen of the page."""
     page.mouse.move(0, 0)
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(1000)
+    page.wait_for_timeout(2000)  # the network is never idle: a page that is open asks now and then
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
     picture.save(FOLDER / f"studio-{name}.jpg", quality=84, optimize=True, progressive=True)
 
