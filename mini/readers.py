@@ -1,6 +1,7 @@
 """Reads the labels off what a network has inside while it learns, so that what a picture shows reaches it early. Thrown away after."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -20,11 +21,13 @@ class Readers(nn.Module):
         heads = HEADS | MORE_HEADS
         self.heads = nn.ModuleDict({head: nn.Linear(features, len(classes)) for head, classes in heads.items()})
 
-    def loss(self, features: Tensor, wanted: dict[str, Tensor]) -> Tensor:
-        """Mean cross-entropy over the heads that have something to read in this batch."""
+    def loss(
+        self, features: Tensor, wanted: dict[str, Tensor], weights: Mapping[str, float] = MappingProxyType({})
+    ) -> Tensor:
+        """Mean cross-entropy over the heads that have something to read in this batch; each counts once if `weights` say no more."""
         features = features.float()
         return torch.stack([
-            F.cross_entropy(layer(features).float(), wanted[head], ignore_index=UNSEEN)
+            weights.get(head, 1.0) * F.cross_entropy(layer(features).float(), wanted[head], ignore_index=UNSEEN)
             for head, layer in self.heads.items() if (wanted[head] != UNSEEN).any()
         ]).mean()  # fmt: skip
 

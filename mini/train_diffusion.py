@@ -115,7 +115,7 @@ def train(
 ) -> None:
     """One process: latents, captions, noise, loss, step; rank 0 saves and reports."""
     device = options.device
-    if weights.world > 1:
+    if device == "cpu":
         torch.set_num_threads(1)
         if half_is_fast(device):
             unet.set_attn_processor(AttnProcessor())  # bf16 fused attention is slow backwards on a CPU with small heads
@@ -185,6 +185,7 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=120, help="seconds between reports and saved states")
     parser.add_argument("--init", type=Path, help="start from this model folder's U-Net and text encoder")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--processes", type=int, default=2, help="of one thread each, on a CPU")
     parser.add_argument("--state", default="diffusion", help="name of the saved state: another one for another model")
     parser.add_argument("--widths", default="96,160,176", help="of the U-Net's levels, multiples of 16")
     parser.add_argument("--text-width", type=int, default=192, help="of the text encoder, a multiple of 32")
@@ -209,7 +210,7 @@ def main() -> None:
     unet.to(options.device), text.to(options.device)
     readers = MiddleReaders(unet).to(options.device)
     parts = [*unet.parameters(), *text.parameters(), *readers.parameters()]
-    weights = FlatWeights(parts, 2 if options.device == "cpu" else 1, options.device)
+    weights = FlatWeights(parts, options.processes if options.device == "cpu" else 1, options.device)
     if (options.work / f"{options.state}.pt").exists():
         weights.restore(options.work / f"{options.state}.pt")
     print(f"{weights.count / 1e6:.2f} million weights, from step {weights.steps}", flush=True)

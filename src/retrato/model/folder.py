@@ -34,9 +34,9 @@ def read_folder(folder: Path) -> Parts:
 
     places = [place for place in ("text_encoder", "text_encoder_2") if place in index]
     try:
-        unet = _read_part(UNet2DConditionModel, folder / "unet")
-        vae = _read_part(AutoencoderKL, folder / "vae")
-        text_encoders = tuple(_read_part(_text_class(index[place][1]), folder / place) for place in places)
+        unet = read_part(UNet2DConditionModel, folder / "unet")
+        vae = read_part(AutoencoderKL, folder / "vae")
+        text_encoders = tuple(read_part(_text_class(index[place][1]), folder / place) for place in places)
         tokenizers = tuple(
             CLIPTokenizer.from_pretrained(
                 str(folder / place.replace("text_encoder", "tokenizer")), local_files_only=True
@@ -111,15 +111,15 @@ def _text_class(name: str) -> Any:
     return CLIPTextModelWithProjection if name == "CLIPTextModelWithProjection" else CLIPTextModel
 
 
-def _read_part(part: Any, folder: Path) -> Any:
-    """Reads one part from safetensors; half-precision downloads name their files `*.fp16.safetensors`.
+def read_part(part: Any, folder: Path, **options: Any) -> Any:
+    """Reads a model of the class `part` from safetensors; half-precision downloads name their files `*.fp16.safetensors`.
 
     Raises ValueError where tensors are missing, for which the libraries would make up numbers.
     """
     plain = [path for path in folder.glob("*.safetensors") if ".fp16." not in path.name]
     variant = None if plain or not any(folder.glob("*.fp16.safetensors")) else "fp16"
     read, found = part.from_pretrained(
-        str(folder), local_files_only=True, use_safetensors=True, variant=variant, output_loading_info=True
+        str(folder), local_files_only=True, use_safetensors=True, variant=variant, output_loading_info=True, **options
     )
     if missing := sorted(found["missing_keys"]):
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""

@@ -29,6 +29,7 @@ from retrato.model.families import (
 )
 from retrato.model.families.configs import UNET, VAE
 from retrato.model.families.table import SD2
+from retrato.model.folder import read_part
 from retrato.model.quiet import import_quietly
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def read_vae(path: Path, family: Family | None = None) -> AutoencoderKL:
     if path.is_dir():
         folder = path / "vae" if (path / "vae").is_dir() else path
         try:
-            return AutoencoderKL.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
+            return read_part(AutoencoderKL, folder)
         except Exception as error:  # numbers that are none in a config.json end anywhere in the library
             said = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise ModelError(f"{folder} is no VAE in diffusers layout: {said}") from None

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from retrato.model.folder import read_part
 from retrato.model.latents import image_to_pixels
 from retrato.model.load import freeze
 
@@ -38,7 +39,7 @@ def read_tower(part: Any, folder: Path, device: torch.device) -> Tower:
     `preprocessor_config.json` may give `image_mean` and `image_std` of values in [0, 1]; without it pixels go in as
     [-1, 1]. Raises OSError, ValueError, RuntimeError or KeyError for a broken folder.
     """
-    model = part.from_pretrained(str(folder), local_files_only=True, use_safetensors=True, dtype=torch.float32)
+    model = read_part(part, folder, dtype=torch.float32)
     freeze(model, device, torch.float32)
     path = folder / "preprocessor_config.json"
     said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -103,6 +103,9 @@ def test_a_part_that_lacks_tensors_is_refused_by_their_names(tiny_folder: Path, 
     said = str(caught.value)
     assert f"{file.parent.name} lacks {', '.join(lost[:3])} and 2 more" in said
     assert "\n" not in said
+    if part.startswith("vae"):
+        with pytest.raises(ModelError, match=f"vae lacks {lost[0]}"):
+            load_components(tiny_folder, vae=file.parent)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -51,6 +52,16 @@ def test_everything_has_unit_length(scorer: Scorer) -> None:
 def test_parts_equal_the_whole(scorer: Scorer) -> None:
     images = [Image.new("RGB", (32, 32), (number * 6, 90, 20)) for number in range(40)]
     torch.testing.assert_close(scorer.embed_images(images)[39:], scorer.embed_images(images[39:]))
+
+
+def test_a_tensor_that_is_missing_is_not_made_up(scorer: Scorer, tmp_path: Path) -> None:
+    folder = tmp_path / "scorer"
+    scorer.text_image.model.save_pretrained(folder / "text_image")
+    scorer.identity.model.save_pretrained(folder / "identity")
+    file = folder / "identity/model.safetensors"
+    save_file({name: value for name, value in load_file(file).items() if name != "visual_projection.weight"}, file)
+    with pytest.raises(ModelError, match="identity lacks visual_projection.weight: get it again"):
+        load_scorer(tmp_path, device="cpu")
 
 
 def test_a_model_without_scorer_says_so(tiny_folder: Path) -> None:
