@@ -98,7 +98,7 @@ def lesson(
         state = _found_state(run, resume)
         write_settings(run, state.step)
         prepared = time.perf_counter()
-        yield _prepared(run, state.step)
+        yield _prepared(run, state.step, picks=scorer is not None)
         state, stop_reason = yield from _learn(run, state)
         learned = time.perf_counter()
         choice = yield from _pick(run, state, scorer)
@@ -151,7 +151,7 @@ def _found_state(run: Run, resume: bool) -> State:
     return found.state
 
 
-def _prepared(run: Run, first_step: int) -> Prepared:
+def _prepared(run: Run, first_step: int, *, picks: bool) -> Prepared:
     return Prepared(
         photos=tuple(photo.path for photo in run.trained),
         held_out=tuple(photo.path for photo in run.held_out),
@@ -161,7 +161,7 @@ def _prepared(run: Run, first_step: int) -> Prepared:
         first_step=first_step,
         run_folder=run.folder.path,
         settings=dataclasses.asdict(run.plan),
-        learning_share=learning_share(run.plan),
+        learning_share=learning_share(run.plan) if picks else 1.0,
     )
 
 

@@ -69,6 +69,7 @@ def test_tells_the_whole_story_in_order(run_training: Start, quick: TrainSetting
     assert isinstance(prepared, Prepared)
     assert isinstance(finished, Finished)
     assert (len(prepared.photos), len(prepared.held_out), prepared.steps, prepared.first_step) == (5, 1, 6, 0)
+    assert prepared.learning_share == 1.0, "without a scorer there is nothing to compare"
     assert (finished.steps_run, finished.samples, finished.vectors, finished.dim) == (6, 12, 3, 32)
     losses = [event.loss for event in of_kind(events, Evaluated)]
     still_falling = ", and the loss was still falling: more steps may do better" * (losses[-1] < min(losses[:-1]))
