@@ -244,3 +244,9 @@ def test_files_are_named_as_they_lie_in_the_home_folder() -> None:
 
 def test_what_somebody_wrote_at_length_stays_as_it_is() -> None:
     assert spoken(SITE, long := "is : " * 2000) == long
+
+
+def test_no_part_of_the_page_shows_an_error_as_it_is() -> None:
+    shown = re.compile(r"(problem|tag)\(.*(str\(error\)|\bjob\.error\b|\breason\b(?!\"))")
+    lines = [line for path in (LIBRARY / "server/web").glob("*.py") for line in path.read_text("utf-8").splitlines()]
+    assert [line for line in lines if shown.search(line) and "spoken" not in line] == []
