@@ -7,6 +7,7 @@ import gradio as gr
 from retrato import __version__
 from retrato.errors import RetratoError
 from retrato.server.web.site import Site, problem
+from retrato.server.web.spoken import spoken_error
 from retrato.training.report.markup import Html, joined, tag
 
 
@@ -27,7 +28,7 @@ def settings_tab(site: Site, page: Any, tabs: Any) -> None:
         try:
             used = site.service.use_model(source)
         except RetratoError as error:
-            return problem("settings-model", str(error))
+            return problem("settings-model", spoken_error(site, error))
         return tag("p", site("settings.used", model=used.name), class_="quiet", role="status")
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}

@@ -7,9 +7,8 @@ from typing import Any, Literal, get_args, get_origin
 import gradio as gr
 
 from retrato.errors import SettingsError
-from retrato.home import within
 from retrato.server.web.site import Site, label, problem
-from retrato.server.web.spoken import spoken
+from retrato.server.web.spoken import spoken_error
 from retrato.server.web.texts import CHOICES, FIELDS, IN_TRAINING
 from retrato.settings import LearnSettings, Settings
 from retrato.training.report.markup import Html
@@ -83,7 +82,7 @@ def problem_of(
     `places` says which control stands for a word that is no control's name.
     """
     first = str(error).split(" ", 1)[0]
-    sentence = spoken(site, within(site.service.home, str(error)))
+    sentence = spoken_error(site, error)
     if isinstance(error, FieldError):
         return problem(f"{prefix}-{error.field}", sentence)
     return problem(f"{prefix}-{places.get(first, first if first in FIELDS else otherwise)}", sentence)

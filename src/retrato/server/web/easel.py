@@ -11,6 +11,7 @@ from retrato.server.pictures import store_file, store_upload
 from retrato.server.service import Service
 from retrato.server.web.controls import control
 from retrato.server.web.site import Site, owner_of, problem
+from retrato.server.web.spoken import spoken_error
 from retrato.settings import GenerateSettings
 from retrato.training.report.markup import Html, tag
 
@@ -52,7 +53,7 @@ def easel(site: Site) -> Mapping[str, Any]:
                 site.service.picture_file(source, owner=owner_of(request))
                 picture = canvas_of(site, source, is_painted=is_painted)
             except RetratoError as error:
-                picture, source = problem("draw-easel", str(error)), ""
+                picture, source = problem("draw-easel", spoken_error(site, error)), ""
         return [
             gr.update(visible=mode != WORDS),
             gr.update(visible=not source),
@@ -67,7 +68,7 @@ def easel(site: Site) -> Mapping[str, Any]:
         try:
             kept = store_file(site.service.home, Path(file).read_bytes(), Path(file).name)
         except RetratoError as error:
-            return ["", gr.update(value=problem("draw-picture", str(error)), visible=True), None]
+            return ["", gr.update(value=problem("draw-picture", spoken_error(site, error)), visible=True), None]
         return [f"upload:{kept.stem}", gr.skip(), None]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}

@@ -17,6 +17,7 @@ from retrato.server.web.easel import PICTURE, REPAINT, WORDS
 from retrato.server.web.restoring import restored
 from retrato.server.web.sheet import SIDES
 from retrato.server.web.site import Site, button, empty, owner_of, problem
+from retrato.server.web.spoken import spoken_error
 from retrato.training.report.markup import Html, joined, tag
 
 SHOWN = 120  # pictures at once
@@ -77,7 +78,7 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
                 values = [*_filled(parameters), *("" for _ in SIDES)]
                 return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, gr.skip()]
         except RetratoError as error:
-            return [problem("gallery-opened", str(error)), {}, *still, gr.skip()]
+            return [problem("gallery-opened", spoken_error(site, error)), {}, *still, gr.skip()]
         return ["", {}, *still, gr.skip()]
 
     def read(file: str | None) -> list[object]:
@@ -89,7 +90,7 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
             said = stored_text(content)
             kept = store_file(site.service.home, content, Path(file).name)
         except RetratoError as error:
-            return [problem("gallery-drop", str(error)), {}, here, None]
+            return [problem("gallery-drop", spoken_error(site, error)), {}, here, None]
         return [read_of(site, kept.stem, Path(file).name, said), parse_infotext(said) if said else {}, here, None]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}

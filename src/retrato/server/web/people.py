@@ -13,6 +13,7 @@ from retrato.generation import hypernet_tag, is_sheet
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, button, empty, owner_of, problem
+from retrato.server.web.spoken import spoken, spoken_error
 from retrato.training.report.markup import Html, joined, tag
 
 SAID = "people-said"
@@ -57,7 +58,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
             else:
                 site.service.forget(name, owner=owner_of(request))
         except RetratoError as error:
-            return [*show(request, problem("people-cards", str(error))), gr.skip(), gr.skip()]
+            return [*show(request, problem("people-cards", spoken_error(site, error))), gr.skip(), gr.skip()]
         return [*show(request), gr.skip(), gr.skip()]
 
     def do_blend(parts: list[str] | None, weights: str, name: str, request: gr.Request) -> list[object]:
@@ -71,7 +72,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
             field = "people-mixed"
             library.add(replace(mixed, name=check_name(name.strip())))
         except RetratoError as error:
-            return show(request, problem(field, str(error)))
+            return show(request, problem(field, spoken_error(site, error)))
         return show(request)
 
     def do_rename(old: str | None, new: str, request: gr.Request) -> list[object]:
@@ -80,7 +81,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
         try:
             _library(site).rename(old, new.strip())
         except RetratoError as error:
-            return show(request, problem("people-new", str(error)))
+            return show(request, problem("people-new", spoken_error(site, error)))
         return show(request)
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
@@ -97,7 +98,7 @@ def cards_of(site: Site, library: EmbeddingLibrary, owner: str) -> Html:
     if not len(library) and not library.skipped and not nets:
         return empty(site("people.empty"), site("people.empty.next"))
     cards = [_card(site, embedding, owner) for embedding in library.embeddings.values()]
-    skipped = [tag("li", f"{path.name}: {reason}") for path, reason in library.skipped.items()]
+    skipped = [tag("li", f"{path.name}: {spoken(site, reason)}") for path, reason in library.skipped.items()]
     parts = [tag("div", *cards, class_="cards")] if cards else []
     if nets:
         parts += [tag("h2", site("people.networks"), class_="later"), tag("div", *nets, class_="cards")]
@@ -129,7 +130,7 @@ def _network_card(site: Site, name: str, library: HypernetworkLibrary) -> Html:
     try:
         network = library[name]
     except RetratoError as error:
-        facts: list[Html] = [tag("p", str(error), class_="problem")]
+        facts: list[Html] = [tag("p", spoken_error(site, error), class_="problem")]
     else:
         layers = ", ".join(map(str, network.sizes))
         facts = [tag("p", site("people.network", layers=layers, model=network.base_model or "?"), class_="quiet")]

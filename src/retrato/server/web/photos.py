@@ -12,7 +12,7 @@ from retrato.photos import Looked, PhotoReport
 from retrato.server.service import whole_size
 from retrato.server.web.retouching import SAID, opened_photo, retouch
 from retrato.server.web.site import Site, bar, empty, owner_of, problem, row
-from retrato.server.web.spoken import spoken
+from retrato.server.web.spoken import spoken, spoken_error
 from retrato.training.report.markup import Html, joined, tag
 
 
@@ -53,7 +53,7 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
             try:
                 site.service.add_photo(str(name).strip(), Path(file).name, Path(file).read_bytes(), owner=owner)
             except RetratoError as error:
-                refused.append(tag("li", str(error)))
+                refused.append(tag("li", spoken_error(site, error)))
         trouble = tag("ul", *refused, class_="problem", role="alert") if refused else ""
         names = gr.update(choices=site.service.photo_sets(owner=owner))
         for shown in look(name, request):
@@ -75,7 +75,7 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
                 usable = gr.update(interactive=found.verdict != "refused")
                 yield [report_of(site, chosen, found), usable, gr.update(choices=names, value=chosen), ""]
         except RetratoError as error:
-            yield [problem("photos-set", str(error)), gr.update(interactive=False), gr.skip(), ""]
+            yield [problem("photos-set", spoken_error(site, error)), gr.update(interactive=False), gr.skip(), ""]
 
     def hear(said: str, name: str, request: gr.Request) -> Iterator[list[object]]:
         owner, told = owner_of(request), json.loads(said.partition(" ")[2] or "{}")
@@ -91,7 +91,7 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
             if told.get("verb") in ("save", "whole", "remove"):
                 retouch(site.service, name, told, owner=owner)
         except RetratoError as error:
-            yield [problem("photos-opened", str(error)), *still]
+            yield [problem("photos-opened", spoken_error(site, error)), *still]
             return
         if told.get("verb") == "close":
             yield ["", *still]

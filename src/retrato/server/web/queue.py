@@ -8,7 +8,7 @@ import gradio as gr
 from retrato.errors import RetratoError
 from retrato.jobs import Job
 from retrato.server.web.site import Site, bar, button, empty, owner_of, problem
-from retrato.server.web.spoken import spoken
+from retrato.server.web.spoken import spoken, spoken_error
 from retrato.training.report.markup import Html, joined, tag
 
 SAID = "queue-said"
@@ -35,7 +35,7 @@ def queue_tab(site: Site, tabs: Any) -> None:
                 getattr(site.service.queue, verb)(job, owner=owner_of(request))
         except RetratoError as error:
             page, timer = show(request)
-            return [joined([problem("queue-jobs", spoken(site, str(error))), Html(str(page))]), timer]
+            return [joined([problem("queue-jobs", spoken_error(site, error)), Html(str(page))]), timer]
         return show(request)
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}

@@ -1,12 +1,16 @@
-"""What the library says about photos and trainings, in Portuguese. All its errors but one stay as they are.
+"""What the library says, in Portuguese: here about photos and trainings, its errors in `spoken_errors`.
 
 A sentence that stands in no row is shown as the library made it, but for the options of the command line in it.
 """
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
+from retrato.home import within
 from retrato.server.web.site import Site, label
+from retrato.server.web.spoken_errors import ERRORS, OF_FILES, OF_SETTINGS
+from retrato.server.web.spoken_errors import PARTS as PARTS_OF_ERRORS
 from retrato.server.web.texts import FIELDS
 
 # English and Portuguese; {} is a number, a name, or one of PARTS.
@@ -93,10 +97,6 @@ SENTENCES: Sequence[tuple[str, str]] = (
     ),
     # on a training
     (
-        "the name {} is taken by {}: choose another one, or replace it with --overwrite",
-        "o nome {} já é usado por {}: escolha outro, ou marque --overwrite",
-    ),
-    (
         "all {} steps are done, and the loss was still falling: more steps may do better",
         "todos os {} passos foram feitos e a perda ainda caía: mais passos podem dar um resultado melhor",
     ),
@@ -141,17 +141,26 @@ PARTS: Sequence[tuple[str, str]] = (
     ("step {}", "o passo {}"),
 )
 
+WHOLE = (*SENTENCES, *OF_SETTINGS, *ERRORS, *OF_FILES)
+ROWS = (*WHOLE, *PARTS, *PARTS_OF_ERRORS)  # whatever can stand in a place of another row
+LONGEST = 1000  # characters; more is what somebody wrote, not the library
 OF_THE_SERVER = ("device", "dtype", "model")
 
 
 def spoken(site: Site, sentence: str) -> str:
     """Gives a sentence of the library in the language of the page, with the page's controls for the options in it."""
-    translated = None if site.language == "en" else _translated(sentence, SENTENCES)
-    return re.sub("--([a-z]+(?:-[a-z]+)*)( all| off)?", lambda option: _control(site, option), translated or sentence)
+    is_read = site.language != "en" and len(sentence) <= LONGEST
+    translated = (_translated(sentence) if is_read else None) or sentence
+    return re.sub("--([a-z]+(?:[-_][a-z]+)*)( all| off)?", lambda option: _control(site, option), translated)
+
+
+def spoken_error(site: Site, error: Exception) -> str:
+    """Gives what an error says, as `spoken` does, with files named as they lie in the home folder."""
+    return spoken(site, within(site.service.home, str(error)))
 
 
 def _control(site: Site, option: re.Match[str]) -> str:
-    """Gives the control for an option of the command line, or the server's command; others stay as they are."""
+    """Gives the control for an option of the command line, or a setting, or the server's command; others stay."""
     name, choice = option[1].replace("-", "_"), option[2]
     if name in OF_THE_SERVER:
         return f"retrato serve {option[0]}"
@@ -159,11 +168,39 @@ def _control(site: Site, option: re.Match[str]) -> str:
         return f"“{site('train.resume')}”"
     if name == "wildcards" and choice:
         return f"“{label(site, name)}: {site(f'draw.wildcards.{choice.strip()}')}”"
-    return f"“{label(site, name)}”{choice or ''}" if name in FIELDS else option[0]
+    if name in FIELDS:
+        return f"“{label(site, name)}”{choice or ''}"
+    return option[0].removeprefix("--") if "_" in option[0] else option[0]  # a setting that is no option
 
 
-def _translated(text: str, table: Sequence[tuple[str, str]]) -> str | None:
-    for english, portuguese in table:
-        if found := re.fullmatch("(.+?)".join(re.escape(part) for part in english.split("{}")), text):
-            return portuguese.format(*(_translated(part, PARTS) or part for part in found.groups()))
-    return None
+def _translated(text: str, *, is_part: bool = False) -> str | None:
+    """Gives `text` by its row, and so what stands in the row's places; None where it is in no row.
+
+    Of several rows it is the one whose own words begin first: the others are those of a sentence within it, or of what
+    a place holds. Of those that begin alike it is the one with most words of its own.
+    """
+    several = [_translated(each, is_part=is_part) for each in text.split("; ")] if "; " in text else [None]
+    if None not in several:
+        return "; ".join(map(str, several))
+    rows = ROWS if is_part else WHOLE
+    matches = [(found, row) for row in rows if (found := pattern_of(row[0]).fullmatch(text))]
+    if not matches:
+        return None
+    found, (_, portuguese) = min(matches, key=_begins)
+    return filled(portuguese, [_translated(part, is_part=True) or part for part in found.groups()])
+
+
+def _begins(match: tuple[re.Match[str], tuple[str, str]]) -> tuple[int, int]:
+    found, (english, _) = match
+    return found.end(1) if english.startswith("{}") else 0, -len(english.replace("{}", ""))
+
+
+@cache
+def pattern_of(english: str) -> re.Pattern[str]:
+    """Gives what finds the sentences of a row."""
+    return re.compile("(.+?)".join(re.escape(part) for part in english.split("{}")), re.DOTALL)
+
+
+def filled(portuguese: str, parts: Sequence[str]) -> str:
+    """Gives a row's sentence with `parts` in its places; other braces are text."""
+    return "".join(text + part for text, part in zip(portuguese.split("{}"), (*parts, ""), strict=True))

@@ -10,7 +10,7 @@ from retrato.jobs import Job, order_training
 from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, bar, empty, owner_of, problem
-from retrato.server.web.spoken import spoken
+from retrato.server.web.spoken import spoken, spoken_error
 from retrato.server.web.watching import Checkpoint, Watched, fold
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.report.curves import Series, chart
@@ -84,7 +84,7 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
             try:
                 getattr(queue, kind)(watched.job, owner=owner_of(request))
             except RetratoError as error:  # it ended just before
-                return [*watch(watched, request)[:-1], problem("train-stage", spoken(site, str(error)))]
+                return [*watch(watched, request)[:-1], problem("train-stage", spoken_error(site, error))]
             return watch(watched, request)
 
         return do
@@ -139,7 +139,7 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
         previews = [_preview(site, job, step, event) for step, event in reversed(seen.previews[-8:])]
         parts += [tag("h3", site("train.previews")), tag("div", *previews, class_="strip", tabindex="0")]
     if seen.refused:
-        parts.append(tag("ul", *(tag("li", reason) for reason in seen.refused), class_="advice"))
+        parts.append(tag("ul", *(tag("li", spoken(site, reason)) for reason in seen.refused), class_="advice"))
     return joined(parts)
 
 

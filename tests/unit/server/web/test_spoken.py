@@ -6,15 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from retrato.errors import EmbeddingError, PromptError
+from retrato.errors import PromptError
 from retrato.photos.advice import Figures, set_advice
 from retrato.photos.look import Measured, problems_of
 from retrato.photos.measure import Border, Exposure, Light
 from retrato.prompts.wildcards import WildcardFolder
 from retrato.server.web.site import Site
 from retrato.server.web.spoken import SENTENCES, spoken
-from retrato.settings import TrainSettings
-from retrato.studio import Studio
 from retrato.training.pick import _least_loss, _reason
 from retrato.training.train import _reason_to_stop
 
@@ -69,32 +67,15 @@ def reasons() -> list[str]:
     return said
 
 
-class Taken(dict[str, None]):
-    """A library that has everybody already."""
-
-    folder = Path("embeddings")
-
-    def reload(self) -> None: ...
-
-    def path(self, name: str) -> Path:
-        return self.folder / f"{name}.safetensors"
-
-
-def refusals() -> list[str]:
-    with pytest.raises(EmbeddingError) as refused:
-        Studio._check_free(cast("Any", SimpleNamespace(library=Taken(ana=None))), TrainSettings(name="ana"))
-    return [str(refused.value)]
-
-
 def test_all_that_the_library_says_is_said_in_portuguese() -> None:
-    for sentence in (*advice(), *problems(), *reasons(), *refusals()):
+    for sentence in (*advice(), *problems(), *reasons()):
         said = spoken(SITE, sentence)
         assert said != sentence
         assert not ENGLISH & set(said.lower().replace(",", " ").replace(":", " ").split()), said
 
 
 def test_no_sentence_stands_in_the_table_that_the_library_does_not_say() -> None:
-    said = {spoken(SITE, sentence)[:12] for sentence in (*advice(), *problems(), *reasons(), *refusals())}
+    said = {spoken(SITE, sentence)[:12] for sentence in (*advice(), *problems(), *reasons())}
     for _, portuguese in SENTENCES:
         start = portuguese.partition("{}")[0][:12]
         assert any(each.startswith(start) for each in said), portuguese
@@ -115,6 +96,8 @@ def test_names_and_figures_stay() -> None:
         ("--overwrite", "“Replace the one of this name”", "“Substituir quem tem este nome”"),
         ("--mask-invert", "“Change the rest instead”", "“Mudar o resto”"),
         ("--wildcards all, or", "“Wildcards: each of them”, or", "“Curingas: cada uma delas”, or"),
+        ("--batch_size", "“Batch size”", "“Tamanho do lote”"),
+        ("--hires_sampler", "hires_sampler", "hires_sampler"),
         ("--resume", "“Go on”", "“Continuar”"),
         ("--dtype float32", "retrato serve --dtype float32", "retrato serve --dtype float32"),
         ("--out", "--out", "--out"),
@@ -128,4 +111,4 @@ def test_options_are_called_what_they_are_on_the_page(option: str, english: str,
 def test_the_librarys_own_sentence_names_the_control(tmp_path: Path) -> None:
     with pytest.raises(PromptError) as refused:
         WildcardFolder(tmp_path).entries("hats")
-    assert spoken(SITE, str(refused.value)).endswith("write it, or draw with “Curingas: texto puro”")
+    assert spoken(SITE, str(refused.value)).endswith("escreva a lista, ou desenhe com “Curingas: texto puro”")
