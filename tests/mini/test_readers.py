@@ -45,3 +45,13 @@ def test_readers_learn_what_is_there_to_read() -> None:
         loss.backward()
         optimizer.step()
     assert float(loss.detach()) < 0.1 * before
+
+
+def test_what_is_hard_to_read_may_count_more() -> None:
+    wanted = wanted_of([all_labels(each) for each in facts()])
+    readers, features = Readers(10), torch.randn(2, 10)
+    zero = readers.loss(features, wanted, dict.fromkeys(readers.heads, 0.0))
+    hair, more = (readers.loss(features, wanted, dict.fromkeys(readers.heads, 0.0) | {"hair": w}) for w in (1.0, 4.0))
+    assert zero == 0
+    assert hair > 0
+    torch.testing.assert_close(more, 4 * hair)
