@@ -78,7 +78,8 @@ def learned(judge: Judge, people: list[Identity], number: int, options: argparse
         options.sheet.mkdir(parents=True, exist_ok=True)
         page.save(options.sheet / f"{number}.png")
     person = {"number": number, "person": people[number].key, "model": options.model}
-    return person | {"picked_step": finished.picked_step, "seconds": round(seconds, 1), "hits": hits}
+    times = {phase: round(took, 1) for phase, took in finished.times.items()}
+    return person | {"picked_step": finished.picked_step, "seconds": round(seconds, 1), "times": times, "hits": hits}
 
 
 def ceiling(judge: Judge, people: list[Identity], style: str) -> float:

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 from transformers import CLIPTokenizer
 
-from mini.train_diffusion import Readers, make_text_encoder, make_unet, noise_schedule, read_shape
+from mini.train_diffusion import MiddleReaders, make_text_encoder, make_unet, noise_schedule, read_shape
 
 DEFAULTS = {"size": 128, "guidance_scale": 3.0, "sampler": "DPM++ 2M", "steps": 20, "class_word": "person"}
 
@@ -37,7 +37,7 @@ def main() -> None:
     for p in [*unet.parameters(), *text.parameters()]:
         p.data.copy_(flat[offset : offset + p.numel()].view_as(p))
         offset += p.numel()
-    readers = sum(p.numel() for p in Readers(unet).parameters())  # they only help to learn and are not shipped
+    readers = sum(p.numel() for p in MiddleReaders(unet).parameters())  # they only help to learn and are not shipped
     if offset + readers != len(flat):
         raise SystemExit(f"{work / options.state}.pt holds {len(flat)} weights, the model takes {offset + readers}")
     for model in (vae, unet):
