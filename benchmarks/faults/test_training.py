@@ -203,13 +203,13 @@ def test_a_second_training_of_a_name_is_refused_within_a_second_and_a_dead_ones_
     assert ended(begun(*how, "--steps", 4, errors=tmp_path / "third.txt")) == 0, (tmp_path / "third.txt").read_text()
 
 
-def test_the_time_to_go_of_a_trainings_steps_is_right_to_15_percent(
+def test_the_time_to_go_of_a_training_is_right_to_15_percent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The recipe as it is, on retrato-mini; in seconds of the processor and the median of what is said, as machines are
     shared.
 
-    What the page says of the steps is held to that; what the queue says of the whole job is never below 0, and printed.
+    Of the steps the page says it, of the whole job, comparing included, the queue.
     """
     photos = Path(__file__).parents[2] / "examples" / "photos" / "benny"
     torch.set_num_threads(1)
@@ -230,7 +230,7 @@ def test_the_time_to_go_of_a_trainings_steps_is_right_to_15_percent(
     of_jobs = [left / (ended - now) - 1 for _, _, left, now in due]
     print(f"steps {min(of_steps):+.1%} to {max(of_steps):+.1%}, job {min(of_jobs):+.1%} to {max(of_jobs):+.1%}")
     assert statistics.median(map(abs, of_steps)) < 0.15
-    assert min(of_jobs) > -1
+    assert statistics.median(map(abs, of_jobs)) < 0.15
 
 
 @pytest.fixture
