@@ -219,7 +219,7 @@ def model_card(result: dict, sheets: str) -> str:
         f"Expressions follow their words in {drawings['expression']:.0%} of the drawings; whatever else is under its bar above, less often than it should.",
         "Pixel art and the faces of small figures are soft.",
         f"Of the expressions on renders its captioner names {result['captioner on renders']['expression']:.0%}, and its scorer prefers the right one to",
-        f"the four or five others in {result['scorer on renders']['expression']:.0%}: near one in five a pick does not see a wink.", "",
+        f"the four or five others in {result['scorer on renders']['expression']:.0%}; near one in five they would be guessing.", "",
         "It knows no real people, places or photographs: its \"photos\" are drawings in one consistent hand. Small details (fingers, text,",
         "thin patterns) are soft. Words outside its world mean nothing to it. Use it to learn, to test and to try retrato; bring a Stable",
         "Diffusion model for photographs.", "",

@@ -61,3 +61,13 @@ def test_the_earliest_as_good_as_the_best_wins() -> None:
     assert picked == 1
     picked, _ = earliest_within_error({0: cells(0.3, 0.2), 1: cells(0.6, 0.25)}, YARDSTICK, [0, 1])
     assert picked == 1
+
+
+def test_noise_in_prompt_fidelity_does_not_let_through_who_is_plainly_less_alike() -> None:
+    early, best = cells(0.65, 0.27), cells(0.70, 0.27)
+    early.fidelity.add_(torch.tensor([0.1, -0.1, 0.1, -0.1]))
+    error = standard_error(best, early, YARDSTICK)
+    assert score(best, YARDSTICK)["harmonic"] - score(early, YARDSTICK)["harmonic"] < error
+    assert earliest_within_error({0: early, 1: best}, YARDSTICK, [0, 1]) == (1, 1)
+    early.likeness.copy_(best.likeness)
+    assert earliest_within_error({0: early, 1: best}, YARDSTICK, [0, 1])[0] == 0
