@@ -203,9 +203,7 @@ def test_a_second_training_of_a_name_is_refused_within_a_second_and_a_dead_ones_
     assert ended(begun(*how, "--steps", 4, errors=tmp_path / "third.txt")) == 0, (tmp_path / "third.txt").read_text()
 
 
-def test_the_time_to_go_of_a_training_is_right_to_15_percent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_time_to_go_of_a_training_is_right_to_15_percent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The recipe as it is, on retrato-mini; in seconds of the processor and the median of what is said, as machines are
     shared.
 

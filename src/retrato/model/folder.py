@@ -112,7 +112,7 @@ def _text_class(name: str) -> Any:
 
 
 def read_part(part: Any, folder: Path, **options: Any) -> Any:
-    """Reads a model of the class `part` from safetensors; half-precision downloads name their files `*.fp16.safetensors`.
+    """Reads a model of the class `part` from safetensors; half-precision downloads call theirs `*.fp16.safetensors`.
 
     Raises ValueError where tensors are missing, for which the libraries would make up numbers.
     """

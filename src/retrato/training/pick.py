@@ -21,7 +21,6 @@ from retrato.training.prepare import Run
 from retrato.training.recipes import PickPlan, Plan
 from retrato.training.scores import earliest_within_error, score
 
-
 PICTURE_STEP = 1.4  # how long a step of a picture takes, decoding and scoring counted, in photos forward and back
 
 

@@ -74,10 +74,7 @@ def standard_error(one: Cells, other: Cells, yardstick: Yardstick, of: str = "ha
     if count < 2:
         return 0.0
     differences = torch.tensor(
-        [
-            score(one, yardstick, left_out)[of] - score(other, yardstick, left_out)[of]
-            for left_out in range(count)
-        ],
+        [score(one, yardstick, left_out)[of] - score(other, yardstick, left_out)[of] for left_out in range(count)],
         dtype=torch.float64,
     )
     return math.sqrt((count - 1) / count * float((differences - differences.mean()).square().sum()))

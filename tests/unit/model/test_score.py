@@ -60,7 +60,7 @@ def test_a_tensor_that_is_missing_is_not_made_up(scorer: Scorer, tmp_path: Path)
     scorer.identity.model.save_pretrained(folder / "identity")
     file = folder / "identity/model.safetensors"
     save_file({name: value for name, value in load_file(file).items() if name != "visual_projection.weight"}, file)
-    with pytest.raises(ModelError, match="identity lacks visual_projection.weight: get it again"):
+    with pytest.raises(ModelError, match=r"identity lacks visual_projection\.weight: get it again"):
         load_scorer(tmp_path, device="cpu")
 
 
