@@ -1,5 +1,6 @@
 """What keys do in the prompt, and errors beside their fields."""
 
+import contextlib
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -26,8 +27,13 @@ def test_keys_change_the_weight_of_words(studio: Studio, visit: Callable[..., Pa
 
 def test_an_error_stands_by_its_field_and_goes_with_the_mistake(studio: Studio, visit: Callable[..., Page]) -> None:
     page = visit(studio.url)
-    page.press(PROMPT, "Control+Enter")
-    expect(page.locator("#draw-prompt .problem")).to_contain_text("prompt is empty")
+    said = page.locator("#draw-prompt .problem")
+    for _ in range(20):  # a page that was just opened on a busy machine may not listen yet
+        page.press(PROMPT, "Control+Enter")
+        with contextlib.suppress(AssertionError):
+            expect(said).to_contain_text("prompt is empty", timeout=3000)
+            break
+    expect(said).to_contain_text("prompt is empty")
     page.fill(PROMPT, "a hat")
     page.fill("#draw-width :is(input, textarea)", "77")
     page.press(PROMPT, "Control+Enter")

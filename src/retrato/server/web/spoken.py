@@ -1,4 +1,4 @@
-"""What the library says, in Portuguese: here about photos and trainings, its errors in `spoken_errors`.
+"""What the library says, in Portuguese: here about photos and trainings; `spoken_errors` has its errors.
 
 A sentence that stands in no row is shown as the library made it, but for the options of the command line in it.
 """
