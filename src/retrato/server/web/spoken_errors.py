@@ -1,4 +1,4 @@
-"""The errors that somebody who uses the page can meet, in Portuguese.
+"""The errors that somebody who uses the page can meet, in Portuguese; those of drawing stand in `spoken_drawing`.
 
 What is not here stays English, as nobody meets it on the page: errors of the command line, of the REST API and of the
 server's start. So does what exactly is damaged in a file of an embedding, a hypernetwork or a model: one row says which

@@ -1,13 +1,12 @@
 """Errors of drawing in Portuguese; that each row is said by the library is shown in `test_spoken_errors`."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from retrato.errors import PromptError, SettingsError
-from retrato.prompts import StyleFile, parse_attention
+from retrato.prompts import parse_attention
 from retrato.sampling.samplers import find_sampler
 from retrato.server.web.site import Site
 from retrato.server.web.spoken import spoken
@@ -26,10 +25,7 @@ def test_what_is_wrong_with_a_prompt_is_said_in_portuguese() -> None:
     assert spoken(SITE, str(error.value)).startswith("o parêntese no caractere ")
 
 
-def test_a_style_and_a_sampler_that_there_are_not(tmp_path: Path) -> None:
-    with pytest.raises(PromptError) as style:
-        StyleFile(tmp_path / "styles.csv").find(["old"])
-    assert spoken(SITE, str(style.value)).startswith("não há estilo chamado 'old'")
-    with pytest.raises(SettingsError) as sampler:
+def test_a_schedule_that_there_is_not_is_said_of_its_control() -> None:
+    with pytest.raises(SettingsError) as error:
         find_sampler("Euler", "fast")
-    assert spoken(SITE, str(sampler.value)) != str(sampler.value)
+    assert spoken(SITE, str(error.value)).startswith("“Escala de ruído” é 'fast': você quis dizer Karras?")
