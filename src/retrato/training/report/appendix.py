@@ -126,8 +126,8 @@ def about_scores(record: RunRecord) -> Html:
         ),
         (
             "Together",
-            "The harmonic mean of the two, each cut to 0 to 1: high only when both are. Picked is the earliest candidate "
-            "that cannot be told from the best by it, nor by likeness alone.",
+            "The harmonic mean of the two, each cut to 0 to 1: high only when both are. Picked is the earliest "
+            "candidate that cannot be told from the best by it, nor by likeness alone.",
         ),
         loss,
         (
