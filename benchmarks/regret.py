@@ -1,7 +1,10 @@
 """Regret of the pick: what the best of all checkpoints would have been worth beyond the one that retrato kept.
 
 python -m benchmarks.regret --out regret.jsonl --people 8 --seeds 3
-python -m benchmarks.regret --out regret.jsonl --table             (needs `pip install --group mini`; $NODE_MODULES)
+python -m benchmarks.regret --out a1111.jsonl --people 8 --recipe a1111 --save-every 2000
+python -m benchmarks.regret --out regret.jsonl --table --beside a1111.jsonl
+
+It needs `pip install --group mini` and $NODE_MODULES.
 
 Each held-out person is learned with a recipe as a user would, pick included. Then every checkpoint on disk is drawn in
 the same cells (the prompts of `benchmarks.levers`, with seeds that no pick uses) and judged by what no training and no
@@ -15,7 +18,9 @@ pick            what retrato picked            last step, random     the last ch
 least loss      least loss on held-out photos  fixed step            the one that is best for the other people
 by eye          the most alike in one picture of one prompt, as whoever looks at previews would take it
 
-One line per training is appended to `--out`, and what stands there is not done again.
+With `--only-picked` no other checkpoint is judged: in a third of the time it says whether a person fails (an identity
+under 0.5, half of fresh renders'), which the table says of all trainings. One line per training is appended to
+`--out`, and what stands there is not done again.
 """
 
 import argparse
@@ -40,7 +45,7 @@ from retrato.settings import TrainSettings
 from retrato.training import Finished, Picked, train
 from retrato.training.drawing import draw_cells
 from retrato.training.learnable import Subject
-from retrato.training.recipes import PickPrompt
+from retrato.training.recipes import RECIPES, PickPrompt
 from retrato.training.scores import harmonic_mean
 
 NAME = "regret-1"
@@ -57,6 +62,7 @@ PREVIEW = dataclasses.replace(
     PLAN, prompts=(PickPrompt("a portrait of [name]"),), rounds=(1,), first_seed=4_000_037, most_candidates=1
 )
 WANTED_MEAN, WANTED_95 = 0.03, 0.06
+FAILED = 0.5
 Line = dict[str, object]
 
 
@@ -117,7 +123,7 @@ def measure(bench: Bench, reader: Reader, number: int, seed: int, options: argpa
         finished = next(event for event in events if isinstance(event, Finished))
         learned = time.process_time()
         found = []
-        for candidate in finished.candidates:
+        for candidate in [picked] if options.only_picked else finished.candidates:
             embedding = dataclasses.replace(read_embedding(candidate.file), name=NAME)
             subject = Subject(NAME, embeddings={NAME: embedding})
             pictures = bench.drawn(subject)
@@ -132,7 +138,8 @@ def measure(bench: Bench, reader: Reader, number: int, seed: int, options: argpa
             })  # fmt: skip
     return {
         "person": number, "seed": seed, "recipe": options.recipe, "vectors": options.vectors, "cells": bench.cells,
-        "picked": [each.file for each in finished.candidates].index(picked.file), "candidates": found,
+        "picked": 0 if options.only_picked else [each.file for each in finished.candidates].index(picked.file),
+        "only_picked": options.only_picked, "candidates": found,
         "learning_cpu_seconds": round(learned - started, 1),
         "judging_cpu_seconds": round(time.process_time() - learned, 1),
     }  # fmt: skip
@@ -198,6 +205,63 @@ def table(lines: Sequence[Line]) -> tuple[str, dict[str, object]]:
     return "\n".join(rows), {"oracle": round(oracle, 4), "trainings": len(lines), "regret": figures}
 
 
+def picked_only(lines: Sequence[Line]) -> str:
+    """One sentence on the pictures of what was picked, person by person over all seeds."""
+    people = [[line["candidates"][line["picked"]]["identity"] for line in lines if line["person"] == person]
+              for person in sorted({line["person"] for line in lines})]  # fmt: skip
+    every = [identity for each in people for identity in each]
+    return (
+        f"Picked, {len(every)} trainings of {len(people)} people: identity {statistics.fmean(every):.3f}, the lowest "
+        f"{min(every):.3f}, the lowest mean of a person {min(map(statistics.fmean, people)):.3f}; "
+        f"{sum(identity < FAILED for identity in every)} failed (under {FAILED})."
+    )
+
+
+def beside(lines: Sequence[Line], others: Sequence[Line]) -> str:
+    """What is picked here beside the best checkpoint of another recipe, person by person, in Markdown.
+
+    Equal likeness is the highest that both reach with a checkpoint; there each has the most obedient one as alike.
+    """
+    rows = [
+        "| person, seed | picked: samples | identity | obedience | score | best of the other: samples | identity "
+        "| obedience | score | samples to that score | obedience at equal likeness, this and the other |",
+        "|---" * 11 + "|",
+    ]
+    differences, ratios = [], []
+    for line in lines:
+        for other in others:
+            if (line["person"], line["seed"]) != (other["person"], other["seed"]):
+                continue
+            own, best = line["candidates"][line["picked"]], max(other["candidates"], key=lambda each: each["score"])
+            level = min(max(each["identity"] for each in one["candidates"]) for one in (line, other))
+            obedient = [
+                max(each["obedience"] for each in one["candidates"] if each["identity"] >= level)
+                for one in (line, other)
+            ]
+            reached = [_samples(line, each) for each in line["candidates"] if each["score"] >= best["score"]]
+            cells = [
+                f"{line['person']}, {line['seed']}", _samples(line, own), *_figures(own), _samples(other, best),
+                *_figures(best), min(reached, default="not reached"), f"{obedient[0]:.2f}, {obedient[1]:.2f}",
+            ]  # fmt: skip
+            rows.append(f"| {' | '.join(map(str, cells))} |")
+            differences.append(own["score"] - best["score"])
+            ratios.append(obedient[0] / obedient[1])
+    if not ratios:
+        return "Nobody was learned with both recipes."
+    means = (
+        f"{statistics.fmean(differences):+.3f}; obedience at equal likeness: {statistics.geometric_mean(ratios):.3f}"
+    )
+    return "\n".join([*rows, f"\nPicked minus the other's best: {means} times."])
+
+
+def _samples(line: Line, candidate: dict) -> int:
+    return candidate["step"] * RECIPES[line["recipe"]].batch_size
+
+
+def _figures(candidate: dict) -> list[str]:
+    return [f"{candidate[name]:.2f}" for name in ("identity", "obedience", "score")]
+
+
 def paired(lines: Sequence[Line], pick: Sequence[float], other: Sequence[float]) -> str:
     """The mean difference with its interval by resampling people; empty for fewer than two people."""
     people = sorted({line["person"] for line in lines})
@@ -221,7 +285,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--cells", type=int, default=24, help="pictures of each checkpoint, a multiple of six")
+    parser.add_argument("--only-picked", action="store_true", help="judge no other checkpoint: no regret")
     parser.add_argument("--recipe", default="retrato")
+    parser.add_argument("--beside", type=Path, help="what this wrote for another recipe, such as a1111")
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     parser.add_argument("--save-every", type=int, help="instead of the recipe's")
     parser.add_argument("--vectors", type=int, default=2)
@@ -243,9 +309,13 @@ def main() -> None:
                 print(json.dumps(lines[-1]), flush=True)
     if not lines:
         raise SystemExit(f"{options.out} holds nothing yet: run it without --table")
-    text, figures = table(lines)
-    print(text)
-    print(json.dumps(figures))
+    print(picked_only(lines))
+    if whole := [line for line in lines if not line.get("only_picked")]:
+        text, figures = table(whole)
+        print(text)
+        print(json.dumps(figures))
+    if options.beside:
+        print(beside(whole, [json.loads(line) for line in options.beside.read_text().splitlines()]))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 python -m mini.train_autoencoder --steps 12000 --work mini/work      Ctrl-C or SIGTERM saves; run again to go on
 
 Whole pictures, not crops: the statistics of GroupNorm differ. Two norm groups: with eight, narrow layers lose the
-absolute colour.
+absolute colour. The first `--small` share of the steps sees pictures of half the size, twice as many at a time: from
+nothing, colours take thousands of steps to come, and each is half as long that way.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from torch.nn import functional
 
 from mini.weights import Clock, FlatWeights, mixed_precision, rate_at, run
 
@@ -56,7 +58,11 @@ def train(rank: int, weights: FlatWeights, model: AutoencoderKL, options: argpar
     torch.manual_seed(1000003 * weights.steps + rank)
     clock, begin, first, losses = Clock(options.every), time.time(), weights.steps, []
     while weights.steps < options.steps and not weights.stopping:
-        x = pixels(images[np.sort(numbers.integers(0, count, options.batch // weights.world))]).to(device)
+        small = weights.steps < options.small * options.steps
+        drawn = numbers.integers(0, count, options.batch * (2 if small else 1) // weights.world)
+        x = pixels(images[np.sort(drawn)]).to(device)
+        if small:
+            x = functional.avg_pool2d(x, 2)
         with mixed_precision(device):
             latents = model.encode(x).latent_dist
             mean, logvar = latents.mean.float(), latents.logvar.float()
@@ -69,10 +75,10 @@ def train(rank: int, weights: FlatWeights, model: AutoencoderKL, options: argpar
         weights.step(rate_at(weights.steps, options.steps, options.rate, flat=0.15), decay=1e-4, keep=0.995)
         losses.append(squared.item())
         if rank == 0 and clock.due():
-            done = weights.steps - first
+            seconds = time.time() - begin
             print(
-                f"{time.time() - begin:.0f} s, step {weights.steps}, training PSNR {10 * math.log10(4 / np.mean(losses[-200:])):.2f}, "
-                f"held out {psnr(model, held_out):.2f} dB, {done * options.batch / (time.time() - begin):.1f} pictures/s", flush=True,
+                f"{seconds:.0f} s, step {weights.steps}, training PSNR {10 * math.log10(4 / np.mean(losses[-200:])):.2f}, "
+                f"held out {psnr(model, held_out):.2f} dB, {(weights.steps - first) / seconds:.2f} steps/s", flush=True,
             )  # fmt: skip
             weights.save(options.work / "autoencoder.pt")
     if rank == 0:
@@ -93,6 +99,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--every", type=float, default=90, help="seconds between reports and saved states")
     parser.add_argument("--init", type=Path, help="start from this autoencoder's weights (a diffusers folder)")
+    parser.add_argument("--small", type=float, default=0.6, help="share of the steps with pictures of half the size")
+    parser.add_argument("--processes", type=int, default=2, help="of one thread each, on a CPU")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     torch.manual_seed(0)
@@ -100,7 +108,7 @@ def main() -> None:
         AutoencoderKL.from_pretrained(options.init, torch_dtype=torch.float32) if options.init else make_autoencoder()
     )
     model.to(options.device, memory_format=torch.channels_last)
-    weights = FlatWeights(model.parameters(), 2 if options.device == "cpu" else 1, options.device)
+    weights = FlatWeights(model.parameters(), options.processes if options.device == "cpu" else 1, options.device)
     if (options.work / "autoencoder.pt").exists():
         weights.restore(options.work / "autoencoder.pt")
     run(functools.partial(train, model=model, options=options), weights)
