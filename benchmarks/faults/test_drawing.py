@@ -78,14 +78,17 @@ print(json.dumps({"asked": asked, "attempts": attempts, "waits": waits}))
 def test_without_a_network_it_learns_draws_and_opens_the_page_asks_nobody_and_waits_for_nothing(
     tiny_folder: Path, photos: Path
 ) -> None:
-    """In a network namespace with nobody in it: at most a second asleep in each command, the disk's waits included."""
+    """In a network namespace with nobody in it: at most a second asleep in each command, the disk's waits included.
+
+    One thread computes: two wait for each other wherever something else runs beside them.
+    """
     home = photos.parent / "home"
     unshared = ["unshare", "--net", "--map-root-user"]
     if subprocess.run([*unshared, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let go of its network")
     ran = subprocess.run(
         [*unshared, sys.executable, "-c", SCRIPT, str(tiny_folder), str(photos), str(home / "out")],
-        env={**os.environ, "RETRATO_HOME": str(home)},
+        env={**os.environ, "RETRATO_HOME": str(home), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
