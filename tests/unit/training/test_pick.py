@@ -108,6 +108,7 @@ def test_the_candidate_most_like_the_photos_is_picked(
     (picked,) = (event for event in events if isinstance(event, Picked))
     assert picked.candidate.step == 4
     assert "step 4 scores best against photos it never saw" in picked.reason
+    assert "little likeness" not in picked.reason
     assert picked.candidate.scores["identity"] == pytest.approx(1.0, abs=0.05)
     (finished,) = (event for event in events if isinstance(event, Finished))
     assert finished.scores == picked.candidate.scores
@@ -123,6 +124,23 @@ def test_the_candidate_most_like_the_photos_is_picked(
     drawn = sum(len(each.pictures) for each in scored) + len(list((tmp_path / "run" / "images").glob("class-*.png")))
     assert drawn <= pictures_needed(RECIPES["retrato"].pick)
     assert len(list((tmp_path / "run" / "images").iterdir())) == drawn
+
+
+def test_says_when_the_best_is_little_like_the_person(
+    run_training: Callable[..., Iterator[TrainingEvent]],
+    quick: TrainSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    colours = {str(step): (120, 120, 200) for step in range(1, 7)} | {
+        "average": (120, 120, 200),
+        "class": (120, 120, 200),
+    }
+    monkeypatch.setattr(pick, "draw_cells", paint(colours))
+    monkeypatch.setattr(Judge, "unrelated", lambda *_: 0.0)
+    events = list(run_training(quick.changed(save_every=1, evaluate_every=2), scorer=Faithful()))
+    (picked,) = (event for event in events if isinstance(event, Picked))
+    assert picked.candidate.scores["identity"] == pytest.approx(0, abs=0.01)
+    assert picked.reason.endswith("; that is little likeness: look at the pictures before you rely on it")
 
 
 def test_without_a_scorer_the_least_loss_is_picked_and_the_reason_says_so(

@@ -110,6 +110,10 @@ SENTENCES: Sequence[tuple[str, str]] = (
         "{} tem a menor perda nas {}, {}; não havia avaliador de imagens",
     ),
     (
+        "{}; that is little likeness: look at the pictures before you rely on it",
+        "{}; é pouca semelhança: olhe as imagens antes de confiar nelas",
+    ),
+    (
         "{} scores best against {}: likeness {}, prompt fidelity {}, together {}",
         "{} tem a melhor nota com {}: semelhança {}, fidelidade ao prompt {}, juntas {}",
     ),

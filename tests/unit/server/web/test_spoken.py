@@ -49,20 +49,21 @@ def problems() -> list[str]:
 
 
 def reasons() -> list[str]:
-    def candidate(step: int, is_average: bool) -> Any:
-        scores = {"identity": 0.8, "prompt_fidelity": 0.9, "harmonic": 0.85}
+    def candidate(step: int, is_average: bool, identity: float = 0.8) -> Any:
+        scores = {"identity": identity, "prompt_fidelity": 0.9, "harmonic": 0.85}
         return SimpleNamespace(step=step, is_average=is_average, scores=scores, loss=0.2)
 
     def run(held_out: int, steps: int = 10) -> Any:
         plan = SimpleNamespace(steps=steps, patience=2, least_gain=0.01)
         return SimpleNamespace(held_out=held_out, plan=plan, split=SimpleNamespace(held_out=held_out))
 
-    first, last = candidate(8, False), candidate(24, True)
+    first, last, unlike = candidate(8, False), candidate(24, True), candidate(16, False, identity=0.3)
     settled: Any = SimpleNamespace(evaluations=[(8, 0.2), (16, 0.2), (24, 0.2)], best_evaluation=(8, 0.2), step=24)
     done: Any = SimpleNamespace(evaluations=[], best_evaluation=None, step=10)
     said = [_reason_to_stop(run(held_out), state) or "" for held_out in (0, 2) for state in (settled, done)]
     for held_out in (0, 2):
         said += [_reason(first, last, run(held_out)), _reason(last, last, run(held_out))]
+        said += [_reason(unlike, last, run(held_out)), _reason(unlike, unlike, run(held_out))]
         said.append(_least_loss(run(held_out), [first, last]).reason)
     return said
 
