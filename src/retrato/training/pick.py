@@ -157,7 +157,7 @@ def _reason(picked: Candidate, best: Candidate, run: Run) -> str:
         f"together {picked.scores['harmonic']:.2f}"
     )
     if picked.scores["identity"] < LOW_LIKENESS:
-        figures += "; that is little likeness: look at the pictures before you rely on it"
+        figures += "; that is little likeness: more steps may do better"
     judged = "photos it never saw" if run.held_out else "the photos it was trained on, as none were held out"
     if picked is best:
         return f"{_which(picked)} scores best against {judged}: {figures}"

@@ -140,7 +140,7 @@ def test_says_when_the_best_is_little_like_the_person(
     events = list(run_training(quick.changed(save_every=1, evaluate_every=2), scorer=Faithful()))
     (picked,) = (event for event in events if isinstance(event, Picked))
     assert picked.candidate.scores["identity"] == pytest.approx(0, abs=0.01)
-    assert picked.reason.endswith("; that is little likeness: look at the pictures before you rely on it")
+    assert picked.reason.endswith("; that is little likeness: more steps may do better")
 
 
 def test_without_a_scorer_the_least_loss_is_picked_and_the_reason_says_so(

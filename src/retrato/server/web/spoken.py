@@ -110,8 +110,8 @@ SENTENCES: Sequence[tuple[str, str]] = (
         "{} tem a menor perda nas {}, {}; não havia avaliador de imagens",
     ),
     (
-        "{}; that is little likeness: look at the pictures before you rely on it",
-        "{}; é pouca semelhança: olhe as imagens antes de confiar nelas",
+        "{}; that is little likeness: more steps may do better",
+        "{}; é pouca semelhança: mais passos podem dar um resultado melhor",
     ),
     (
         "{} scores best against {}: likeness {}, prompt fidelity {}, together {}",
