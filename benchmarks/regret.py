@@ -122,8 +122,8 @@ def measure(bench: Bench, reader: Reader, number: int, seed: int, options: argpa
         picked = next(event.candidate for event in events if isinstance(event, Picked))
         finished = next(event for event in events if isinstance(event, Finished))
         learned = time.process_time()
-        found = []
-        for candidate in [picked] if options.only_picked else finished.candidates:
+        judged, found = [picked] if options.only_picked else finished.candidates, []
+        for candidate in judged:
             embedding = dataclasses.replace(read_embedding(candidate.file), name=NAME)
             subject = Subject(NAME, embeddings={NAME: embedding})
             pictures = bench.drawn(subject)
@@ -138,7 +138,7 @@ def measure(bench: Bench, reader: Reader, number: int, seed: int, options: argpa
             })  # fmt: skip
     return {
         "person": number, "seed": seed, "recipe": options.recipe, "vectors": options.vectors, "cells": bench.cells,
-        "picked": 0 if options.only_picked else [each.file for each in finished.candidates].index(picked.file),
+        "picked": [each.file for each in judged].index(picked.file),
         "only_picked": options.only_picked, "candidates": found,
         "learning_cpu_seconds": round(learned - started, 1),
         "judging_cpu_seconds": round(time.process_time() - learned, 1),
@@ -205,8 +205,8 @@ def table(lines: Sequence[Line]) -> tuple[str, dict[str, object]]:
     return "\n".join(rows), {"oracle": round(oracle, 4), "trainings": len(lines), "regret": figures}
 
 
-def picked_only(lines: Sequence[Line]) -> str:
-    """One sentence on the pictures of what was picked, person by person over all seeds."""
+def failures(lines: Sequence[Line]) -> str:
+    """One sentence on who failed with what was picked, person by person over all seeds."""
     people = [[line["candidates"][line["picked"]]["identity"] for line in lines if line["person"] == person]
               for person in sorted({line["person"] for line in lines})]  # fmt: skip
     every = [identity for each in people for identity in each]
@@ -309,7 +309,7 @@ def main() -> None:
                 print(json.dumps(lines[-1]), flush=True)
     if not lines:
         raise SystemExit(f"{options.out} holds nothing yet: run it without --table")
-    print(picked_only(lines))
+    print(failures(lines))
     if whole := [line for line in lines if not line.get("only_picked")]:
         text, figures = table(whole)
         print(text)
