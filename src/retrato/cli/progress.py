@@ -13,7 +13,7 @@ from rich.table import Column
 
 from retrato.generation import Cell, Drawn, Sampled
 from retrato.photos import PhotoReport, Refused
-from retrato.training import Evaluated, Picked, Prepared, Previewed, Scored, Stepped
+from retrato.training import Evaluated, Extended, Picked, Prepared, Previewed, Scored, Stepped
 
 Event = TypeVar("Event")
 
@@ -78,6 +78,9 @@ class _Board:
                 self._bar("comparing", self._scored, None, f"step {event.candidate.step}")
                 figures = " ".join(f"{name} {value:.2f}" for name, value in event.candidate.scores.items())
                 self._quiet_line(f"candidate of step {event.candidate.step}: {figures}")
+            case Extended():
+                self._scored = 0
+                self._line(event.reason)
             case Picked():
                 self._line(f"picked {event.reason}")
             case Sampled():

@@ -17,7 +17,7 @@ from retrato.errors import TrainingError
 from retrato.photos import Refused
 from retrato.settings import TrainSettings
 from retrato.studio import Studio
-from retrato.training import Failed, Finished, Of, Picked, Prepared, Stepped, TrainingEvent
+from retrato.training import Extended, Failed, Finished, Of, Picked, Prepared, Stepped, TrainingEvent
 
 
 @from_settings(TrainSettings, defaults={"name": "*"})
@@ -125,6 +125,8 @@ def _watched(events: Generator[Event, None, None], screen: Screen) -> Generator[
                     screen.note(f"{each.name}: learning from {len(each.event.photos)} photos")
                 case Stepped():
                     steps[each.name] = (each.event.step, each.event.steps)
+                case Extended():
+                    screen.note(f"{each.name}: {each.event.reason}")
                 case Picked():
                     steps[each.name] = (steps[each.name][1], steps[each.name][1])
                     screen.note(f"{each.name}: picked {each.event.reason}")

@@ -10,7 +10,7 @@ from retrato.jobs.said import Pace, Said
 from retrato.plain import plain
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.studio import Studio
-from retrato.training import Finished, Picked, Prepared, Scored, Stepped
+from retrato.training import Extended, Finished, Picked, Prepared, Scored, Stepped
 
 
 def learn(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | None, Mapping[str, Any]]:
@@ -22,19 +22,23 @@ def learn(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | N
     if folder is not None and studio.has_from(folder, settings):
         settings = settings.changed(overwrite=True)  # what this very job put there
     events = studio.train(job.options["photos"], settings, out=folder, resume=folder is not None)
-    pace, result, progress, share = Pace(), {}, 0.0, 1.0
+    pace, result, progress, share, step = Pace(), {}, 0.0, 1.0, 0
     with closing(events):
         for event in events:
             match event:
                 case Stepped():
-                    progress = share * event.step / event.steps
+                    step = event.step
+                    progress = share * step / event.steps
                     if event.step != event.steps and not pace.is_due():
                         continue
                 case Scored():
                     progress += (1 - progress) / 4
-                case Prepared():
+                case Extended():
                     share = event.learning_share
-                    progress = share * event.first_step / event.steps
+                    progress = share * step / event.steps
+                case Prepared():
+                    share, step = event.learning_share, event.first_step
+                    progress = share * step / event.steps
                 case Picked() | Finished():
                     progress = 1.0
             data = cast("dict[str, Any]", plain(event, root=studio.home))

@@ -4,6 +4,7 @@ from retrato.training.crowd import Failed, Of, crowd
 from retrato.training.events import (
     Candidate,
     Evaluated,
+    Extended,
     Finished,
     Picked,
     Prepared,
@@ -23,6 +24,7 @@ __all__ = [
     "RECIPES",
     "Candidate",
     "Evaluated",
+    "Extended",
     "Failed",
     "Finished",
     "Of",

@@ -1,7 +1,8 @@
 """What a training run says while it works; consumers loop over these and need no callbacks.
 
 Order: Prepared, then Stepped with Evaluated, Previewed and Saved in between, then Scored once for each drawn
-candidate, Picked, Finished. Knows nothing of screens and files beyond their paths.
+candidate, Picked, Finished. Extended may come after the last Scored, and then all from Stepped on once more. Knows
+nothing of screens and files beyond their paths.
 """
 
 from collections.abc import Mapping
@@ -101,6 +102,18 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Extended:
+    """The best of all steps is little like the person, so training goes on to `steps` at most; why in one sentence.
+
+    `learning_share` says about how much of the time of all `steps` and of the comparison to come is learning.
+    """
+
+    steps: int
+    reason: str
+    learning_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Picked:
     """The candidate to keep, and why in one sentence."""
 
@@ -131,4 +144,4 @@ class Finished:
     times: Mapping[str, float] = field(default_factory=dict)
 
 
-TrainingEvent = Prepared | Stepped | Evaluated | Previewed | Saved | Scored | Picked | Finished
+TrainingEvent = Prepared | Stepped | Evaluated | Previewed | Saved | Scored | Extended | Picked | Finished

@@ -55,10 +55,13 @@ class _Entry:
         return dataclasses.replace(self.candidate, scores=last, earlier=tuple(earlier), pictures=tuple(self.files))
 
 
-def choose(run: Run, candidates: Sequence[Candidate], scorer: Scorer | None) -> Generator[Scored, None, Choice]:
+def choose(
+    run: Run, candidates: Sequence[Candidate], scorer: Scorer | None, *, after: int = 0
+) -> Generator[Scored, None, Choice]:
     """Yields Scored for each candidate that was drawn, and gives the choice.
 
-    The candidates come in the order in which an early one is to be preferred. Without a scorer the least loss decides.
+    The candidates come in the order in which an early one is to be preferred; those of steps up to `after` are not
+    compared where there are others. Without a scorer the least loss decides.
     """
     if scorer is None:
         return _least_loss(run, candidates)
@@ -68,7 +71,10 @@ def choose(run: Run, candidates: Sequence[Candidate], scorer: Scorer | None) -> 
     judge = judge_of(scorer, [photo.image for photo in run.held_out or run.trained], texts)
     ceiling = judge.ceiling([photo.image for photo in run.trained] if run.held_out else ())
     class_word = _Entry(Candidate(0, run.folder.images / "class.png", math.nan))
-    entries = {index: _Entry(candidates[index]) for index in shortlist(candidates, plan.most_candidates)}
+    asked = [index for index, candidate in enumerate(candidates) if candidate.step > after]
+    asked = asked or list(range(len(candidates)))
+    chosen = shortlist([candidates[index] for index in asked], plan.most_candidates)
+    entries = {asked[index]: _Entry(candidates[asked[index]]) for index in chosen}
     alive = list(entries)
     for count in plan.rounds:
         _draw_up_to(run, class_word, count, subject)
@@ -123,6 +129,11 @@ def pictures_needed(plan: PickPlan) -> int:
     return total
 
 
+def is_little_like(picked: Candidate) -> bool:
+    """Says whether what was picked is little like the person; without a scorer nobody knows, and so it is not."""
+    return picked.scores.get("identity", math.inf) < LOW_LIKENESS
+
+
 def learning_share(plan: Plan) -> float:
     """Gives about how much of the time of learning and picking is learning.
 
@@ -147,7 +158,7 @@ def _draw_up_to(run: Run, entry: _Entry, count: int, subject: Subject | None) ->
 def _least_loss(run: Run, candidates: Sequence[Candidate]) -> Choice:
     picked = min(candidates, key=_loss_or_infinity)
     whose = "held-out photos" if run.held_out else "photos"
-    reason = f"{_which(picked)} has the least loss on the {whose}, {picked.loss:.5f}; there was no scorer for pictures"
+    reason = f"{which(picked)} has the least loss on the {whose}, {picked.loss:.5f}; there was no scorer for pictures"
     return Choice(tuple(candidates), picked, reason)
 
 
@@ -156,18 +167,19 @@ def _reason(picked: Candidate, best: Candidate, run: Run) -> str:
         f"likeness {picked.scores['identity']:.2f}, prompt fidelity {picked.scores['prompt_fidelity']:.2f}, "
         f"together {picked.scores['harmonic']:.2f}"
     )
-    if picked.scores["identity"] < LOW_LIKENESS:
+    if is_little_like(picked):
         figures += "; that is little likeness: more steps may do better"
     judged = "photos it never saw" if run.held_out else "the photos it was trained on, as none were held out"
     if picked is best:
-        return f"{_which(picked)} scores best against {judged}: {figures}"
+        return f"{which(picked)} scores best against {judged}: {figures}"
     return (
-        f"{_which(picked)} is the earliest within one standard error of the best, {_which(best)} with "
+        f"{which(picked)} is the earliest within one standard error of the best, {which(best)} with "
         f"{best.scores['harmonic']:.2f}, against {judged}: {figures}"
     )
 
 
-def _which(candidate: Candidate) -> str:
+def which(candidate: Candidate) -> str:
+    """Gives what a candidate is called in a sentence."""
     return f"the moving average at step {candidate.step}" if candidate.is_average else f"step {candidate.step}"
 
 

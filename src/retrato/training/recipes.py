@@ -61,6 +61,8 @@ class Choices:
     start_words         what else the vectors may start from, separated by `|`: of these and the initializer text, the
                         one of least evaluation loss is taken; nothing for the initializer text alone
     batch_size, steps   photos per step, most steps
+    extra_steps         how many more are made, once, where all steps are done, the loss has not settled and the best is
+                        little like the person (see `pick.is_little_like`); 0 for none
     evaluate_every      steps between evaluations on the held-out photos
     save_every          steps between candidates on disk
     evaluation_pairs    least number of (photo, timestep) pairs in an evaluation
@@ -89,6 +91,7 @@ class Choices:
     start_words: str
     batch_size: int
     steps: int
+    extra_steps: int = 0
     evaluate_every: int
     save_every: int
     evaluation_pairs: int
@@ -150,16 +153,32 @@ class Plan(Choices):
         warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         return rate * warm * (1 - (1 - self.final_rate) * step / self.steps)
 
+    def extended(self) -> "Plan":
+        """Gives the plan with the extra steps, after which there are none; their candidates are compared alone.
+
+        They are fewer, so that both comparisons together draw at most 100 pictures.
+        """
+        steps = self.steps + self.extra_steps
+        return dataclasses.replace(
+            self,
+            steps=steps,
+            extra_steps=0,
+            rates=(*self.rates[:-1], (self.rates[-1][0], steps)),
+            pick=dataclasses.replace(self.pick, most_candidates=self.pick.most_candidates * 3 // 4),
+        )
+
 
 def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
     """Gives the plan of a run: the recipe's choices, replaced where the settings say something.
 
-    A rate in the settings is AdamW's own rate, as everywhere else, and comes without warm-up and decay.
+    A rate in the settings is AdamW's own rate, as everywhere else, and comes without warm-up and decay. Where steps or
+    rate are in the settings, there are no extra steps.
     Raises SettingsError for a rate that is not a positive number, or for more held-out photos than can be spared, and
     PromptError for a template that cannot be read.
     """
     steps = settings.steps or recipe.steps
     own_rate = settings.learning_rate is not None
+    own_length = own_rate or settings.steps is not None
     rates = tuple(parse_rate_schedule(settings.learning_rate or f"{recipe.learning_rate!r}", steps))
     for rate, _ in rates:
         if not 0 <= rate < math.inf:
@@ -173,6 +192,7 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
         "final_rate": 1.0 if own_rate else recipe.final_rate,
         "batch_size": min(settings.batch_size or recipe.batch_size, photo_count - held_out),
         "steps": steps,
+        "extra_steps": 0 if own_length else recipe.extra_steps,
         "evaluate_every": min(settings.evaluate_every or recipe.evaluate_every, steps),
         "save_every": min(settings.save_every or recipe.save_every, steps),
         "templates": _templates(settings) or recipe.templates,
@@ -263,6 +283,7 @@ RECIPES = MappingProxyType(
             start_words="",
             batch_size=4,
             steps=250,
+            extra_steps=350,
             evaluate_every=25,
             save_every=25,
             evaluation_pairs=32,
@@ -318,6 +339,7 @@ HYPERNETWORK_RECIPES = MappingProxyType(
             final_rate=0.1,
             norm_cap=None,
             steps=400,
+            extra_steps=0,
             save_every=50,
             average_over=50,
         ),

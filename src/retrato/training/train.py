@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from retrato.errors import SettingsError, TrainingError
 from retrato.files import append
@@ -24,7 +25,19 @@ from retrato.training.candidates import evaluate_run, gather_candidates, nearest
 from retrato.training.checkpoint import last_good, load_checkpoint, save_checkpoint
 from retrato.training.drawing import draw_preview
 from retrato.training.evaluate import has_settled
-from retrato.training.events import Evaluated, Finished, Picked, Prepared, Previewed, Saved, Stepped, TrainingEvent
+from retrato.training.events import (
+    Candidate,
+    Evaluated,
+    Finished,
+    Picked,
+    Prepared,
+    Previewed,
+    Saved,
+    Scored,
+    Stepped,
+    TrainingEvent,
+)
+from retrato.training.extension import after_extension, extended, extension, goes_on
 from retrato.training.frozen import frozen
 from retrato.training.learnable import write_artefact
 from retrato.training.optimizer import (
@@ -42,6 +55,10 @@ from retrato.training.prepare import Run, check_inputs, prepare, settings_facts
 from retrato.training.run_folder import RunFolder, kind_of, locked, open_loss_log
 from retrato.training.summary import write_settings, write_summary
 from retrato.training.verdict import PICKED_WITH
+
+Said = TypeVar("Said")
+Given = TypeVar("Given")
+Sent = TypeVar("Sent")
 
 SKIPPED_IN_A_ROW = 5
 ROLLBACKS = 3
@@ -90,6 +107,7 @@ def lesson(
     resume: bool = False,
 ) -> Lesson[TrainingEvent]:
     """Gives what `train` gives, but asks for each gradient with a Wanted, so that one pass can answer many lessons."""
+    times = {"prepare": 0.0, "train": 0.0, "pick": 0.0}
     started = time.perf_counter()
     inputs = check_inputs(components, photos, settings)
     folder = RunFolder(Path(run_folder), settings.name, kind_of(settings))
@@ -97,14 +115,21 @@ def lesson(
         run = prepare(components, inputs, settings, folder, captioner)
         state = _found_state(run, resume)
         write_settings(run, state.step)
-        prepared = time.perf_counter()
+        first = run.plan.steps
+        if state.step > first and run.plan.extra_steps:  # it was on those already
+            run = extended(run)
+        times["prepare"] = time.perf_counter() - started
         yield _prepared(run, state.step, picks=scorer is not None)
-        state, stop_reason = yield from _learn(run, state)
-        learned = time.perf_counter()
-        choice = yield from _pick(run, state, scorer)
+        state, stop_reason = yield from _timed(times, "train", _learn(run, state))
+        choice = yield from _timed(times, "pick", _pick(run, state, scorer, first))
+        if goes_on(run, state, choice.picked):
+            run = extended(run)
+            yield extension(run, first, choice.picked)
+            state, stop_reason = yield from _timed(times, "train", _learn(run, state))
+            choice = yield from _timed(times, "pick", _pick(run, state, scorer, first, choice.candidates))
+        if run.plan.steps > first:
+            stop_reason = after_extension(first, stop_reason)
         yield Picked(choice.picked, choice.reason)
-        ended = time.perf_counter()
-        times = {"prepare": prepared - started, "train": learned - prepared, "pick": ended - learned}
         finished = _finished(run, state, choice, stop_reason, times)
         write_summary(run, state, choice, finished)
         yield finished
@@ -119,6 +144,14 @@ def _writing(folder: RunFolder) -> Iterator[None]:
         raise TrainingError(
             f"{error.filename or folder.path} cannot be written ({error.strerror or error}): {last_good(folder)}"
         ) from error
+
+
+def _timed(times: dict[str, float], name: str, work: Generator[Said, Sent, Given]) -> Generator[Said, Sent, Given]:
+    """Gives what `work` gives and adds the seconds it took to those of `name`."""
+    started = time.perf_counter()
+    given = yield from work
+    times[name] += time.perf_counter() - started
+    return given
 
 
 def _found_state(run: Run, resume: bool) -> State:
@@ -306,12 +339,18 @@ def _write_row(log: io.FileIO, run: Run, stepped: Stepped, evaluated: Evaluated 
     append(log, row)
 
 
-def _pick(run: Run, state: State, scorer: Scorer | None) -> Generator[TrainingEvent, None, Choice]:
-    """Compares the candidates and writes the picked one, with its scores, as the file to use."""
-    candidates = gather_candidates(run, state)
+def _pick(
+    run: Run, state: State, scorer: Scorer | None, first: int, before: Sequence[Candidate] = ()
+) -> Generator[Scored, None, Choice]:
+    """Compares the candidates and writes the picked one, with its scores, as the file to use.
+
+    Where there are any beyond the `first` steps, only those are compared; the others were, `before`.
+    """
+    known = {candidate.file for candidate in before}
+    candidates = [*before, *(each for each in gather_candidates(run, state) if each.file not in known)]
     if not candidates:
         raise TrainingError(f"none of {state.step} steps has a loss that is a number: {last_good(run.folder)}")
-    choice = yield from choose(run, candidates, scorer)
+    choice = yield from choose(run, candidates, scorer, after=first if state.step > first else 0)
     picked = run.read(choice.picked.file)
     facts = {**picked.metadata, **{name: f"{value:.4f}" for name, value in choice.picked.scores.items()}}
     if scorer is not None:

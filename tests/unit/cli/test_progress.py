@@ -7,7 +7,7 @@ from rich.console import Console
 
 from retrato.cli.progress import watch
 from retrato.photos import Refused
-from retrato.training import Candidate, Evaluated, Picked, Scored, Stepped
+from retrato.training import Candidate, Evaluated, Extended, Picked, Scored, Stepped
 
 EVENTS = (
     Refused(Path("a.png"), "a.png is broken"),
@@ -15,6 +15,7 @@ EVENTS = (
     Evaluated(1, 0.25, True),
     Stepped(2, 2, 0.4, 0.01, (1.0, 2.0), 0.2, 8),
     Scored(Candidate(2, Path("x"), 0.25, {"identity": 0.5})),
+    Extended(4, "training goes on", 0.5),
     Picked(Candidate(2, Path("x"), 0.25), "step 2 scores best"),
     "an event of another kind",
 )
@@ -41,7 +42,7 @@ def test_without_a_terminal_there_are_lines() -> None:
     assert lines[1] == "step 1 of 2: loss 0.5000 norm 1.50"
     assert lines[2] == "step 2 of 2: loss 0.4000 held-out 0.2500 norm 1.50"
     assert lines[3] == "candidate of step 2: identity 0.50"
-    assert lines[4:] == ["picked step 2 scores best"]
+    assert lines[4:] == ["training goes on", "picked step 2 scores best"]
 
 
 def test_on_a_terminal_there_is_a_bar() -> None:

@@ -33,6 +33,21 @@ def test_every_recipe_gives_a_plan_that_scores_at_most_a_hundred_pictures(name: 
     assert all("[name]" in prompt.text for prompt in plan.pick.prompts)
 
 
+def test_extra_steps_are_at_the_last_rate_and_both_comparisons_together_draw_at_most_a_hundred_pictures() -> None:
+    plan = resolve(TrainSettings(name="ana-1"), RECIPES["retrato"], 20)
+    longer = plan.extended()
+    assert plan.extra_steps
+    assert (longer.steps, longer.extra_steps) == (plan.steps + plan.extra_steps, 0)
+    assert [longer.rate(step) for step in (0, plan.steps, longer.steps - 1)] == [plan.rate(plan.steps - 1)] * 3
+    class_words = plan.pick.rounds[-1]  # the same pictures in both
+    assert pictures_needed(plan.pick) + pictures_needed(longer.pick) - class_words <= 100
+
+
+@pytest.mark.parametrize("own", [{"steps": 250}, {"learning_rate": "0.005"}])
+def test_whoever_says_how_long_or_how_fast_gets_no_extra_steps(own: dict[str, object]) -> None:
+    assert resolve(TrainSettings(name="ana-1", **own), RECIPES["retrato"], 20).extra_steps == 0
+
+
 def test_settings_replace_the_recipes_choices() -> None:
     asked = settings(steps=40, batch_size=3, evaluate_every=7, save_every=9, held_out=2, latent_sampling="random")
     plan = resolve(asked, RECIPES["retrato"], 20)

@@ -106,6 +106,14 @@ SENTENCES: Sequence[tuple[str, str]] = (
         "a perda nas {} se estabilizou: nenhum ganho de {} em {} avaliações, a menor {} no passo {}",
     ),
     (
+        "the best of {} steps, {}, has a likeness of {}, which is little: training goes on, to step {} at most",
+        "o melhor de {} passos, {}, tem semelhança {}, o que é pouco: o treino continua, até no máximo o passo {}",
+    ),
+    (
+        "there was little likeness after {} steps, so training went on",
+        "depois de {} passos havia pouca semelhança, e o treino continuou",
+    ),
+    (
         "{} has the least loss on the {}, {}; there was no scorer for pictures",
         "{} tem a menor perda nas {}, {}; não havia avaliador de imagens",
     ),

@@ -129,6 +129,8 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
         parts.append(tag("p", site("train.stopped", step=seen.kept), class_="reason"))
     if job.state == "done" and "vectors_per_token" in job.settings:
         parts.append(tag("p", site("train.next", name=job.settings["name"])))
+    if seen.extended and not seen.reason:
+        parts.append(tag("p", _capital(spoken(site, seen.extended)), class_="quiet", role="status"))
     if seen.checkpoints:
         compared = [each for each in seen.checkpoints if each.scores] or seen.checkpoints
         strip = [_checkpoint(site, job, each, seen) for each in compared]
@@ -149,7 +151,7 @@ def _state(site: Site, job: Job, seen: Watched) -> Html:
     if job.state == "running" and not seen.steps:
         return bar(0, site("train.prepares"))
     if job.state == "running":
-        if seen.step >= seen.steps or any(each.scores for each in seen.checkpoints):
+        if seen.step >= seen.steps or seen.compares:
             return bar(job.progress, site("train.compares"))
         left = seen.seconds_left
         said = site("train.running", step=seen.step, steps=seen.steps)

@@ -49,6 +49,8 @@ class Watched:
     checkpoints: tuple[Checkpoint, ...] = ()
     picked: int | None = None
     picked_is_average: bool = False
+    compares: bool = False  # candidates, as nothing is learned at the moment
+    extended: str = ""  # why it goes on after all of its steps
     reason: str = ""
     stop_reason: str = ""
     kept: int | None = None
@@ -94,7 +96,9 @@ def _fold_one(seen: Watched, event: JobEvent) -> Watched:
             others = tuple(each for each in seen.checkpoints if each.step != data["step"] or each.is_average)
             return replace(seen, checkpoints=(*others, Checkpoint(int(data["step"]))))
         case "scored":
-            return replace(seen, checkpoints=_scored(seen.checkpoints, data["candidate"], event.number))
+            return replace(seen, compares=True, checkpoints=_scored(seen.checkpoints, data["candidate"], event.number))
+        case "extended":
+            return replace(seen, compares=False, steps=int(data["steps"]), extended=str(data["reason"]))
         case "picked":
             checkpoints = _scored(seen.checkpoints, data["candidate"], 0)
             return replace(
@@ -123,6 +127,7 @@ def _stepped(seen: Watched, data: Any) -> Watched:
         seen,
         step=step,
         steps=int(data["steps"]),
+        compares=False,
         learning_rate=float(data["learning_rate"]),
         started_at=(first, since),
         pace=(seconds - since) / (step - first) if step > first else seen.pace,

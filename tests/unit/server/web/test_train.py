@@ -1,5 +1,6 @@
 """What the page says of a training at each point of its way."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -29,6 +30,17 @@ def test_while_it_runs_it_says_how_far_and_how_long() -> None:
     assert "Step 10 of at most 100 · at most 3 min left" in page
     assert "<svg" in page
     assert "ana&lt;b&gt;" in page
+
+
+def test_while_it_goes_on_after_all_steps_it_says_so_and_how_far_it_is() -> None:
+    compared = (Checkpoint(250, 0.1, {"identity": 0.4}),)
+    seen = Watched("j", 9, 300, 600, extended="the likeness is little", checkpoints=compared)
+    page = run_of(SITE, job("running"), seen)
+    assert "The likeness is little" in page
+    assert "300" in page
+    assert "600" in page
+    assert SITE("train.compares") not in page
+    assert SITE("train.compares") in run_of(SITE, job("running"), replace(seen, compares=True))
 
 
 def test_in_the_end_it_shows_the_pick_and_why() -> None:

@@ -53,6 +53,20 @@ def test_a_candidate_is_saved_then_scored_then_picked() -> None:
     assert (seen.picked, seen.reason) == (20, "the best")
 
 
+def test_a_training_that_goes_on_after_all_steps_learns_again_and_says_why() -> None:
+    said = events(
+        ("prepared", PREPARED),
+        stepped(100),
+        ("scored", {"candidate": {**CANDIDATE, "scores": {"identity": 0.3}, "pictures": ["a.png"]}}),
+        ("extended", {"steps": 240, "reason": "too little", "learning_share": 0.7}),
+        ("stepped", {**stepped(101)[1], "steps": 240}),
+    )
+    compared, extended, learns = (fold(Watched("job"), said[:count]) for count in (3, 4, 5))
+    assert (compared.compares, compared.extended) == (True, "")
+    assert (extended.compares, extended.extended, extended.steps) == (False, "too little", 240)
+    assert (learns.compares, learns.step, learns.steps, len(learns.checkpoints)) == (False, 101, 240, 1)
+
+
 def test_a_run_that_goes_on_from_a_checkpoint_drops_what_came_after_it() -> None:
     said = events(
         ("prepared", PREPARED), *(stepped(step) for step in (10, 20, 30)), ("prepared", {**PREPARED, "first_step": 20})
