@@ -116,12 +116,13 @@ def lesson(
         state = _found_state(run, resume)
         write_settings(run, state.step)
         first = run.plan.steps
-        if state.step > first and run.plan.extra_steps:  # it was on those already
+        is_extended = state.step > first and run.plan.extra_steps > 0  # it was on its extra steps already
+        if is_extended:
             run = extended(run)
         times["prepare"] = time.perf_counter() - started
         yield _prepared(run, state.step, picks=scorer is not None)
         state, stop_reason = yield from _timed(times, "train", _learn(run, state))
-        choice = yield from _timed(times, "pick", _pick(run, state, scorer, first))
+        choice = yield from _timed(times, "pick", _pick(run, state, scorer, first if is_extended else 0))
         if goes_on(run, state, choice.picked):
             run = extended(run)
             yield extension(run, first, choice.picked)
@@ -340,17 +341,17 @@ def _write_row(log: io.FileIO, run: Run, stepped: Stepped, evaluated: Evaluated 
 
 
 def _pick(
-    run: Run, state: State, scorer: Scorer | None, first: int, before: Sequence[Candidate] = ()
+    run: Run, state: State, scorer: Scorer | None, after: int, before: Sequence[Candidate] = ()
 ) -> Generator[Scored, None, Choice]:
     """Compares the candidates and writes the picked one, with its scores, as the file to use.
 
-    Where there are any beyond the `first` steps, only those are compared; the others were, `before`.
+    Those of steps up to `after` are not compared: they were, `before`.
     """
     known = {candidate.file for candidate in before}
     candidates = [*before, *(each for each in gather_candidates(run, state) if each.file not in known)]
     if not candidates:
         raise TrainingError(f"none of {state.step} steps has a loss that is a number: {last_good(run.folder)}")
-    choice = yield from choose(run, candidates, scorer, after=first if state.step > first else 0)
+    choice = yield from choose(run, candidates, scorer, after=after)
     picked = run.read(choice.picked.file)
     facts = {**picked.metadata, **{name: f"{value:.4f}" for name, value in choice.picked.scores.items()}}
     if scorer is not None:

@@ -182,3 +182,12 @@ def test_resumed_at_any_step_it_ends_as_if_nothing_had_been(
     assert resumed[-1].stop_reason == whole[-1].stop_reason
     assert only(resumed, Picked)[0].reason == only(whole, Picked)[0].reason
     assert resumed[-1].file.read_bytes() == whole[-1].file.read_bytes()
+
+
+def test_who_resumes_with_fewer_steps_than_were_made_has_all_candidates_compared(
+    run_training: Start, asked: TrainSettings
+) -> None:
+    list(run_training(asked.changed(steps=6), scorer=Redness()))
+    resumed = list(run_training(asked.changed(steps=4), scorer=Redness(), resume=True))
+    assert min(event.candidate.step for event in only(resumed, Scored)) == 1
+    assert not only(resumed, Extended)
