@@ -9,6 +9,8 @@ from retrato.training.learnable import write_artefact
 from retrato.training.optimizer import Parameters, State
 from retrato.training.prepare import Run
 
+AVERAGE = "-average"  # in the name of its file
+
 
 def gather_candidates(run: Run, state: State) -> list[Candidate]:
     """Gives what was saved, the least loss and the moving average, in the order of steps, the average last."""
@@ -23,7 +25,7 @@ def gather_candidates(run: Run, state: State) -> list[Candidate]:
         with frozen(run.components, run.plan.batch_size, run.latent_cells) as autocast:
             loss = evaluate_run(run, state.average, autocast)
         averaged = run.artefact(state.average, state.step, averaged_over=str(run.plan.average_over))
-        file = write_artefact(averaged, run.folder.candidate(state.step, "-average"))
+        file = write_artefact(averaged, run.folder.candidate(state.step, AVERAGE))
         found.append(Candidate(state.step, file, loss, is_average=True))
     return found
 

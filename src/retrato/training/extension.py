@@ -1,16 +1,21 @@
 """When a training goes on beyond its steps: the best of them is little like the person, and the loss has not settled.
 
-Most people are learned in the recipe's steps; the few who are not are so in twice as many (`docs/log.md`, 2026-11-27).
-Knows nothing of how steps are made and candidates compared.
+Most people are learned in the recipe's steps; of the few who are not most are so in twice as
+many (`docs/log.md`, 2026-11-27). Knows nothing of how steps are made and candidates compared.
 """
 
 import dataclasses
+import math
 
+from retrato.errors import EmbeddingError, HypernetworkError
+from retrato.training.candidates import AVERAGE
 from retrato.training.evaluate import has_settled
 from retrato.training.events import Candidate, Extended
 from retrato.training.optimizer import State
-from retrato.training.pick import is_little_like, learning_share, which
+from retrato.training.pick import figures_of, is_little_like, learning_share, which
 from retrato.training.prepare import Run
+
+SCORES = frozenset({"identity", "prompt_fidelity", "harmonic", "pictures"})
 
 
 def goes_on(run: Run, state: State, picked: Candidate) -> bool:
@@ -37,3 +42,36 @@ def extension(run: Run, first: int, picked: Candidate) -> Extended:
 def after_extension(first: int, stop_reason: str) -> str:
     """Gives why an extended training stopped, which also says that it was extended."""
     return f"there was little likeness after {first} steps, so training went on; {stop_reason}"
+
+
+def kept_before(run: Run, state: State, first: int) -> Candidate | None:
+    """Gives what was picked among the `first` steps, as an interrupted run left it; None where there is nothing."""
+    try:
+        picked = run.read(run.folder.picked)
+    except (EmbeddingError, HypernetworkError):
+        return None
+    facts = picked.metadata
+    if picked.step is None or picked.step > first or not facts.keys() >= SCORES:
+        return None
+    is_average = "averaged_over" in facts
+    file = run.folder.candidate(picked.step, AVERAGE if is_average else "")
+    pictures = [run.folder.images / f"{file.stem}-{cell}.png" for cell in range(run.plan.pick.rounds[-1])]
+    return Candidate(
+        picked.step,
+        file,
+        math.nan if is_average else dict(state.evaluations).get(picked.step, math.nan),
+        scores={name: float(facts[name]) for name in SCORES},
+        pictures=tuple(picture for picture in pictures if picture.exists()),
+        is_average=is_average,
+    )
+
+
+def is_no_worse(kept: Candidate, picked: Candidate) -> bool:
+    """Says whether what was `kept` before scores no less than what was `picked` since; files have four digits."""
+    return round(kept.scores["harmonic"], 4) >= round(picked.scores["harmonic"], 4)
+
+
+def still_best(kept: Candidate, picked: Candidate) -> str:
+    """Gives why `kept` stays, as a pick's reason."""
+    since = f"{which(picked)} is the best of those since then, with {picked.scores['harmonic']:.2f}"
+    return f"{which(kept)} is kept: {since}, and this one has {figures_of(kept)}"

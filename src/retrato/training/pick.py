@@ -162,13 +162,17 @@ def _least_loss(run: Run, candidates: Sequence[Candidate]) -> Choice:
     return Choice(tuple(candidates), picked, reason)
 
 
-def _reason(picked: Candidate, best: Candidate, run: Run) -> str:
+def figures_of(picked: Candidate) -> str:
+    """Gives the scores of what was picked, as the end of a sentence."""
     figures = (
         f"likeness {picked.scores['identity']:.2f}, prompt fidelity {picked.scores['prompt_fidelity']:.2f}, "
         f"together {picked.scores['harmonic']:.2f}"
     )
-    if is_little_like(picked):
-        figures += "; that is little likeness: more steps may do better"
+    return figures + "; that is little likeness: more steps may do better" * is_little_like(picked)
+
+
+def _reason(picked: Candidate, best: Candidate, run: Run) -> str:
+    figures = figures_of(picked)
     judged = "photos it never saw" if run.held_out else "the photos it was trained on, as none were held out"
     if picked is best:
         return f"{which(picked)} scores best against {judged}: {figures}"

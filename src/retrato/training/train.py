@@ -37,7 +37,15 @@ from retrato.training.events import (
     Stepped,
     TrainingEvent,
 )
-from retrato.training.extension import after_extension, extended, extension, goes_on
+from retrato.training.extension import (
+    after_extension,
+    extended,
+    extension,
+    goes_on,
+    is_no_worse,
+    kept_before,
+    still_best,
+)
 from retrato.training.frozen import frozen
 from retrato.training.learnable import write_artefact
 from retrato.training.optimizer import (
@@ -122,12 +130,15 @@ def lesson(
         times["prepare"] = time.perf_counter() - started
         yield _prepared(run, state.step, picks=scorer is not None)
         state, stop_reason = yield from _timed(times, "train", _learn(run, state))
-        choice = yield from _timed(times, "pick", _pick(run, state, scorer, first if is_extended else 0))
+        kept = kept_before(run, state, first) if is_extended else None
+        choice = yield from _timed(times, "pick", _pick(run, state, scorer, first if is_extended else 0, kept))
         if goes_on(run, state, choice.picked):
             run = extended(run)
             yield extension(run, first, choice.picked)
             state, stop_reason = yield from _timed(times, "train", _learn(run, state))
-            choice = yield from _timed(times, "pick", _pick(run, state, scorer, first, choice.candidates))
+            choice = yield from _timed(
+                times, "pick", _pick(run, state, scorer, first, choice.picked, choice.candidates)
+            )
         if run.plan.steps > first:
             stop_reason = after_extension(first, stop_reason)
         yield Picked(choice.picked, choice.reason)
@@ -341,17 +352,24 @@ def _write_row(log: io.FileIO, run: Run, stepped: Stepped, evaluated: Evaluated 
 
 
 def _pick(
-    run: Run, state: State, scorer: Scorer | None, after: int, before: Sequence[Candidate] = ()
+    run: Run,
+    state: State,
+    scorer: Scorer | None,
+    after: int,
+    kept: Candidate | None = None,
+    before: Sequence[Candidate] = (),
 ) -> Generator[Scored, None, Choice]:
     """Compares the candidates and writes the picked one, with its scores, as the file to use.
 
-    Those of steps up to `after` are not compared: they were, `before`.
+    Those of steps up to `after` are not compared: they were, `before`. What was `kept` then stays if it is no worse.
     """
-    known = {candidate.file for candidate in before}
-    candidates = [*before, *(each for each in gather_candidates(run, state) if each.file not in known)]
+    known = {each.file: each for each in (*gather_candidates(run, state), *filter(None, [kept]), *before)}
+    candidates = sorted(known.values(), key=lambda each: (each.step, each.is_average))
     if not candidates:
         raise TrainingError(f"none of {state.step} steps has a loss that is a number: {last_good(run.folder)}")
     choice = yield from choose(run, candidates, scorer, after=after)
+    if kept is not None and is_no_worse(kept, choice.picked):
+        return dataclasses.replace(choice, picked=kept, reason=still_best(kept, choice.picked))
     picked = run.read(choice.picked.file)
     facts = {**picked.metadata, **{name: f"{value:.4f}" for name, value in choice.picked.scores.items()}}
     if scorer is not None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from retrato.embeddings import read_embedding
 from retrato.settings import TrainSettings
 from retrato.training import (
     RECIPES,
@@ -26,7 +27,7 @@ from retrato.training import (
 from retrato.training.judge import Judge
 
 Start = Callable[..., Iterator[TrainingEvent]]
-PHOTO, ANYBODY = (200, 20, 20), (120, 120, 200)
+PHOTO, HALF_WAY, ANYBODY = (200, 20, 20), (165, 65, 200), (120, 120, 200)
 
 
 class Redness:
@@ -47,13 +48,13 @@ class Redness:
 
 @pytest.fixture
 def asked() -> TrainSettings:
-    return TrainSettings(name="ana-t1", initializer_text="person", batch_size=2)
+    return TrainSettings(name="ana-t1", initializer_text="person", batch_size=1)
 
 
 @pytest.fixture
 def learned_from() -> dict[str, int]:
-    """The step from which on pictures are painted in the photos' colour."""
-    return {"step": 6}
+    """The step from which on pictures are painted in the photos' colour, and the one whose are in one between."""
+    return {"step": 6, "half": 0}
 
 
 def take(monkeypatch: pytest.MonkeyPatch, **choices: object) -> None:
@@ -79,7 +80,8 @@ def short(monkeypatch: pytest.MonkeyPatch, learned_from: dict[str, int]) -> None
 
     def draw(components: object, plan: object, cells: Sequence[int], subject: object) -> list[object]:
         embedding = next(iter(subject.embeddings.values()), None)
-        colour = PHOTO if embedding and embedding.step >= learned_from["step"] else ANYBODY
+        is_like = embedding is not None and embedding.step >= learned_from["step"]
+        colour = PHOTO if is_like else HALF_WAY if embedding and embedding.step == learned_from["half"] else ANYBODY
         return [SimpleNamespace(image=Image.new("RGB", (8, 8), colour)) for _ in cells]
 
     def save(drawn: SimpleNamespace, file: Path) -> Path:
@@ -117,7 +119,7 @@ def test_it_goes_on_where_the_best_is_little_like_the_person(
     assert "little likeness" not in picked.reason
     finished = events[-1]
     assert isinstance(finished, Finished)
-    assert (finished.steps_run, finished.samples) == (8, 16)
+    assert (finished.steps_run, finished.samples) == (8, 8)
     assert finished.stop_reason.startswith("there was little likeness after 4 steps, so training went on; all 8 steps")
     assert set(finished.times) == {"prepare", "train", "pick"}
     run = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -132,6 +134,22 @@ def test_it_ends_where_the_best_is_like_the_person(
     events = list(run_training(asked, scorer=Redness()))
     assert not only(events, Extended)
     assert events[-1].steps_run == 4
+
+
+def test_what_was_best_before_stays_where_nothing_better_comes(
+    run_training: Start, asked: TrainSettings, learned_from: dict[str, int], tmp_path: Path
+) -> None:
+    learned_from |= {"step": 100, "half": 2}
+    events = list(run_training(asked, scorer=Redness()))
+    (picked,) = only(events, Picked)
+    assert len(only(events, Extended)) == 1
+    assert picked.candidate.step == 2
+    assert 0.2 < picked.candidate.scores["identity"] < 0.6
+    assert picked.reason.startswith("step 2 is kept: step ")
+    assert read_embedding(events[-1].file).step == 2
+    assert (events[-1].picked_step, events[-1].steps_run) == (2, 8)
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert [each["step"] for each in run["candidates"]] == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8]
 
 
 def test_it_goes_on_once_only(run_training: Start, asked: TrainSettings, learned_from: dict[str, int]) -> None:
@@ -164,10 +182,13 @@ def test_a_loss_that_has_settled_ends_it(
     assert "settled" in events[-1].stop_reason
 
 
-@pytest.mark.parametrize("stop_after", [3, 4, 6, 8])
+@pytest.mark.parametrize(
+    ("like_from", "half", "stop_after"), [(6, 2, 3), (6, 2, 4), (6, 2, 8), (100, 2, 4), (100, 2, 6)]
+)
 def test_resumed_at_any_step_it_ends_as_if_nothing_had_been(
-    run_training: Start, asked: TrainSettings, tmp_path: Path, stop_after: int
+    run_training: Start, asked: TrainSettings, learned_from: dict[str, int], like_from: int, half: int, stop_after: int
 ) -> None:
+    learned_from |= {"step": like_from, "half": half}
     whole = list(run_training(asked, "whole", scorer=Redness()))
     events = run_training(asked, scorer=Redness())
     for event in events:

@@ -126,6 +126,12 @@ SENTENCES: Sequence[tuple[str, str]] = (
         "{} tem a melhor nota com {}: semelhança {}, fidelidade ao prompt {}, juntas {}",
     ),
     (
+        "{} is kept: {} is the best of those since then, with {}, and this one has likeness {}, prompt fidelity {}, "
+        "together {}",
+        "{} fica: {} é o melhor dos que vieram depois, com {}, e este tem semelhança {}, fidelidade ao prompt {}, "
+        "juntas {}",
+    ),
+    (
         "{} is the earliest within one standard error of the best, {} with {}, against {}: likeness {}, prompt "
         "fidelity {}, together {}",
         "{} é o primeiro a um erro padrão do melhor, {} com {}, com {}: semelhança {}, fidelidade ao prompt {}, "

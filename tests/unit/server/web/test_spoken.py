@@ -14,7 +14,7 @@ from retrato.prompts.wildcards import WildcardFolder
 from retrato.server.web.site import Site
 from retrato.server.web.spoken import SENTENCES, spoken
 from retrato.settings import TrainSettings
-from retrato.training.extension import after_extension, extension
+from retrato.training.extension import after_extension, extension, still_best
 from retrato.training.pick import _least_loss, _reason
 from retrato.training.recipes import RECIPES, resolve
 from retrato.training.train import _reason_to_stop
@@ -69,6 +69,7 @@ def reasons() -> list[str]:
         said += [_reason(unlike, last, run(held_out)), _reason(unlike, unlike, run(held_out))]
         said.append(_least_loss(run(held_out), [first, last]).reason)
     extended: Any = SimpleNamespace(plan=resolve(TrainSettings(name="ana-1"), RECIPES["retrato"], 20))
+    said += [still_best(first, last), still_best(unlike, last)]
     said += [extension(extended, 10, unlike).reason, *(after_extension(10, each) for each in said[:2])]
     return said
 
