@@ -368,7 +368,7 @@ def _pick(
     if not candidates:
         raise TrainingError(f"none of {state.step} steps has a loss that is a number: {last_good(run.folder)}")
     choice = yield from choose(run, candidates, scorer, after=after)
-    if kept is not None and is_no_worse(kept, choice.picked):
+    if kept is not None and scorer is not None and is_no_worse(kept, choice.picked):
         return dataclasses.replace(choice, picked=kept, reason=still_best(kept, choice.picked))
     picked = run.read(choice.picked.file)
     facts = {**picked.metadata, **{name: f"{value:.4f}" for name, value in choice.picked.scores.items()}}

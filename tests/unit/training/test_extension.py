@@ -212,3 +212,17 @@ def test_who_resumes_with_fewer_steps_than_were_made_has_all_candidates_compared
     resumed = list(run_training(asked.changed(steps=4), scorer=Redness(), resume=True))
     assert min(event.candidate.step for event in only(resumed, Scored)) == 1
     assert not only(resumed, Extended)
+
+
+@pytest.mark.parametrize("without", ["a scorer", "what was kept"])
+def test_extra_steps_are_resumed_without_what_is_gone(
+    run_training: Start, asked: TrainSettings, tmp_path: Path, without: str
+) -> None:
+    events = run_training(asked, scorer=Redness())
+    next(event for event in events if isinstance(event, Stepped) and event.step == 6)
+    events.close()
+    if without == "what was kept":
+        (tmp_path / "run" / "ana-t1.safetensors").unlink()
+    resumed = list(run_training(asked, scorer=None if without == "a scorer" else Redness(), resume=True))
+    assert resumed[-1].steps_run == 8
+    assert resumed[-1].picked_step == only(resumed, Picked)[0].candidate.step
