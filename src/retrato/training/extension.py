@@ -1,7 +1,7 @@
 """When a training goes on beyond its steps: the best of them is little like the person, and the loss has not settled.
 
-Most people are learned in the recipe's steps; of the few who are not most are so in twice as
-many (`docs/log.md`, 2026-11-27). Knows nothing of how steps are made and candidates compared.
+Most people are learned in the recipe's steps, and most others in twice as many (`docs/log.md`, 2026-11-27).
+Knows nothing of how steps are made and candidates compared.
 """
 
 import dataclasses
