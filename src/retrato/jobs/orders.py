@@ -14,15 +14,18 @@ def order_drawing(
     *,
     owner: str = LOCAL,
     model: str | None = None,
+    vae: str | None = None,
     keep: bool = True,
     task: str | None = None,
 ) -> Job:
     """Queues pictures. A seed of -1 is drawn now, so that a job that goes on later draws what it would have drawn.
 
     Without `keep` the pictures go to a folder of the job's own, for whoever sent it to take, and not to the gallery.
-    `task` is what the sender calls it.
+    `vae` is a file, or empty for the model's own; None for what the server draws with. `task` is what the sender calls
+    it.
     """
-    options = {"model": model, "keep": keep, **({"task": task} if task else {})}
+    options = {"model": model, "keep": keep}
+    options |= {name: said for name, said in (("vae", vae), ("task", task)) if said is not None}
     return queue.submit("draw", _seeded(settings).model_dump(mode="json"), owner=owner, options=options)
 
 

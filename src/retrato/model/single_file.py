@@ -27,7 +27,7 @@ from retrato.model.families import (
     unet_config,
     vae_config,
 )
-from retrato.model.families.configs import UNET, VAE
+from retrato.model.families.configs import UNET, VAE, is_vae_of_diffusers
 from retrato.model.families.table import SD2
 from retrato.model.folder import read_part
 from retrato.model.quiet import import_quietly
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 VAE_ENDINGS = (".vae.safetensors", ".vae.pt", ".vae.ckpt")
+# A VAE's attention as diffusers named it until 0.14, and since.
+OLD_ATTENTION = re.compile(r"(\battentions\.\d+\.)(query|key|value|proj_attn)\.")
+NEW_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 V_IN_YAML = re.compile(r"""^\s*parameterization:\s*["']?v["']?\s*$""", re.MULTILINE)
 
 
@@ -135,11 +138,18 @@ def _read_vae(checkpoint: Checkpoint, family: Family) -> AutoencoderKL:
     own = {key: shape for key, shape in checkpoint.shapes.items() if key.startswith(prefix)}
     shapes = {f"{VAE}{key.removeprefix(prefix)}": shape for key, shape in own.items()}
     named = replace(checkpoint, shapes=shapes, read=lambda key: checkpoint.read(prefix + key.removeprefix(VAE)))
-    return _build(
-        AutoencoderKL,
-        vae_config(shapes, family),
-        lambda config: convert_ldm_vae_checkpoint(_section(named, VAE), config),
-    )
+
+    def weights(config: dict[str, Any]) -> dict[str, Tensor]:
+        section = _section(named, VAE)
+        if not is_vae_of_diffusers(shapes):
+            return convert_ldm_vae_checkpoint(section, config)
+        return {OLD_ATTENTION.sub(_new_attention, name.removeprefix(VAE)): section[name] for name in section}
+
+    return _build(AutoencoderKL, vae_config(shapes, family), weights)
+
+
+def _new_attention(found: re.Match[str]) -> str:
+    return f"{found[1]}{NEW_ATTENTION[found[2]]}."
 
 
 def _text_encoder(checkpoint: Checkpoint, spec: TextSpec) -> CLIPTextModel | CLIPTextModelWithProjection:
@@ -198,11 +208,11 @@ def _build(
     from accelerate import init_empty_weights
     from transformers.initialization import no_init_weights
 
-    with init_empty_weights(include_buffers=False), no_init_weights():
-        module: nn.Module = kind(**config)
     try:
+        with init_empty_weights(include_buffers=False), no_init_weights():
+            module: nn.Module = kind(**config)
         missing, _ = module.load_state_dict(weights(config), strict=False, assign=True)
-    except (RuntimeError, KeyError, IndexError) as error:
+    except (RuntimeError, ValueError, LookupError) as error:
         raise ModelError(f"its tensors do not fit together: {' '.join(str(error).split())[:200]}") from None
     if missing:
         raise ModelError(

@@ -16,13 +16,13 @@ from typing import Any
 from PIL import Image
 
 from retrato.embeddings import EmbeddingLibrary, check_name
-from retrato.errors import ModelError, RetratoError, UnknownError
+from retrato.errors import ModelError, RetratoError, SettingsError, UnknownError
 from retrato.files import write_atomic
 from retrato.forget import forget
 from retrato.gallery import Gallery
 from retrato.generation import resolve_settings, vary
 from retrato.jobs import JobQueue
-from retrato.model.catalogue import describe_model, list_models
+from retrato.model.catalogue import describe_model, find_vae, list_models, list_vaes
 from retrato.model.load import EMBEDDED
 from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.photos.decode import decode
@@ -122,8 +122,27 @@ class Service:
         model = self.find_model(name)
         with self._lock:
             if model.source != self.model:
-                self.studio = self.open(model.source)
+                self.studio = self.open(model.source, self.studio.vae)
         return model
+
+    def find_vae(self, name: str) -> Path | None:
+        """Gives the VAE of that name in the folder `models`; None for the model's own (`Automatic`, `None`).
+
+        Raises ModelError for one that is not there, and SettingsError for one that is elsewhere.
+        """
+        folder = self.home / "models"
+        found, known = find_vae(name, folder), list_vaes(folder)
+        if found is not None and found not in known:  # a path that leads elsewhere
+            there = ", ".join(path.name for path in known) or "none yet"
+            raise SettingsError(f"there is no VAE {name[:80]!r} in the folder models: there are {there}")
+        return found
+
+    def use_vae(self, name: str) -> None:
+        """Sends new jobs to the model with another VAE; see `find_vae`."""
+        vae = self.find_vae(name)
+        with self._lock:
+            if vae != self.studio.vae:
+                self.studio = self.open(self.model, vae)
 
     def picture_file(self, said: str, *, owner: str) -> Path:
         """Gives the file that `upload:<id>` (see `store_upload`) or `picture:<number>` (the gallery's) stands for.
@@ -294,7 +313,7 @@ class Service:
     def unload(self) -> None:
         """Forgets the loaded model; whoever needs it next loads it again."""
         with self._lock:
-            self.studio = self.open(self.model)
+            self.studio = self.open(self.model, self.studio.vae)
 
     def options(self) -> dict[str, Any]:
         """Gives A1111's options that clients may set, as they are set."""
@@ -310,9 +329,9 @@ class Service:
         with self._lock:
             self._options[name] = value
 
-    def open(self, source: str) -> Studio:
-        """Gives a studio on another model, in the same home and on the same device."""
-        return Studio.open(source, home=self.home, device=self.studio.device, dtype=self.studio.dtype)
+    def open(self, source: str, vae: str | Path | None = None) -> Studio:
+        """Gives a studio on another model or VAE, in the same home and on the same device."""
+        return Studio.open(source, home=self.home, device=self.studio.device, dtype=self.studio.dtype, vae=vae)
 
 
 def whole_of(photo: Path) -> Path:

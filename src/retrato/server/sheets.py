@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from retrato.errors import SettingsError
 from retrato.generation import parse_axis, require_sheet
 from retrato.generation.axes import State
-from retrato.model.catalogue import find_vae, list_vaes
 from retrato.server.service import Service
 from retrato.settings import GenerateSettings
 
@@ -57,12 +56,7 @@ def _model(service: Service, name: str) -> str:
 
 
 def _vae(service: Service, name: str) -> str:
-    folder = service.home / "models"
-    found, known = find_vae(name or "Automatic", folder), list_vaes(folder)
-    if found is not None and found not in known:  # a path that leads elsewhere
-        there = ", ".join(path.name for path in known) or "none yet"
-        raise SettingsError(f"there is no VAE {name[:80]!r} in the folder models: there are {there}")
-    return str(found or "Automatic")
+    return str(service.find_vae(name or "Automatic") or "Automatic")
 
 
 # The axes whose values are files, and what finds one by its name.

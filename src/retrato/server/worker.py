@@ -80,10 +80,15 @@ class Worker:
         self._service.gallery.add(self._service.home / str(event.data["file"]), people=people, owner=job.owner)
 
     def _studio_for(self, job: Job) -> Studio:
-        """Gives the studio on the job's model; only the last one used stays in memory."""
-        wanted = cast("str | None", job.options.get("model")) or str(self._studio.model)
-        if self._service.model == wanted:
+        """Gives the studio on the job's model and VAE; beside the server's only the last one used stays in memory."""
+        model = cast("str | None", job.options.get("model")) or str(self._studio.model)
+        vae = cast("str | None", job.options.get("vae"))
+
+        def serves(studio: Studio) -> bool:
+            return str(studio.model) == model and vae in (None, str(studio.vae or ""))
+
+        if serves(self._service.studio):
             self._studio = self._service.studio
-        elif str(self._studio.model) != wanted:
-            self._studio = self._service.open(wanted)
+        elif not serves(self._studio):
+            self._studio = self._service.open(model, vae or None)
         return self._studio

@@ -11,7 +11,7 @@ import numpy
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from benchmarks.ldm_file import ldm_tensors
 from retrato.embeddings import read_embedding
@@ -180,6 +180,30 @@ def test_the_vae_may_lie_elsewhere(family_folder: Folder, tmp_path: Path) -> Non
     assert torch.equal(load_components(path).vae.decoder.conv_in.weight, other)
     with pytest.raises(ModelError, match=r"nothing\.pt is not a file"):
         load_components(path, vae=tmp_path / "nothing.pt")
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_vaes_file_may_have_diffusers_names(family_folder: Folder, tmp_path: Path, is_old: bool) -> None:
+    """As `diffusion_pytorch_model.safetensors` of a VAE on the hub has them, with attention named as until 0.14 too."""
+    folder, path = family_folder("sd1") / "vae", tmp_path / "a.safetensors"
+    weights = load_file(folder / "diffusion_pytorch_model.safetensors")
+    old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"} if is_old else {}
+
+    def named(name: str) -> str:
+        return next((name.replace(new, then) for new, then in old.items() if f".{new}." in name), name)
+
+    save_file({named(name): value for name, value in weights.items()}, path)
+    expected = read_vae(folder)
+    assert is_old == any("query" in name for name in load_file(path))
+    found = read_vae(path)
+    assert list(found.config.block_out_channels) == expected.config.block_out_channels
+    assert all(torch.equal(value, found.state_dict()[name]) for name, value in expected.state_dict().items())
+    save_file({name: value for name, value in weights.items() if "encoder.down_blocks" not in name}, path)
+    with pytest.raises(ModelError, match=r"a\.safetensors cannot be used: its tensor .*encoder.* is missing"):
+        read_vae(path)
+    save_file({name: value[:40].clone() for name, value in weights.items()}, path)
+    with pytest.raises(ModelError, match=r"a\.safetensors cannot be used: its tensors do not fit together"):
+        read_vae(path)
 
 
 def test_latents_of_a_vae_in_a_file_are_scaled_as_the_folders_family_has_it(

@@ -66,16 +66,21 @@ def check_channels(taken: int, given: int) -> None:
 
 
 def vae_config(shapes: Shapes, family: Family) -> dict[str, Any]:
-    """Gives the arguments of AutoencoderKL for the VAE in `shapes`, whose keys begin with `first_stage_model.`."""
-    down = f"{VAE}encoder.down."
-    levels = _count(shapes, down)
-    channels = tuple(_shape(shapes, f"{down}{level}.block.0.conv1.weight")[0] for level in range(levels))
+    """Gives the arguments of AutoencoderKL for the VAE in `shapes`, whose keys begin with `first_stage_model.`.
+
+    What follows are LDM's names or diffusers' (see `is_vae_of_diffusers`). Raises ModelError where it is cut.
+    """
+    down, blocks = f"{VAE}encoder.down.", "block."
+    if is_vae_of_diffusers(shapes):
+        down, blocks = f"{VAE}encoder.down_blocks.", "resnets."
+    levels = max(1, _count(shapes, down))
+    channels = tuple(_shape(shapes, f"{down}{level}.{blocks}0.conv1.weight")[0] for level in range(levels))
     return {
         "sample_size": family.size,
         "block_out_channels": channels,
         "down_block_types": ("DownEncoderBlock2D",) * levels,
         "up_block_types": ("UpDecoderBlock2D",) * levels,
-        "layers_per_block": _count(shapes, f"{down}0.block."),
+        "layers_per_block": _count(shapes, f"{down}0.{blocks}"),
         "latent_channels": _shape(shapes, f"{VAE}decoder.conv_in.weight")[1],
         "scaling_factor": family.vae_scaling,
         "force_upcast": family.vae_scaling != 0.18215,  # XL's overflows in float16
@@ -109,6 +114,11 @@ def text_config(shapes: Shapes, spec: TextSpec) -> dict[str, Any]:
         "eos_token_id": 2,
         "pad_token_id": 1,
     }
+
+
+def is_vae_of_diffusers(shapes: Shapes) -> bool:
+    """Says whether the VAE's tensors are named as diffusers names them."""
+    return any(key.startswith(f"{VAE}encoder.down_blocks.") for key in shapes)
 
 
 def _levels(shapes: Shapes) -> list[list[tuple[int, int]]]:

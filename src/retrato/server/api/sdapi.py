@@ -128,7 +128,8 @@ def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], options: Map
     if settings.get("eta") == 1.0 and sampler.eta is None:
         del settings["eta"]  # clients send A1111's default along with samplers that take none
     overrides = {**options, **(values.get("override_settings") or {})}
-    overrides.pop("sd_model_checkpoint", None)
+    for name in ("sd_model_checkpoint", "sd_vae"):
+        overrides.pop(name, None)
     return fill(_known_options(overrides), OVERRIDES, settings)
 
 
@@ -154,14 +155,18 @@ async def _draw(
     service: Service, body: Asking, values: Mapping[str, Any], settings: Mapping[str, Any], user: str
 ) -> Drawing:
     """Queues the pictures, waits for them, and answers as A1111 does: with all of the request's fields."""
-    checkpoint = (values.get("override_settings") or {}).get("sd_model_checkpoint")
+    overrides = values.get("override_settings") or {}
+    checkpoint, vae = overrides.get("sd_model_checkpoint"), overrides.get("sd_vae")
     model = service.find_model(str(checkpoint)).source if checkpoint else service.model
+    vae_file = str(service.find_vae(str(vae)) or "") if vae else None
     keep = bool(values.get("save_images", False))
     asked = GenerateSettings(**settings)
     await run_in_threadpool(service.check_drawing, asked, model)
     if not values.get("override_settings_restore_afterwards", True):
-        await run_in_threadpool(apply_options, service, values.get("override_settings") or {})
-    job = order_drawing(service.queue, asked, owner=user, model=model, keep=keep, task=values.get("force_task_id"))
+        await run_in_threadpool(apply_options, service, overrides)
+    job = order_drawing(
+        service.queue, asked, owner=user, model=model, vae=vae_file, keep=keep, task=values.get("force_task_id")
+    )
     try:
         job = await finished(service.queue, job.id)
         if job.state == "failed":
@@ -218,8 +223,8 @@ def _info(service: Service, job: Job, images: list[Mapping[str, Any]]) -> dict[s
         "face_restoration_model": None,
         "sd_model_name": fields.get("Model", ""),
         "sd_model_hash": fields.get("Model hash", ""),
-        "sd_vae_name": None,
-        "sd_vae_hash": None,
+        "sd_vae_name": fields.get("VAE"),
+        "sd_vae_hash": fields.get("VAE hash"),
         "seed_resize_from_w": -1,
         "seed_resize_from_h": -1,
         "denoising_strength": float(fields["Denoising strength"]) if "Denoising strength" in fields else None,

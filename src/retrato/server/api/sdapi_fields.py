@@ -134,7 +134,6 @@ OVERRIDES = (
     Field("emphasis", "Original", "emphasis"),
     Field("use_old_scheduling", False, "schedule_rules", (False,), lambda on: "2022" if on else "1.6"),
     Field("eta_noise_seed_delta", 0, "seed_delta", (0,)),
-    Field("sd_vae", "Automatic", "vae", ("Automatic", "None")),
     Field("randn_source", "CPU", None, ("CPU",)),
     Field("sd_hypernetwork", "None", "hypernetwork", ("None", "")),
 )

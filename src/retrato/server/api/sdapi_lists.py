@@ -27,7 +27,6 @@ LATENT_UPSCALERS = (
 FIXED: Mapping[str, Any] = {
     "samples_format": "png",
     "samples_save": True,
-    "sd_vae": "Automatic",
     "emphasis": "Original",
     "CLIP_stop_at_last_layers": 1,
     "use_old_scheduling": False,
@@ -109,7 +108,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/sd-vae")
     def sd_vae() -> Rows:
-        """Lists the VAEs in the home folder's `models`. A sheet's axis VAE takes them; the option sd_vae stays."""
+        """Lists the VAEs in the home folder's `models`, for the option sd_vae and for a sheet's axis VAE."""
         return [{"model_name": file.name, "filename": str(file)} for file in list_vaes(service.home / "models")]
 
     @router.get("/sd-modules", include_in_schema=False)
@@ -189,24 +188,34 @@ def routes(service: Service) -> APIRouter:
 
 def _options(service: Service) -> dict[str, Any]:
     model = service.find_model(service.model)
-    fixed = {**FIXED, **service.options()}
-    return {"sd_model_checkpoint": _title(service, model), "sd_checkpoint_hash": _hash(service, model), **fixed}
+    return {
+        "sd_model_checkpoint": _title(service, model),
+        "sd_checkpoint_hash": _hash(service, model),
+        "sd_vae": Path(service.studio.vae).name if service.studio.vae else "Automatic",
+        **FIXED,
+        **service.options(),
+    }
 
 
 def apply_options(service: Service, options: Mapping[str, Any]) -> None:
     """Checks all before it changes anything; raises SettingsError and ModelError."""
     now, settable = _options(service), {field.name for field in OVERRIDES}
+    chooses = {"sd_model_checkpoint", "sd_vae", "sd_checkpoint_hash", "send_seed"}
     for name, value in options.items():
         if name not in now:
             raise SettingsError(f"there is no option {name[:60]!r}: GET options lists those that there are")
-        if name not in ("sd_model_checkpoint", "send_seed", "sd_checkpoint_hash", *settable) and value != now[name]:
+        if name not in chooses | settable and value != now[name]:
             raise SettingsError(f"{name} stays {now[name]!r} on this server: leave it out")
     if not isinstance(options.get("send_seed", True), bool):
         raise SettingsError("send_seed is true or false: send one of them")
     chosen = {name: value for name, value in options.items() if name in settable and value != now[name]}
     GenerateSettings(**fill(chosen, OVERRIDES, {"prompt": ""}))
+    if "sd_vae" in options:
+        service.find_vae(str(options["sd_vae"]))
     if "sd_model_checkpoint" in options:
         service.use_model(str(options["sd_model_checkpoint"]))
+    if "sd_vae" in options:
+        service.use_vae(str(options["sd_vae"]))
     for name in ("send_seed", *chosen):
         if name in options:
             service.set_option(name, options[name])

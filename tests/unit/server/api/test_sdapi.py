@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from safetensors.torch import load_file, save_file
 
 from retrato.embeddings import Embedding, write_embedding
 from retrato.jobs import JobQueue, order_drawing
@@ -427,6 +429,7 @@ def test_options_are_read_back_as_they_were_written(client: TestClient) -> None:
         {"sd_model_checkpoint": "none.ckpt"},
         {"no_such": 1},
         {"sd_vae": "other.pt"},
+        {"sd_vae": "/etc/hostname"},
         {"send_seed": "yes"},
         {"CLIP_stop_at_last_layers": 99},
         {"emphasis": "Loud"},
@@ -452,6 +455,43 @@ def test_options_that_requests_override_hold_for_the_next_ones(client: TestClien
     lasting = {"override_settings": {"CLIP_stop_at_last_layers": 1}, "override_settings_restore_afterwards": False}
     assert clip_skip(**lasting) == clip_skip() == 1
     assert client.get("/sdapi/v1/options").json() == options
+
+
+def test_another_vae_is_drawn_with_for_one_request_or_from_then_on(
+    family_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = family_folder("sd1")
+    (tmp_path / "models").mkdir()
+    weights = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
+    halved = {name: value * 0.5 if value.ndim > 1 else value for name, value in weights.items()}
+    save_file(halved, tmp_path / "models" / "soft.vae.safetensors")
+    app = create_app(Studio.open(folder, home=tmp_path, device="cpu"), ServerSettings())
+    with TestClient(app, base_url=HOME) as client:
+
+        def drawn(**overrides: str) -> tuple[str, str | None]:
+            answer = post(client, "txt2img", SIMPLE | {"override_settings": overrides})
+            return answer["images"][0], json.loads(answer["info"])["sd_vae_name"]
+
+        def option() -> str:
+            found: str = client.get("/sdapi/v1/options").json()["sd_vae"]
+            return found
+
+        assert [vae["model_name"] for vae in client.get("/sdapi/v1/sd-vae").json()] == ["soft.vae.safetensors"]
+        own, own_name = drawn()
+        soft, soft_name = drawn(sd_vae="soft.vae.safetensors")
+        assert (own_name, soft_name, option()) == (None, "soft.vae.safetensors", "Automatic")
+        assert picture(own).tobytes() != picture(soft).tobytes()
+        assert drawn() == (own, None)
+        assert client.post("/sdapi/v1/options", json={"sd_vae": "soft"}).status_code == 200
+        assert (option(), drawn(), drawn(sd_vae="Automatic")) == (
+            "soft.vae.safetensors",
+            (soft, soft_name),
+            (own, None),
+        )
+        assert client.post("/sdapi/v1/unload-checkpoint").status_code == 200
+        assert drawn() == (soft, soft_name)
+        assert client.post("/sdapi/v1/options", json={"sd_vae": "None"}).status_code == 200
+        assert (option(), drawn()) == ("Automatic", (own, None))
 
 
 def test_the_model_in_use_can_be_chosen_again(client: TestClient) -> None:

@@ -34,6 +34,7 @@ def site(tmp_path: Path) -> Site:
     (tmp_path / "styles.csv").write_text("name,prompt,negative_prompt\nOil,in oil,\n", "utf-8")
     service.models = lambda: [Model("retrato-mini", "mini", tmp_path), Model("large", str(tmp_path / "x"), tmp_path)]
     service.find_model = lambda name: Service.find_model(service, name)
+    service.find_vae = lambda name: Service.find_vae(service, name)
     return Site(cast("Service", service), "en")
 
 
