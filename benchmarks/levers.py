@@ -53,6 +53,7 @@ from PIL import Image
 
 from benchmarks.identities import photos_of
 from benchmarks.likeness import galleries
+from benchmarks.main_job import circumstances
 from mini.evaluate import as_pixels
 from mini.people import Identity, held_out_identities, random_scene
 from mini.renders import draw
@@ -218,7 +219,7 @@ class Bench:
             "lever": lever, "person": number, "seed": seed, "samples": recipe.steps * recipe.batch_size,
             "stopped_at": finished.samples, "vectors": vectors,
             "loss": round(loss, 6), "norm": round(norm, 3), "seconds": round(finished.times["train"], 1),
-            **judged,
+            **judged, **circumstances(),
         }  # fmt: skip
 
 

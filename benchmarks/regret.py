@@ -37,6 +37,7 @@ import torch
 from PIL import Image, ImageColor
 
 from benchmarks.levers import PLAN, Bench
+from benchmarks.main_job import circumstances
 from mini.evaluate import as_pixels
 from mini.labels import HEADS
 from mini.people import BACKGROUND
@@ -141,7 +142,7 @@ def measure(bench: Bench, reader: Reader, number: int, seed: int, options: argpa
         "picked": [each.file for each in judged].index(picked.file),
         "only_picked": options.only_picked, "candidates": found,
         "learning_cpu_seconds": round(learned - started, 1),
-        "judging_cpu_seconds": round(time.process_time() - learned, 1),
+        "judging_cpu_seconds": round(time.process_time() - learned, 1), **circumstances(),
     }  # fmt: skip
 
 

@@ -115,6 +115,27 @@ def family_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], P
     return folder
 
 
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Path:
+    """A tiny CLIP model as the hub has them, of 32 pixels: to be copied, not changed."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+
+    torch.manual_seed(0)
+    tokenizer = CLIPTokenizer.from_pretrained(str(tokenizer_folder))
+    tower = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision = {**tower, "image_size": 32, "patch_size": 8, "projection_dim": 12}
+    text = {
+        **tower, "vocab_size": len(tokenizer), "max_position_embeddings": 20, "projection_dim": 12,
+        "eos_token_id": tokenizer.eos_token_id, "bos_token_id": tokenizer.bos_token_id,
+    }  # fmt: skip
+    folder = tmp_path_factory.mktemp("clip")
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text('{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.3, 0.3, 0.3]}')
+    return folder
+
+
 def _save_tokenizer(source: Path, folder: Path, **options: str) -> CLIPTokenizer:
     from transformers import CLIPTokenizer
 

@@ -35,8 +35,9 @@ from retrato.generation import (
 from retrato.generation.grid import Load
 from retrato.home import home_folder
 from retrato.hypernetworks import HypernetworkLibrary
-from retrato.model import Captioner, Components, Scorer, load_captioner, load_components, load_scorer
+from retrato.model import Captioner, Components, Scorer, load_components
 from retrato.model.catalogue import find_model, find_vae
+from retrato.model.helpers import FETCH_SCORER, captioner_of, scorer_of
 from retrato.model.load import model_path
 from retrato.model.openvino import on_openvino
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
@@ -73,9 +74,11 @@ class Studio:
         dtype: str = "auto",
         family: str = "auto",
         vae: str | Path | None = None,
+        scorer: str | Path | None = None,
     ) -> None:
         self.model, self.home = model, home
         self.device, self.dtype, self.family, self.vae = device, dtype, family, vae
+        self._named_scorer = scorer
         self._loading = threading.RLock()
 
     @classmethod
@@ -88,17 +91,19 @@ class Studio:
         dtype: str = "auto",
         family: str = "auto",
         vae: str | Path | None = None,
+        scorer: str | Path | None = None,
     ) -> Self:
         """Gives a studio on `model` that keeps its things under `home` (see `home_folder`).
 
         `model` is `mini`, a folder in diffusers layout, a checkpoint file, or the name of either in the home folder's
-        `models`. `device`, `dtype`, `family` and `vae` are as in `retrato.model.load_components`. Raises ModelError for
-        a model that is not there, SettingsError for a home that can be no folder.
+        `models`. `device`, `dtype`, `family` and `vae` are as in `retrato.model.load_components`, `scorer` is what to
+        score pictures with (see `scorer_of`). Raises ModelError for a model that is not there, SettingsError for a home
+        that can be no folder.
         """
         folder = home_folder(home)
         found = find_model(model, folder / "models")
         model_path(found)
-        return cls(found, folder, device=device, dtype=dtype, family=family, vae=vae)
+        return cls(found, folder, device=device, dtype=dtype, family=family, vae=vae, scorer=scorer)
 
     @property
     def components(self) -> Components:
@@ -122,13 +127,13 @@ class Studio:
 
     @cached_property
     def scorer(self) -> Scorer | None:
-        """The scorer that came with the model, None where it brings none."""
-        return load_scorer(self.model, device=self.device) if self._brings("scorer") else None
+        """The scorer that was named, the model's own, or the home folder's; None where there is none."""
+        return scorer_of(self.model, self.home, device=self.device, named=self._named_scorer)
 
     @cached_property
     def captioner(self) -> Captioner | None:
-        """The captioner that came with the model, None where it brings none."""
-        return load_captioner(self.model, device=self.device) if self._brings("captioner") else None
+        """The model's own captioner, or the home folder's; None where there is none."""
+        return captioner_of(self.model, self.home, device=self.device)
 
     @property
     def library(self) -> EmbeddingLibrary:
@@ -193,14 +198,14 @@ class Studio:
     ) -> Generator[ScoredPicture | Verdict, None, None]:
         """Draws what was learned and compares it with `photos` that it never saw: each picture, then the Verdict.
 
-        `scorer` is a model folder with another scorer than this model's. Raises EmbeddingError or HypernetworkError for
-        something unknown, PhotoError for photos that cannot be used, ModelError where there is no scorer.
+        `scorer` names another scorer than this studio's (see `scorer_of`). Raises EmbeddingError or HypernetworkError
+        for something unknown, PhotoError for photos that cannot be used, ModelError where there is no scorer.
         """
         artefact = self.find(name_or_file)
         usable, _ = read_photos(photos, shorter_side=self.components.defaults.size)
-        judge = self.scorer if scorer is None else load_scorer(scorer, device=self.device)
+        judge = scorer_of(self.model, self.home, named=scorer) if scorer else self.scorer
         if judge is None:
-            raise ModelError(f"{self.model} brings no scorer: name a model folder that does with --scorer")
+            raise ModelError(f"{self.model} brings no scorer: name one with --scorer, or `{FETCH_SCORER}`")
         seen: set[str] = set()
         for side, known in seen_photos(self.home / "textual_inversion", artefact.name).items():
             as_then, _ = read_photos(photos, shorter_side=side or self.components.defaults.size)
@@ -336,6 +341,9 @@ class Studio:
         self, photos: Path | str, settings: LearnSettings, out: Path | str | None, resume: bool
     ) -> Lesson[Refused | TrainingEvent]:
         """Gives the lesson that `train` answers; raises what it says."""
+        check_settings_name(settings)
+        if resume and self.has_from(self._run_folder(settings, out, resume), settings):
+            settings = settings.changed(overwrite=True)  # what came from this very run is its own to replace
         self.check_training(photos, settings)
         usable, refused = read_photos(photos, shorter_side=max(training_size(self.components, settings)))
         require_trainable(usable, refused)
@@ -430,9 +438,6 @@ class Studio:
                 f"{folder} is not empty: name a new folder, or add --resume to go on with the run in it"
             )
         return folder
-
-    def _brings(self, part: str) -> bool:
-        return (model_path(self.model) / part).is_dir()
 
 
 def _announce(library: EmbeddingLibrary, components: Components) -> None:

@@ -1,5 +1,6 @@
 """What `retrato hypernetworks`, `retrato score` and `retrato train-many` do on the command line."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -131,3 +132,27 @@ def test_many_people_are_learned_together_and_one_failure_is_said(
     again = retrato("train-many", tmp_path / "people", *options, "--resume")
     assert (again.code, "none of 1 people could be learned; eve-t1:" in again.err) == (1, True)
     assert retrato("train-many", tmp_path / "nowhere", *options).code == 2
+
+
+def test_a_scorer_of_the_home_folder_picks_for_a_model_that_brings_none(
+    retrato: Retrato, train: Callable[..., Ran], clip_folder: Path, tiny_folder: Path, home: Path
+) -> None:
+    """As with Stable Diffusion, after `retrato models fetch` of a CLIP model."""
+    missing = train("--scorer", "owner/clip")
+    assert (missing.code, "`retrato models fetch owner/clip` downloads it" in missing.err) == (2, True)
+    by_loss = train("--save-every", 2, name="ana-l1")
+    assert by_loss.json["scores"] == {}
+    assert "there was no scorer for pictures" in by_loss.json["pick_reason"]
+    assert "`retrato models fetch openai/clip-vit-large-patch14` gets one" in by_loss.err
+    more = train("--save-every", 2, "--resume", "--steps", 6, name="ana-l1")
+    assert (more.code, more.json["steps_run"]) == (0, 6), (
+        "what this very run put into the library is its own to replace"
+    )
+    shutil.copytree(clip_folder, home / "scorers" / "owner--clip")
+    for name, options in (("ana-c1", ()), ("ana-c2", ("--scorer", "owner/clip"))):
+        found = train("--save-every", 2, *options, name=name)
+        assert found.code == 0, found.err
+        assert {"identity", "prompt_fidelity", "harmonic"} <= found.json["scores"].keys()
+        assert all(each["scores"] for each in found.json["candidates"])
+    doctor = retrato("doctor", "--model", tiny_folder, "--device", "cpu")
+    assert ", with scorer" in doctor.out

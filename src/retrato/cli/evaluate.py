@@ -14,7 +14,7 @@ from retrato.cli.screen import Screen
 from retrato.evaluation import Compared, Measured, Started
 from retrato.evaluation import evaluate as run
 from retrato.evaluation.report import notes, rows
-from retrato.model import load_scorer
+from retrato.model.helpers import scorer_of
 from retrato.settings import EvaluateSettings
 from retrato.studio import Studio
 
@@ -30,7 +30,10 @@ def evaluate(
         "evaluation"
     ),
     judge: Annotated[
-        str | None, typer.Option("--judge", metavar="FOLDER", help="model folder whose scorer judges instead")
+        str | None,
+        typer.Option(
+            "--judge", metavar="SCORER", help="what judges instead: a model that brings a scorer, or a CLIP folder"
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with an evaluation that was cut off")] = False,
     model: Model = "mini",
@@ -41,7 +44,7 @@ def evaluate(
     """Learns and judges everyone, and prints the table."""
     screen = Screen(json)
     studio = Studio.open(model, device=device, dtype=dtype)
-    scorer = load_scorer(judge, device=device) if judge else None
+    scorer = scorer_of(studio.model, studio.home, named=judge) if judge else None
     done, compared = 0, None
     try:
         events = cast(

@@ -11,8 +11,10 @@ from retrato.cli.screen import Screen
 from retrato.home import home_folder
 from retrato.model.catalogue import ModelFacts, describe_model, find_model, list_models
 from retrato.model.hashes import old_model_hash
+from retrato.model.helpers import FOLDERS, SCORERS
 from retrato.model.hub import fetch_model
 from retrato.model.load import load_components
+from retrato.model.vision import model_type
 from retrato.model.weights import weigh
 from retrato.studio import Studio
 
@@ -98,13 +100,20 @@ def fetch(
     file: Annotated[str | None, typer.Option("--file", help="take this one checkpoint file of it")] = None,
     json: Json = False,
 ) -> None:
-    """Downloads a model from the hub into the home folder's `models`; nothing else in retrato uses the network."""
+    """Downloads a model, or a CLIP or BLIP model to score or caption with; nothing else in retrato uses the network."""
     screen = Screen(json)
-    path = fetch_model(name, _folder(), file)
+    path = fetch_model(name, home_folder(), file)
+    kind = FOLDERS.get(str(model_type(path)))
+    if kind is not None:
+        screen.say(f"{path.name}: {path}")
+        does = "scores the pictures of" if kind == SCORERS else "describes photos for"
+        screen.note(f"it {does} models that bring nothing of the kind; several: the first by name, or --{kind[:-1]}")
+        screen.finish({"name": path.name, "path": path, "kind": kind[:-1]})
+        return
     facts = describe_model(path)
     screen.say(f"{facts.name}: {path}")
     screen.note(f"draw with: retrato generate --model {name if file is None else facts.name} ...")
-    screen.finish(_facts(facts))
+    screen.finish({**_facts(facts), "kind": "model"})
 
 
 def _folder() -> Path:

@@ -26,6 +26,16 @@ Family = Annotated[
     typer.Option("--family", help="what a checkpoint file is, if it does not say: sd1, sd2, xl, sd2-v, ..."),
 ]
 Vae = Annotated[Path | None, typer.Option("--vae", help="another VAE for the model: a file, or a diffusers folder")]
+ScorerSource = Annotated[
+    str | None,
+    typer.Option(
+        "--scorer",
+        help="what scores pictures, if not the model's own: a model that brings a scorer, a CLIP folder, or what "
+        "`models fetch` downloaded",
+        metavar="SCORER",
+        show_default=False,
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="where to compute: auto, cpu, cuda, cuda:1, mps or xpu")]
 Dtype = Annotated[str, typer.Option("--dtype", help="number format of the U-Net: auto, float32, bfloat16 or float16")]
 Processes = Annotated[

@@ -11,8 +11,9 @@ from PIL import Image
 from retrato.cli.counting import counting
 from retrato.cli.options import Device, Json, Model, PhotoFolder, Processes, from_settings
 from retrato.cli.screen import Screen
-from retrato.errors import PhotoError
+from retrato.errors import ModelError, PhotoError
 from retrato.files import printable, write_atomic
+from retrato.home import home_folder
 from retrato.photos import Looked, PreparedPhoto, Refused, checking, list_photos, processes_for, read_photos
 from retrato.photos import prepare as prepare_photos
 from retrato.photos.look import framing_of
@@ -24,7 +25,7 @@ CaptionerSource = Annotated[
     str | None,
     typer.Option(
         "--captioner",
-        help="what writes captions, if not the model's own: a BLIP folder, or a hub id such as "
+        help="what writes captions, if not the model's own: a BLIP folder, or what `models fetch` downloaded, such as "
         "Salesforce/blip-image-captioning-base",
         metavar="SOURCE",
         show_default=False,
@@ -105,7 +106,7 @@ def prepare(
 ) -> None:
     """Writes training pictures, and says which photos could not be used."""
     screen = Screen(json)
-    say = _captioner(captioner or model, device) if settings.caption == "blip" else None
+    say = _captioner(model, captioner, device) if settings.caption == "blip" else None
     images: list[PreparedPhoto] = []
     refused: list[Refused] = []
     done: dict[Path, None] = {}  # a photo that is split comes several times
@@ -156,7 +157,7 @@ def caption(
     for each in refused:
         screen.note(f"left out: {each.reason}")
     missing = [photo.path for photo in usable if not photo.caption]
-    say = _captioner(captioner or model, device) if missing else None
+    say = _captioner(model, captioner, device) if missing else None
     captions = []
     for photo in usable:
         words = photo.caption or (say(photo.image) if say else "")
@@ -169,11 +170,15 @@ def caption(
     screen.finish({"captions": captions, "refused": refused})
 
 
-def _captioner(source: str, device: str) -> Callable[[Image.Image], str]:
+def _captioner(model: str, named: str | None, device: str) -> Callable[[Image.Image], str]:
     """Gives what says a picture in words; raises ModelError where there is nothing of the kind."""
-    from retrato.model import load_captioner  # torch is only waited for where a model is asked
+    from retrato.model.catalogue import find_model  # torch is only waited for where a model is asked
+    from retrato.model.helpers import FETCH_CAPTIONER, captioner_of
 
-    captioner = load_captioner(source, device=device)
+    home = home_folder()
+    captioner = captioner_of(find_model(model, home / "models"), home, device=device, named=named)
+    if captioner is None:
+        raise ModelError(f"{model} has no captioner: `{FETCH_CAPTIONER}`, or write .txt files beside the photos")
     return lambda image: captioner.caption([image])[0]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from retrato.cli.options import Device, Dtype, Json, Model
+from retrato.cli.options import Device, Dtype, Json, Model, ScorerSource
 from retrato.cli.outcome import Interrupted
 from retrato.cli.screen import Screen
 from retrato.errors import SettingsError
@@ -18,9 +18,7 @@ from retrato.training.verdict import FaceSummary, ScoredPicture, Verdict
 def score(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a name in the library, or a file")],
     photos: Annotated[Path, typer.Option("--photos", help="folder of photos that were not used in its training")],
-    scorer: Annotated[
-        str | None, typer.Option("--scorer", help="a model folder whose scorer judges; by default the model's own")
-    ] = None,
+    scorer: ScorerSource = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="folder for the pictures; by default one per day in the home folder")
     ] = None,

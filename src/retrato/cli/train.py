@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from retrato.cli.options import Device, Dtype, Family, Json, Model, PhotoFolder, Vae, from_settings
+from retrato.cli.options import Device, Dtype, Family, Json, Model, PhotoFolder, ScorerSource, Vae, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
+from retrato.model.helpers import FETCH_SCORER
 from retrato.photos import Refused
 from retrato.settings import LearnSettings, TrainSettings
 from retrato.studio import Studio
@@ -34,12 +35,13 @@ def train(
     dtype: Dtype = "auto",
     family: Family = "auto",
     vae: Vae = None,
+    scorer: ScorerSource = None,
     json: Json = False,
 ) -> None:
     """Learns the person, shows how it goes, and says what came out."""
     screen = Screen(json)
     chosen = {"model": model, "device": device, "dtype": dtype, "family": family}
-    result = learn(photos, settings, screen, out=out, resume=resume, **chosen, vae=vae)
+    result = learn(photos, settings, screen, out=out, resume=resume, **chosen, vae=vae, scorer=scorer)
     screen.note(f'draw with: retrato generate "a portrait of {settings.name}"')
     screen.finish(result)
 
@@ -56,6 +58,7 @@ def learn(
     dtype: str,
     family: str = "auto",
     vae: Path | None = None,
+    scorer: str | None = None,
 ) -> Mapping[str, object]:
     """Learns the person while `screen` shows how it goes; gives what came out, for programs. Raises Interrupted.
 
@@ -64,7 +67,7 @@ def learn(
     with joined_processes() as processes:
         if processes is not None:
             device = processes.device(device)
-        studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
+        studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae, scorer=scorer)
         if processes is not None and processes.rank:
             help_training(studio.components, processes)
             raise typer.Exit
@@ -128,6 +131,8 @@ def _tell(screen: Screen, finished: Finished) -> None:
     screen.note(f"stopped after {finished.steps_run} steps and {finished.seconds:.0f} s: {finished.stop_reason}")
     if scores:
         screen.note(f"scores of step {finished.picked_step}: {scores}")
+    else:
+        screen.note(f"no pictures were compared, as there is no scorer: `{FETCH_SCORER}` gets one for the next time")
     screen.note(f"report: {finished.run_folder / 'report.html'}")
 
 

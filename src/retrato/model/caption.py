@@ -1,13 +1,10 @@
-"""The captioner: one sentence for a picture, by a BLIP model: a model's own, a folder, or one of the hub.
+"""The captioner: one sentence for a picture, by a BLIP model: a model's own, or a folder.
 
 Greedy, so the same picture always gets the same words. Knows nothing of photos on disk.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +17,7 @@ from retrato.errors import ModelError
 from retrato.model.device import choose_device
 from retrato.model.load import model_path
 from retrato.model.quiet import import_quietly
-from retrato.model.vision import Tower, read_tower
+from retrato.model.vision import Tower, model_type, read_tower
 
 AT_ONCE = 16
 LONGEST_CAPTION = 40
@@ -60,9 +57,8 @@ class Captioner:
 def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Captioner:
     """Gives the captioner at `source`.
 
-    That is a model (`mini` or a folder) which brings one in its `captioner` folder, a BLIP folder itself, or a hub id
-    such as `Salesforce/blip-image-captioning-base`: one that was downloaded before, or with HF_HUB_OFFLINE=0 is now.
-    Raises ModelError when there is none.
+    That is a model (`mini` or a folder) which brings one in its `captioner` folder, or a BLIP folder itself. Raises
+    ModelError when there is none.
     """
     folder = _blip_folder(source)
     chosen = choose_device(device).device
@@ -77,38 +73,12 @@ def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Capt
 
 
 def _blip_folder(source: str | Path) -> Path:
-    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(source)) and not Path(source).exists():
-        return _downloaded(str(source))
     folder = model_path(source)
-    if _model_type(folder) == "blip":
+    if model_type(folder) == "blip":
         return folder
     if not (folder / "captioner").is_dir():
         raise ModelError(f"{folder} has no captioner folder: write captions into .txt files beside the photos")
     return folder / "captioner"
-
-
-def _model_type(folder: Path) -> str | None:
-    try:
-        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content.get("model_type") if isinstance(content, dict) else None
-
-
-def _downloaded(name: str) -> Path:
-    """Gives the folder of a model of the hub; raises ModelError where it is not here and cannot be fetched."""
-    import_quietly()
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.safetensors"])
-    except (OSError, ValueError) as error:  # the hub's own errors are among them
-        is_off = os.environ.get("HF_HUB_OFFLINE", "1") not in ("0", "", "off", "false")
-        why = "downloads are switched off" if is_off else " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"the captioner {name} is not on this machine ({why}): set HF_HUB_OFFLINE=0 to fetch it, or name its folder"
-        ) from None
-    return model_path(folder)
 
 
 def _tidy(text: str, prompt: str) -> str:

@@ -1,4 +1,4 @@
-"""Downloads a model from the Hugging Face hub, when somebody asks for it and never else.
+"""Downloads a model, a scorer or a captioner from the Hugging Face hub, when somebody asks for it and never else.
 
 The download runs in a process of its own, the only one that may reach the network: the one that has the photos stays
 offline. `python -m retrato.model.hub NAME FOLDER [FILE]` is that process; it says what went wrong as its last line.
@@ -11,12 +11,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrato.errors import ModelError
 from retrato.model.catalogue import ENDINGS, HUB_NAME, describe_model
+from retrato.model.helpers import FOLDERS
+from retrato.model.vision import model_type
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
@@ -25,18 +27,21 @@ PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 SMALL = ("model_index.json", "scheduler/", "tokenizer/", "tokenizer_2/", *(f"{part}/" for part in PARTS))
 
 
-def fetch_model(name: str, folder: Path, file: str | None = None) -> Path:
-    """Downloads `name` (owner/model) from the hub into `folder` and gives where it lies; `file` takes one file of it.
+def fetch_model(name: str, home: Path, file: str | None = None) -> Path:
+    """Downloads `name` (owner/model) from the hub into the home folder and gives where it lies.
 
-    Progress goes to stderr. An interrupted download goes on where it stopped, also within a file. Raises ModelError
-    where there is no such model, no network, not enough room, or nothing that retrato can use.
+    Models go into `models`, CLIP models into `scorers`, BLIP models into `captioners`; `file` takes one file of a
+    model. Progress goes to stderr. An interrupted download goes on where it stopped, also within a file. Raises
+    ModelError where there is no such model, no network, not enough room, or nothing that retrato can use.
     """
     if not HUB_NAME.fullmatch(name):
         raise ModelError(f"{name!r} is no name on the hub: those look like owner/model")
+    folder = home / "models"
     target = folder / (Path(file).name if file else name.replace("/", "--"))
-    if target.exists():
-        describe_model(target)
-        return target
+    for known in (target, *(home / other / target.name for other in FOLDERS.values())):
+        if known.exists():
+            _require_usable(known)
+            return known
     partial = folder / f".{name.replace('/', '--')}.partial"
     command = [sys.executable, "-m", "retrato.model.hub", name, str(partial), *([file] if file else [])]
     environment = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -44,10 +49,28 @@ def fetch_model(name: str, folder: Path, file: str | None = None) -> Path:
     if done.returncode:
         raise ModelError((done.stdout.strip().splitlines() or [f"{name} could not be downloaded"])[-1])
     source = partial / file if file else partial
-    describe_model(source)
+    _require_usable(source)
+    if helps := FOLDERS.get(str(model_type(source))):
+        target = home / helps / target.name
+        target.parent.mkdir(parents=True, exist_ok=True)
     source.rename(target)
     shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _require_usable(path: Path) -> None:
+    """Raises ModelError for what is no base model, no scorer and no captioner."""
+    if model_type(path) not in FOLDERS:
+        describe_model(path)
+    elif not any(path.glob("*.safetensors")):
+        raise ModelError(f"{path} has no weights in safetensors: choose a model that has them")
+
+
+def helper_files(files: Iterable[str]) -> list[str]:
+    """Gives those of a repository's `files` that make a CLIP or BLIP model as transformers reads it: no pickles."""
+    plain = [name for name in files if "/" not in name]
+    weights = [name for name in plain if name.startswith("model") and name.endswith((".safetensors", ".index.json"))]
+    return [*(name for name in plain if name.endswith((".json", ".txt")) and name not in weights), *weights]
 
 
 def wanted_files(files: Iterable[str]) -> list[str]:
@@ -77,10 +100,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         model = HfApi().model_info(name, files_metadata=True)
         listed = {each.rfilename: each for each in model.siblings or []}
-        chosen = files or wanted_files(listed)
+        is_helper = _is_helper(model, listed)
+        chosen = files or (helper_files(listed) if is_helper else wanted_files(listed))
         if unknown := [file for file in chosen if file not in listed]:
             return _fail(f"{name} has no file {unknown[0]}")
-        if "model_index.json" not in chosen and not files:
+        if is_helper and not files and not any(name.endswith(".safetensors") for name in chosen):
+            return _fail(f"{name} has no weights in safetensors: choose a model that has them")
+        if not is_helper and "model_index.json" not in chosen and not files:
             single = [file for file in listed if file.endswith(ENDINGS) and "/" not in file]
             hint = f"; choose one with --file: {', '.join(single[:8])}" if single else ""
             return _fail(f"{name} on the hub is no folder in diffusers layout{hint}")
@@ -99,6 +125,14 @@ def main(arguments: Sequence[str]) -> int:
         first = (str(error).splitlines() or [type(error).__name__])[0][:200]
         return _fail(f"{name} could not be downloaded ({first}): the same command goes on where it stopped")
     return 0
+
+
+def _is_helper(model: ModelInfo, files: Collection[str]) -> bool:
+    """Says whether it is a CLIP or BLIP model, as far as the hub says so; else by what such a repository holds."""
+    said = (model.config or {}).get("model_type")
+    if "model_index.json" in files or said is not None:
+        return said in FOLDERS
+    return {"config.json", "preprocessor_config.json"} <= set(files)
 
 
 def _download(model: ModelInfo, files: Sequence[RepoSibling], folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The scorer: how alike people look, and how well a picture says a text. Three functions to unit vectors.
 
 It reads two folders beside a model: `scorer/text_image` (CLIPModel with tokenizer) and `scorer/identity`
-(CLIPVisionModelWithProjection). Knows nothing of embeddings and training.
+(CLIPVisionModelWithProjection), or one CLIP model for both. Knows nothing of embeddings and training.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from retrato.errors import ModelError
 from retrato.model.device import choose_device
 from retrato.model.load import model_path
 from retrato.model.quiet import import_quietly
-from retrato.model.vision import Tower, read_tower
+from retrato.model.vision import Tower, model_type, read_tower
 
 AT_ONCE = 32
 
@@ -31,18 +31,22 @@ Thing = TypeVar("Thing")
 class Scorer:
     """Embeds pictures and texts; results are [N, E] float32 on the CPU, of unit length: `a @ b.T` is the cosine.
 
-    `hash` is the first 10 hex digits of the sha256 of the weights that tell people apart: which scorer it is.
+    `hash` is the first 10 hex digits of the sha256 of the weights that tell people apart: which scorer it is. Without a
+    tower of its own for `identity`, people are told apart by what is on the picture (CLIP-I, arXiv:2208.12242).
     """
 
     text_image: Tower
-    identity: Tower
+    identity: Tower | None
     tokenizer: Any
     hash: str
 
     @torch.no_grad()
     def embed_identity(self, images: Sequence[Image.Image]) -> Tensor:
         """Gives vectors that are near one another for pictures of the same person, in whatever style."""
-        return _in_parts(images, lambda part: self.identity.model(self.identity.pixels(part)).image_embeds)
+        tower = self.identity
+        if tower is None:
+            return self.embed_images(images)
+        return _in_parts(images, lambda part: tower.model(tower.pixels(part)).image_embeds)
 
     @torch.no_grad()
     def embed_images(self, images: Sequence[Image.Image]) -> Tensor:
@@ -72,23 +76,36 @@ class Scorer:
 
 
 def load_scorer(source: str | Path = "mini", *, device: str = "auto") -> Scorer:
-    """Gives the scorer that lies in the model folder `source`; raises ModelError when there is none."""
-    folder = model_path(source) / "scorer"
-    if not folder.is_dir():
-        raise ModelError(f"{folder.parent} has no scorer folder: only a model that brings one can score pictures")
+    """Gives the scorer at `source`.
+
+    That is a model (`mini` or a folder) which brings one in its `scorer` folder, such a folder itself, or a CLIP model
+    as transformers saves it, for both parts. Raises ModelError when there is none.
+    """
+    folder = _scorer_folder(source)
+    is_clip = model_type(folder) == "clip"
+    text_image, identity = (folder, folder) if is_clip else (folder / "text_image", folder / "identity")
     chosen = choose_device(device).device
     import_quietly()
     from transformers import AutoTokenizer, CLIPModel, CLIPVisionModelWithProjection
 
     try:
         return Scorer(
-            text_image=read_tower(CLIPModel, folder / "text_image", chosen),
-            identity=read_tower(CLIPVisionModelWithProjection, folder / "identity", chosen),
-            tokenizer=AutoTokenizer.from_pretrained(str(folder / "text_image"), local_files_only=True),
-            hash=_hash(folder / "identity"),
+            text_image=read_tower(CLIPModel, text_image, chosen),
+            identity=None if is_clip else read_tower(CLIPVisionModelWithProjection, identity, chosen),
+            tokenizer=AutoTokenizer.from_pretrained(str(text_image), local_files_only=True),
+            hash=_hash(identity),
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{folder} cannot be loaded, a part of it is missing or broken: {error}") from error
+
+
+def _scorer_folder(source: str | Path) -> Path:
+    folder = model_path(source)
+    if model_type(folder) == "clip" or (folder / "text_image").is_dir():
+        return folder
+    if not (folder / "scorer").is_dir():
+        raise ModelError(f"{folder} has no scorer folder: only a model that brings one can score pictures")
+    return folder / "scorer"
 
 
 def _hash(folder: Path) -> str:

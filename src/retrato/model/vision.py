@@ -48,6 +48,15 @@ def read_tower(part: Any, folder: Path, device: torch.device) -> Tower:
     return Tower(model, size, mean, std, device)
 
 
+def model_type(folder: Path) -> str | None:
+    """Gives what `config.json` in `folder` calls the model, such as `clip` or `blip`; None where it says nothing."""
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content.get("model_type") if isinstance(content, dict) else None
+
+
 def square_copy(image: Image.Image, size: int) -> Image.Image:
     """Gives the centre square of `image` at `size` x `size` pixels."""
     side = min(image.size)

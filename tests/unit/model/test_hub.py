@@ -14,6 +14,7 @@ from safetensors.torch import save
 
 from benchmarks.ldm_file import ldm_tensors
 from retrato.errors import ModelError
+from retrato.model.helpers import scorer_of
 from retrato.model.hub import _download, fetch_model, wanted_files
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -31,6 +32,7 @@ class Hub:
     asked: list[str] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
     commit: str = COMMIT
+    config: dict[str, str] | None = None
     ends_at: int | None = None  # byte of the large file where the connection breaks, and after which it is refused
 
 
@@ -48,7 +50,8 @@ def hub(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
             start, end = 0, None
             if path.startswith("/api/models/somebody/tiny"):
                 siblings = [_sibling(name, content) for name, content in said.files.items()]
-                body, status = json.dumps({"id": "somebody/tiny", "sha": said.commit, "siblings": siblings}), 200
+                about = {"id": "somebody/tiny", "sha": said.commit, "siblings": siblings, "config": said.config}
+                body, status = json.dumps(about), 200
                 content = body.encode()
             elif (name := path.removeprefix(f"/somebody/tiny/resolve/{said.commit}/")) in said.files:
                 content, status = said.files[name], 200
@@ -91,13 +94,13 @@ def _sibling(name: str, content: bytes) -> dict[str, object]:
 
 def test_a_model_comes_without_code_and_pickles(hub: Hub, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = fetch_model("somebody/tiny", tmp_path)
-    assert path == tmp_path / "somebody--tiny"
+    assert path == tmp_path / "models" / "somebody--tiny"
     assert "somebody/tiny: 0.00 GB to download" in capfd.readouterr().err
     names = {file.name for file in path.rglob("*")}
     assert "model_index.json" in names
     assert not {"code.py", "diffusion_pytorch_model.bin", "README.md"} & names
     assert not any("code.py" in asked for asked in hub.asked)
-    assert [each.name for each in tmp_path.iterdir()] == ["somebody--tiny"]
+    assert [each.name for each in path.parent.iterdir()] == ["somebody--tiny"]
     count = len(hub.asked)
     assert fetch_model("somebody/tiny", tmp_path) == path
     assert len(hub.asked) == count, "what is here is not asked for again"
@@ -110,8 +113,8 @@ def test_an_interrupted_download_goes_on_within_the_file(hub: Hub, tmp_path: Pat
     hub.ends_at = 2 * CHUNK - 1
     with pytest.raises(ModelError, match="the same command goes on where it stopped"):
         fetch_model("somebody/tiny", tmp_path)
-    assert (tmp_path / ".somebody--tiny.partial" / f"{LARGE}.part").stat().st_size == CHUNK
-    assert not (tmp_path / "somebody--tiny").exists()
+    assert (tmp_path / "models" / ".somebody--tiny.partial" / f"{LARGE}.part").stat().st_size == CHUNK
+    assert not (tmp_path / "models" / "somebody--tiny").exists()
     hub.ends_at = None
     hub.ranges.clear()
     hub.asked.clear()
@@ -150,8 +153,30 @@ def listed(*siblings: dict[str, object]) -> tuple[ModelInfo, list[RepoSibling]]:
 
 def test_one_file_of_a_repository(hub: Hub, family_folder: Callable[[str], Path], tmp_path: Path) -> None:
     hub.files["people.safetensors"] = save(ldm_tensors(family_folder("sd1")))
-    assert fetch_model("somebody/tiny", tmp_path, "people.safetensors") == tmp_path / "people.safetensors"
-    assert [each.name for each in tmp_path.iterdir()] == ["people.safetensors"]
+    path = fetch_model("somebody/tiny", tmp_path, "people.safetensors")
+    assert path == tmp_path / "models" / "people.safetensors"
+    assert [each.name for each in path.parent.iterdir()] == ["people.safetensors"]
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_clip_model_comes_as_a_scorer(hub: Hub, clip_folder: Path, tmp_path: Path, says: bool) -> None:
+    hub.files = {path.name: path.read_bytes() for path in clip_folder.iterdir()}
+    hub.files |= {"pytorch_model.bin": b"pickle", "README.md": b"#"}
+    hub.config = {"model_type": "clip"} if says else None
+    path = fetch_model("somebody/tiny", tmp_path)
+    assert path == tmp_path / "scorers" / "somebody--tiny"
+    assert not {"pytorch_model.bin", "README.md"} & {each.name for each in path.iterdir()}
+    count = len(hub.asked)
+    assert fetch_model("somebody/tiny", tmp_path) == path
+    assert len(hub.asked) == count, "what is here is not asked for again"
+    assert scorer_of(tmp_path / "no-model", tmp_path, named="somebody/tiny") is not None
+
+
+def test_a_clip_model_in_pickles_only_is_refused_before_anything_comes(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {"config.json": b"{}", "preprocessor_config.json": b"{}", "pytorch_model.bin": b"pickle"}
+    with pytest.raises(ModelError, match="somebody/tiny has no weights in safetensors"):
+        fetch_model("somebody/tiny", tmp_path)
+    assert len(hub.asked) == 1
 
 
 def test_a_wrong_name_is_refused_before_anything_is_asked(tmp_path: Path) -> None:

@@ -1,39 +1,23 @@
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from transformers import (
-    CLIPConfig,
-    CLIPModel,
-    CLIPTokenizer,
-    CLIPVisionConfig,
-    CLIPVisionModelWithProjection,
-)
+from transformers import CLIPImageProcessor, CLIPModel, CLIPVisionModelWithProjection
 
 from retrato.errors import ModelError
 from retrato.model.score import Scorer, load_scorer
 
 
 @pytest.fixture(scope="module")
-def scorer(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Scorer:
+def scorer(tmp_path_factory: pytest.TempPathFactory, clip_folder: Path) -> Scorer:
     folder = tmp_path_factory.mktemp("model")
     torch.manual_seed(0)
-    vision = {
-        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-        "image_size": 32, "patch_size": 8, "projection_dim": 12,
-    }  # fmt: skip
-    tokenizer = CLIPTokenizer.from_pretrained(str(tokenizer_folder))
-    text = {
-        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-        "vocab_size": len(tokenizer), "max_position_embeddings": 20, "projection_dim": 12,
-        "eos_token_id": tokenizer.eos_token_id, "bos_token_id": tokenizer.bos_token_id,
-    }  # fmt: skip
-    clip = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12))
-    clip.save_pretrained(folder / "scorer" / "text_image")
-    tokenizer.save_pretrained(folder / "scorer" / "text_image")
-    CLIPVisionModelWithProjection(CLIPVisionConfig(**vision)).save_pretrained(folder / "scorer" / "identity")
+    shutil.copytree(clip_folder, folder / "scorer" / "text_image")
+    vision = CLIPModel.from_pretrained(str(clip_folder)).config.vision_config
+    CLIPVisionModelWithProjection(vision).save_pretrained(folder / "scorer" / "identity")
     return load_scorer(folder, device="cpu")
 
 
@@ -57,6 +41,7 @@ def test_parts_equal_the_whole(scorer: Scorer) -> None:
 def test_a_tensor_that_is_missing_is_not_made_up(scorer: Scorer, tmp_path: Path) -> None:
     folder = tmp_path / "scorer"
     scorer.text_image.model.save_pretrained(folder / "text_image")
+    assert scorer.identity is not None
     scorer.identity.model.save_pretrained(folder / "identity")
     file = folder / "identity/model.safetensors"
     save_file({name: value for name, value in load_file(file).items() if name != "visual_projection.weight"}, file)
@@ -67,3 +52,21 @@ def test_a_tensor_that_is_missing_is_not_made_up(scorer: Scorer, tmp_path: Path)
 def test_a_model_without_scorer_says_so(tiny_folder: Path) -> None:
     with pytest.raises(ModelError, match="no scorer"):
         load_scorer(tiny_folder)
+
+
+def test_a_clip_model_is_a_scorer_for_both(clip_folder: Path) -> None:
+    """Both are what transformers itself computes from the files."""
+    images = [Image.effect_noise((40, 30), 90).convert("RGB"), Image.new("RGB", (32, 32), "red")]
+    scorer = load_scorer(clip_folder, device="cpu")
+    clip, processor = (
+        CLIPModel.from_pretrained(str(clip_folder)),
+        CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32, image_mean=[0.5] * 3, image_std=[0.3] * 3),
+    )
+    square = [image.crop((5, 0, 35, 30)) if image.width == 40 else image for image in images]
+    pixels = processor(square, return_tensors="pt")
+    expected = clip.get_image_features(**pixels).pooler_output
+    torch.testing.assert_close(scorer.embed_images(images), torch.nn.functional.normalize(expected), atol=2e-2, rtol=0)
+    assert torch.equal(scorer.embed_identity(images), scorer.embed_images(images))
+    tokens = scorer.tokenizer(["a man"], padding="max_length", max_length=20, return_tensors="pt")
+    said = torch.nn.functional.normalize(clip.get_text_features(**tokens).pooler_output)
+    torch.testing.assert_close(scorer.embed_texts(["a man"]), said)

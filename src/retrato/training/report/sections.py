@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from retrato.model.helpers import FETCH_SCORER
 from retrato.training.events import Candidate
 from retrato.training.report.curves import Point, Series, chart
 from retrato.training.report.markup import Html, tag
@@ -129,7 +130,9 @@ def curves(record: RunRecord) -> Html:
         missing: Html | str = ""
     else:
         missing = paragraph(
-            "There is no curve of likeness: the model brings no scorer, so no pictures were compared.", "note"
+            "There is no curve of likeness: the model brings no scorer, so no pictures were compared. "
+            f"`{FETCH_SCORER}` gets one for the next time.",
+            "note",
         )
     return section(
         "How it was learned",
