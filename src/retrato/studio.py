@@ -37,7 +37,7 @@ from retrato.home import home_folder
 from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_components
 from retrato.model.catalogue import find_model, find_vae
-from retrato.model.helpers import FETCH_SCORER, captioner_of, scorer_of
+from retrato.model.companions import FETCH_SCORER, captioner_of, scorer_of
 from retrato.model.load import model_path
 from retrato.model.openvino import on_openvino
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable

@@ -14,7 +14,7 @@ from retrato.cli.screen import Screen
 from retrato.evaluation import Compared, Measured, Started
 from retrato.evaluation import evaluate as run
 from retrato.evaluation.report import notes, rows
-from retrato.model.helpers import scorer_of
+from retrato.model.companions import scorer_of
 from retrato.settings import EvaluateSettings
 from retrato.studio import Studio
 

@@ -10,8 +10,8 @@ from retrato.cli.options import Device, Dtype, Family, Json, Vae
 from retrato.cli.screen import Screen
 from retrato.home import home_folder
 from retrato.model.catalogue import ModelFacts, describe_model, find_model, list_models
+from retrato.model.companions import FOLDERS, SCORERS
 from retrato.model.hashes import old_model_hash
-from retrato.model.helpers import FOLDERS, SCORERS
 from retrato.model.hub import fetch_model
 from retrato.model.load import load_components
 from retrato.model.vision import model_type

@@ -173,7 +173,7 @@ def caption(
 def _captioner(model: str, named: str | None, device: str) -> Callable[[Image.Image], str]:
     """Gives what says a picture in words; raises ModelError where there is nothing of the kind."""
     from retrato.model.catalogue import find_model  # torch is only waited for where a model is asked
-    from retrato.model.helpers import FETCH_CAPTIONER, captioner_of
+    from retrato.model.companions import FETCH_CAPTIONER, captioner_of
 
     home = home_folder()
     captioner = captioner_of(find_model(model, home / "models"), home, device=device, named=named)

@@ -11,7 +11,7 @@ from retrato.cli.options import Device, Dtype, Family, Json, Model, PhotoFolder,
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
-from retrato.model.helpers import FETCH_SCORER
+from retrato.model.companions import FETCH_SCORER
 from retrato.photos import Refused
 from retrato.settings import LearnSettings, TrainSettings
 from retrato.studio import Studio

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from retrato.errors import ModelError
 from retrato.model.catalogue import ENDINGS, HUB_NAME, describe_model
-from retrato.model.helpers import FOLDERS
+from retrato.model.companions import FOLDERS
 from retrato.model.vision import model_type
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _require_usable(path: Path) -> None:
         raise ModelError(f"{path} has no weights in safetensors: choose a model that has them")
 
 
-def helper_files(files: Iterable[str]) -> list[str]:
+def companion_files(files: Iterable[str]) -> list[str]:
     """Gives those of a repository's `files` that make a CLIP or BLIP model as transformers reads it: no pickles."""
     plain = [name for name in files if "/" not in name]
     weights = [name for name in plain if name.startswith("model") and name.endswith((".safetensors", ".index.json"))]
@@ -100,13 +100,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         model = HfApi().model_info(name, files_metadata=True)
         listed = {each.rfilename: each for each in model.siblings or []}
-        is_helper = _is_helper(model, listed)
-        chosen = files or (helper_files(listed) if is_helper else wanted_files(listed))
+        is_companion = _is_companion(model, listed)
+        chosen = files or (companion_files(listed) if is_companion else wanted_files(listed))
         if unknown := [file for file in chosen if file not in listed]:
             return _fail(f"{name} has no file {unknown[0]}")
-        if is_helper and not files and not any(name.endswith(".safetensors") for name in chosen):
+        if is_companion and not files and not any(name.endswith(".safetensors") for name in chosen):
             return _fail(f"{name} has no weights in safetensors: choose a model that has them")
-        if not is_helper and "model_index.json" not in chosen and not files:
+        if not is_companion and "model_index.json" not in chosen and not files:
             single = [file for file in listed if file.endswith(ENDINGS) and "/" not in file]
             hint = f"; choose one with --file: {', '.join(single[:8])}" if single else ""
             return _fail(f"{name} on the hub is no folder in diffusers layout{hint}")
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _is_helper(model: ModelInfo, files: Collection[str]) -> bool:
+def _is_companion(model: ModelInfo, files: Collection[str]) -> bool:
     """Says whether it is a CLIP or BLIP model, as far as the hub says so; else by what such a repository holds."""
     said = (model.config or {}).get("model_type")
     if "model_index.json" in files or said is not None:

@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from benchmarks.ldm_file import ldm_tensors
 from retrato.errors import ModelError
-from retrato.model.helpers import scorer_of
+from retrato.model.companions import scorer_of
 from retrato.model.hub import _download, fetch_model, wanted_files
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retrato.model.helpers import FETCH_SCORER
+from retrato.model.companions import FETCH_SCORER
 from retrato.training.events import Candidate
 from retrato.training.report.curves import Point, Series, chart
 from retrato.training.report.markup import Html, tag

@@ -26,7 +26,7 @@ FOLDERS = MappingProxyType({"clip": SCORERS, "blip": CAPTIONERS})
 FETCH_CAPTIONER = "retrato models fetch Salesforce/blip-image-captioning-base"
 FETCH_SCORER = "retrato models fetch openai/clip-vit-large-patch14"
 
-Helper = TypeVar("Helper", Scorer, Captioner)
+Companion = TypeVar("Companion", Scorer, Captioner)
 
 
 def scorer_of(model: str | Path, home: Path, *, device: str = "auto", named: str | Path | None = None) -> Scorer | None:
@@ -36,7 +36,7 @@ def scorer_of(model: str | Path, home: Path, *, device: str = "auto", named: str
     not come with the model computes on the CPU: it looks at a hundred pictures, and a GPU's memory belongs to training.
     Raises ModelError.
     """
-    return _helper_of(load_scorer, "scorer", home / SCORERS, model, device, named, elsewhere="cpu")
+    return _companion_of(load_scorer, "scorer", home / SCORERS, model, device, named, elsewhere="cpu")
 
 
 def captioner_of(
@@ -46,10 +46,10 @@ def captioner_of(
 
     As `scorer_of`, but on `device` wherever it comes from. Raises ModelError.
     """
-    return _helper_of(load_captioner, "captioner", home / CAPTIONERS, model, device, named, elsewhere=device)
+    return _companion_of(load_captioner, "captioner", home / CAPTIONERS, model, device, named, elsewhere=device)
 
 
-def find_helper(name: str | Path, folder: Path) -> str | Path:
+def find_companion(name: str | Path, folder: Path) -> str | Path:
     """Gives the path of the scorer or captioner that `name` names: `mini`, a path, or a name in `folder`.
 
     Raises ModelError; for a name on the Hugging Face hub, with the command that downloads it.
@@ -62,18 +62,18 @@ def find_helper(name: str | Path, folder: Path) -> str | Path:
             return found
     except (OSError, RuntimeError, ValueError):  # longer than any name can be, the home of nobody, a zero byte
         pass
-    there = ", ".join(path.name for path in list_helpers(folder)) or "nothing yet"
+    there = ", ".join(path.name for path in list_companions(folder)) or "nothing yet"
     fetch = f": `retrato models fetch {name}` downloads it from the hub" if HUB_NAME.fullmatch(str(name)) else ""
     raise ModelError(f"{printable(str(name))} is not on this machine ({folder} holds {there}){fetch}")
 
 
-def list_helpers(folder: Path) -> list[Path]:
+def list_companions(folder: Path) -> list[Path]:
     """Gives the scorers or captioners in `folder`, sorted by name."""
     return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 
-def _helper_of(
-    load: Callable[..., Helper],
+def _companion_of(
+    load: Callable[..., Companion],
     part: str,
     folder: Path,
     model: str | Path,
@@ -81,10 +81,10 @@ def _helper_of(
     named: str | Path | None,
     *,
     elsewhere: str,
-) -> Helper | None:
+) -> Companion | None:
     if named is not None:
-        return load(find_helper(named, folder), device=elsewhere)
+        return load(find_companion(named, folder), device=elsewhere)
     if (model_path(model) / part).is_dir():
         return load(model, device=device)
-    found = list_helpers(folder)
+    found = list_companions(folder)
     return load(found[0], device=elsewhere) if found else None

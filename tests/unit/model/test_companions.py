@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from retrato.errors import ModelError
-from retrato.model.helpers import CAPTIONERS, SCORERS, captioner_of, find_helper, list_helpers, scorer_of
+from retrato.model.companions import CAPTIONERS, SCORERS, captioner_of, find_companion, list_companions, scorer_of
 from retrato.model.load import EMBEDDED
 
 
@@ -18,7 +18,7 @@ def test_a_model_that_brings_none_gets_the_home_folders(tiny_folder: Path, clip_
     found = scorer_of(tiny_folder, tmp_path)
     assert found is not None
     assert (found.identity, found.text_image.device.type) == (None, "cpu")
-    assert [path.name for path in list_helpers(tmp_path / SCORERS)] == ["owner--clip"]
+    assert [path.name for path in list_companions(tmp_path / SCORERS)] == ["owner--clip"]
     shutil.copytree(EMBEDDED / "captioner", tmp_path / CAPTIONERS / "blip")
     assert captioner_of(tiny_folder, tmp_path, device="cpu") is not None
 
@@ -45,11 +45,11 @@ def test_what_is_not_here_says_how_to_get_it(tmp_path: Path, name: str) -> None:
     fetch = " is not on this machine .*nothing yet"
     fetch += ".*`retrato models fetch nobody/clip` downloads it" if name == "nobody/clip" else ""
     with pytest.raises(ModelError, match=fetch):
-        find_helper(name, tmp_path / SCORERS)
+        find_companion(name, tmp_path / SCORERS)
 
 
 def test_a_name_does_not_lead_out_of_the_folder(clip_folder: Path, tmp_path: Path) -> None:
     (tmp_path / SCORERS).mkdir()
     (tmp_path / SCORERS / "away").symlink_to(clip_folder)
     with pytest.raises(ModelError, match="away is not on this machine"):
-        find_helper("away", tmp_path / SCORERS)
+        find_companion("away", tmp_path / SCORERS)
