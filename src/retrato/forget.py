@@ -7,26 +7,33 @@ import shutil
 from pathlib import Path
 
 from retrato.embeddings import EmbeddingLibrary, check_name
-from retrato.errors import UnknownError
+from retrato.errors import QueueError, UnknownError
 from retrato.gallery import Gallery, mentioned
 from retrato.jobs import Job, JobQueue
 from retrato.plain import texts
-from retrato.training.run_folder import is_run_of
+from retrato.training.run_folder import is_run_of, photos_of_run
 
 
 def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: str | None = None) -> list[str]:
     """Gives what was removed of the person called `name`, paths relative to the home folder and jobs as `job <id>`.
 
-    With `owner`, pictures and jobs of others stay. Raises EmbeddingError for what is no name, QueueError while a job
-    about them runs, and UnknownError where there is nothing about them.
+    With `owner`, what others sent and drew stays. Raises EmbeddingError for what is no name, QueueError
+    while a job about them runs or somebody else's training of them is not over, before anything is removed, and
+    UnknownError where there is nothing about them.
     """
     check_name(name, is_found=True)
-    known = queue.jobs(owner=owner, limit=-1)
+    everything = queue.jobs(limit=-1)
+    known = [job for job in everything if owner in (None, job.owner)]
     jobs = [job for job in known if _is_about(queue, job, name)]
-    sets = _photo_sets(home, name, jobs, known)
+    sets = _photo_sets(home, name, jobs, known, owner)
     jobs += [job for job in known if job not in jobs and _sets_of(job) & sets]
+    if running := [job for job in jobs if job.state == "running"]:
+        raise QueueError(f"job {running[0].id} is running: cancel it first")
+    others = [job for job in everything if job.owner != owner and job.is_open] if owner is not None else []
+    if any(job.kind == "train" and job.settings.get("name") == name for job in others):
+        raise QueueError(f"somebody else's training of {name} is not over: wait until it is")
     removed = [f"job {job.id}" for job in jobs]
-    for job in jobs:  # first: one that runs refuses, and nothing is gone yet
+    for job in jobs:
         queue.remove(job.id, owner=owner)
     gallery.scan(people=[name])
     pictures = [each for each in gallery.of_person(name) if owner in (None, each.owner)]
@@ -84,14 +91,15 @@ def _run_folders(home: Path, name: str) -> list[Path]:
     return [path for path in found if is_run_of(path, name)]
 
 
-def _photo_sets(home: Path, name: str, about: list[Job], jobs: list[Job]) -> set[Path]:
+def _photo_sets(home: Path, name: str, about: list[Job], jobs: list[Job], owner: str | None) -> set[Path]:
     """Gives the sets of photos inside the home folder that have the person's name, or that the person was learned from.
 
-    So are those that such a set was prepared from, and those that were prepared from it.
+    So are those that such a set was prepared from, and those that were prepared from it. With `owner` only theirs.
     """
-    root = (home / "photos").resolve()
-    sets = {path.resolve() for path in root.glob(f"*/{_literal(name)}")}
+    root = (home / "photos" / owner if owner is not None else home / "photos").resolve()
+    sets = {path.resolve() for path in root.glob(_literal(name) if owner is not None else f"*/{_literal(name)}")}
     sets |= {folder for job in about if job.kind == "train" for folder in _sets_of(job)}
+    sets |= {photo.resolve().parent for run in _run_folders(home, name) for photo in photos_of_run(run)}
     made = [_sets_of(job) for job in jobs if job.kind == "prepare"]
     while more := {folder for pair in made if pair & sets for folder in pair} - sets:
         sets |= more

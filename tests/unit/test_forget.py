@@ -115,6 +115,46 @@ def test_while_she_is_being_learned_nothing_is_removed(home: Path) -> None:
     assert (home / "embeddings" / f"{NAME}.safetensors").exists()
 
 
+def test_what_others_sent_stays_and_what_they_learn_is_not_disturbed(home: Path) -> None:
+    queue, gallery = JobQueue(home), Gallery(home)
+    theirs = home / "photos" / "rui" / NAME
+    theirs.mkdir(parents=True)
+    (theirs / "1.png").write_bytes(b"")
+    own = order_training(queue, home / "photos/ana/x", TrainSettings(name=NAME), owner="ana")
+    training = order_training(queue, theirs, TrainSettings(name=NAME), owner="rui")
+    with pytest.raises(QueueError, match="somebody else's training of zoe-t7 is not over"):
+        forget(home, NAME, queue=queue, gallery=gallery, owner="ana")
+    assert queue.get(own.id).state == "queued", "nothing is gone yet"
+    queue.cancel(training.id)
+    removed = forget(home, NAME, queue=queue, gallery=gallery, owner="ana")
+    assert f"embeddings/{NAME}.safetensors" in removed
+    assert (theirs / "1.png").exists()
+    assert queue.get(training.id).owner == "rui"
+
+
+def test_one_that_runs_is_seen_before_another_is_gone(home: Path) -> None:
+    queue, gallery = JobQueue(home), Gallery(home)
+    done = order_training(queue, home / "photos/local" / NAME, TrainSettings(name=NAME))
+    queue.cancel(done.id)
+    order_training(queue, home / "photos/local" / NAME, TrainSettings(name="queen-1"))
+    queue.claim("cpu")
+    with pytest.raises(QueueError, match="is running: cancel it first"):
+        forget(home, NAME, queue=queue, gallery=gallery)
+    assert queue.get(done.id).state == "cancelled"
+
+
+def test_photos_are_known_from_the_run_when_its_job_is_gone(home: Path) -> None:
+    photos = home / "photos" / "local" / "holidays"
+    photos.mkdir()
+    Image.new("RGB", (8, 8)).save(photos / "1.png")
+    run = home / "textual_inversion" / "2026-01-01" / NAME
+    said = {"settings": {"name": NAME}, "photos": [{"file": str(photos / "1.png")}]}
+    (run / "settings-2026-01-01.json").write_text(json.dumps(said))
+    removed = forget(home, NAME, queue=JobQueue(home), gallery=Gallery(home))
+    assert "photos/local/holidays" in removed
+    assert not photos.exists()
+
+
 def test_people_whose_names_begin_like_hers_keep_theirs(home: Path) -> None:
     """`zoe-t7-2` may be her second run, and may be somebody's name; so may `zoe-t7.b`."""
     day = home / "textual_inversion" / "2026-01-03"

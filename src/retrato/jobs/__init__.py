@@ -2,7 +2,7 @@
 
 from retrato.jobs.orders import order_captions, order_drawing, order_grid, order_preparation, order_training
 from retrato.jobs.queue import LOCAL, Job, JobEvent, JobQueue
-from retrato.jobs.work import work, worker_lock
+from retrato.jobs.work import recover, work, worker_lock
 
 __all__ = [
     "LOCAL",
@@ -14,6 +14,7 @@ __all__ = [
     "order_grid",
     "order_preparation",
     "order_training",
+    "recover",
     "work",
     "worker_lock",
 ]

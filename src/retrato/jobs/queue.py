@@ -25,6 +25,9 @@ LOCAL = "local"  # who asks where nobody has to say who they are
 LONGEST_QUEUE = 1000
 LONGEST_HISTORY = 1000
 OPEN: tuple[State, ...] = ("queued", "running", "paused")
+KEPT: tuple[Kind, ...] = (
+    "train",
+)  # of these a worker keeps what was done, also when they are cancelled while they wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,25 +236,32 @@ class JobQueue:
     def recover(self, device: str) -> list[Job]:
         """Puts the jobs back that were running on `device` when its worker ended; call it before the first `claim`.
 
-        The caller makes sure that no other worker is at it (see `worker_lock`). What was wished for them holds.
+        The caller makes sure that no other worker is at it (see `worker_lock`). What was wished for them holds; one of
+        KEPT that was to be cancelled waits for a worker to do so.
         """
         with self._changing() as database:
             rows = database.execute("SELECT * FROM jobs WHERE state = 'running' AND device = ?", (device,)).fetchall()
             for row in rows:
-                state = {"cancel": "cancelled", "pause": "paused"}.get(row["wish"], "queued")
+                wish = row["wish"] if row["wish"] == "cancel" and row["kind"] in KEPT else None
+                state = "queued" if wish else {"cancel": "cancelled", "pause": "paused"}.get(row["wish"], "queued")
                 ended = time.time() if state == "cancelled" else None
                 database.execute(
-                    "UPDATE jobs SET state = ?, wish = NULL, resumes = 1, ended = ? WHERE id = ?",
-                    (state, ended, row["id"]),
+                    "UPDATE jobs SET state = ?, wish = ?, resumes = 1, ended = ? WHERE id = ?",
+                    (state, wish, ended, row["id"]),
                 )
                 self._record(row["id"], state, {"resumes": True})
         return [self.get(row["id"]) for row in rows]
+
+    def devices_at_work(self) -> set[str]:
+        """Gives the devices that running jobs are marked with, also those whose worker ended."""
+        with self._reading() as database:
+            return {row["device"] for row in database.execute("SELECT device FROM jobs WHERE state = 'running'")}
 
     def claim(self, device: str) -> Job | None:
         """Gives the next waiting job, marked as running on `device`; None where nothing waits."""
         with self._changing() as database:
             row = database.execute(
-                "UPDATE jobs SET state = 'running', device = ?, started = coalesce(started, ?), wish = NULL WHERE id ="
+                "UPDATE jobs SET state = 'running', device = ?, started = coalesce(started, ?) WHERE id ="
                 " (SELECT id FROM jobs WHERE state = 'queued' ORDER BY place LIMIT 1) RETURNING *",
                 (device, time.time()),
             ).fetchone()
@@ -340,6 +350,9 @@ class JobQueue:
             found = self.get(job, owner=owner)
             if found.state == "running":
                 database.execute("UPDATE jobs SET wish = ? WHERE id = ?", (wish, job))
+            elif wish == "cancel" and found.state in ("queued", "paused") and found.resumes and found.kind in KEPT:
+                database.execute("UPDATE jobs SET state = 'queued', wish = ? WHERE id = ?", (wish, job))
+                self._record(job, "queued", {"resumes": True})
             elif wish == "skip" or not (found.state == "queued" or (found.state == "paused" and wish == "cancel")):
                 raise QueueError(f"job {job} is {found.state}, there is nothing to {wish}: look at its result")
             else:

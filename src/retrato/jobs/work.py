@@ -37,7 +37,9 @@ def work(
     try:
         with contextlib.closing(doing):
             wish: Wish | None = None
-            while True:
+            if queue.wish(job.id) == "cancel":  # it was paused, and what it learned is to be kept
+                ended = ("cancelled",)
+            while ended[0] != "cancelled":
                 said = doing.send(wish)
                 yield queue.record(job.id, said.kind, said.data, progress=said.progress)
                 if stopping():
@@ -63,6 +65,18 @@ def work(
         queue.show(job.id, None)
         last = _finish(queue, job, *ended)
     yield last
+
+
+def recover(queue: JobQueue, home: Path, device: str) -> list[Job]:
+    """Puts the jobs back that were running on `device`, or on one that no worker is at any more, and gives them.
+
+    The caller holds the `worker_lock` of `device`.
+    """
+    found = queue.recover(device)
+    for other in queue.devices_at_work() - {device}:
+        with contextlib.suppress(QueueError), worker_lock(home, other):
+            found += queue.recover(other)
+    return found
 
 
 @contextlib.contextmanager

@@ -24,10 +24,12 @@ from retrato.generation import resolve_settings, vary
 from retrato.jobs import JobQueue
 from retrato.model.catalogue import describe_model, find_vae, list_models, list_vaes
 from retrato.model.load import EMBEDDED
+from retrato.model.single_file import read_vae
 from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.photos.decode import decode
 from retrato.photos.encode import encode
-from retrato.settings import GenerateSettings, ServerSettings
+from retrato.prompts.templates import template_names
+from retrato.settings import GenerateSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
 
 logger = logging.getLogger("retrato")
@@ -137,9 +139,16 @@ class Service:
             raise SettingsError(f"there is no VAE {name[:80]!r} in the folder models: there are {there}")
         return found
 
-    def use_vae(self, name: str) -> None:
-        """Sends new jobs to the model with another VAE; see `find_vae`."""
+    def check_vae(self, name: str) -> Path | None:
+        """Gives what `find_vae` gives; raises ModelError also for one that cannot be read."""
         vae = self.find_vae(name)
+        if vae is not None and vae != self.studio.vae:
+            read_vae(vae)
+        return vae
+
+    def use_vae(self, name: str) -> None:
+        """Sends new jobs to the model with another VAE; raises as `check_vae` does."""
+        vae = self.check_vae(name)
         with self._lock:
             if vae != self.studio.vae:
                 self.studio = self.open(self.model, vae)
@@ -289,6 +298,16 @@ class Service:
         self.check_words(settings)
         if model in (None, self.model):
             resolve_settings(self.studio.components, settings)
+
+    def check_training(self, photos: Path, settings: LearnSettings) -> None:
+        """Raises what training would raise about name, folder and template, which is a built-in one here and no path.
+
+        Not for its words alone: whoever may send requests is not who may read the files of this machine.
+        """
+        names = template_names(needs_name=isinstance(settings, TrainSettings))
+        if settings.template not in (None, *names):
+            raise SettingsError(f"template is {settings.template!r}: name one of {', '.join(names)}")
+        self.studio.check_training(photos, settings)
 
     def check_words(self, settings: GenerateSettings) -> None:
         """Raises what drawing would raise about styles and word lists, without the model; see `vary`."""

@@ -9,7 +9,7 @@ from typing import cast
 from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import RetratoError
 from retrato.gallery import mentioned
-from retrato.jobs import Job, JobEvent, work, worker_lock
+from retrato.jobs import Job, JobEvent, recover, work, worker_lock
 from retrato.server.service import Service
 from retrato.studio import Studio
 
@@ -31,7 +31,7 @@ class Worker:
     def start(self) -> None:
         """Begins; jobs that were running when the last one ended come first. Raises QueueError for a second one."""
         self._lock.__enter__()
-        for job in self._service.queue.recover(self._device):
+        for job in recover(self._service.queue, self._service.home, self._device):
             logger.info("job %s (%s) goes on where it stopped", job.id, job.kind)
         self._unsubscribe = self._service.queue.subscribe(self._woken.set)
         self._thread.start()
@@ -82,10 +82,10 @@ class Worker:
     def _studio_for(self, job: Job) -> Studio:
         """Gives the studio on the job's model and VAE; beside the server's only the last one used stays in memory."""
         model = cast("str | None", job.options.get("model")) or str(self._studio.model)
-        vae = cast("str | None", job.options.get("vae"))
+        vae = cast("str", job.options.get("vae", str(self._service.studio.vae or "")))
 
         def serves(studio: Studio) -> bool:
-            return str(studio.model) == model and vae in (None, str(studio.vae or ""))
+            return (str(studio.model), str(studio.vae or "")) == (model, vae)
 
         if serves(self._service.studio):
             self._studio = self._service.studio

@@ -150,6 +150,14 @@ def is_run_of(folder: Path, name: str) -> bool:
     return True
 
 
+def photos_of_run(folder: Path) -> list[Path]:
+    """Gives the photos that the run in `folder` learned from, as it wrote them down; none where that cannot be read."""
+    for written in folder.glob("settings-*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return [Path(photo["file"]) for photo in json.loads(written.read_text(encoding="utf-8"))["photos"]]
+    return []
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keeps other trainings out of `folder` while open; raises TrainingError at once where another one is at work.

@@ -69,6 +69,25 @@ def test_after_a_restart_it_ends_as_if_nothing_had_been(
     assert torch.equal(studio.library["ana-t1"].vectors[0], undisturbed.library["ana-t1"].vectors[0])
 
 
+def test_what_was_learned_before_a_pause_is_kept_when_it_is_cancelled_then(
+    studio: Studio, queue: JobQueue, photos: Path
+) -> None:
+    job = order_training(queue, photos, SETTINGS)
+    for event in work(studio, queue, claimed(queue)):
+        if event.kind == "saved":
+            queue.pause(job.id)
+    assert queue.get(job.id).state == "paused"
+    queue.cancel(job.id)
+    kinds = [event.kind for event in work(studio, queue, claimed(queue))]
+    assert kinds == ["cancelled"]
+    cancelled = queue.get(job.id)
+    assert (cancelled.state, cancelled.result and cancelled.result["file"]) == (
+        "cancelled",
+        "embeddings/ana-t1.safetensors",
+    )
+    assert studio.library.names == ["ana-t1"]
+
+
 def test_cancelling_keeps_what_was_learned_and_resuming_replaces_it(
     studio: Studio, queue: JobQueue, photos: Path
 ) -> None:

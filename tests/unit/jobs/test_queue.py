@@ -70,6 +70,24 @@ def test_another_devices_jobs_are_left_alone(queue: JobQueue) -> None:
     assert queue.recover("cpu") == []
 
 
+def test_a_training_that_was_begun_is_cancelled_by_a_worker(queue: JobQueue) -> None:
+    """Only that one can put what was learned into the library."""
+    job = queue.submit("train", {}).id
+    assert queue.cancel(job).state == "cancelled"
+    queue.resume(job)
+    queue.claim("cpu")
+    queue.finish(job, "paused")
+    assert queue.cancel(job).state == "queued"
+    claimed = queue.claim("cpu")
+    assert claimed is not None
+    assert (claimed.id, queue.wish(job)) == (job, "cancel")
+    queue.recover("cpu")
+    assert (queue.get(job).state, queue.wish(job)) == ("queued", "cancel")
+    queue.pause(job)
+    queue.resume(job)
+    assert queue.wish(job) is None
+
+
 @pytest.mark.parametrize(("wish", "state"), [("cancel", "cancelled"), ("pause", "paused")])
 def test_a_wish_survives_the_worker(queue: JobQueue, wish: str, state: str) -> None:
     (job,) = add(queue)

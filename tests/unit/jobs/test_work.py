@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from retrato.errors import QueueError
-from retrato.jobs import Job, JobEvent, JobQueue, order_drawing, order_grid, work, worker_lock
+from retrato.jobs import Job, JobEvent, JobQueue, order_drawing, order_grid, recover, work, worker_lock
 from retrato.jobs.said import Pace
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
@@ -157,6 +157,17 @@ def test_there_is_one_worker_per_device(tmp_path: Path) -> None:
             pass
     with worker_lock(tmp_path, "cpu"):
         pass
+
+
+def test_jobs_of_a_device_that_no_worker_is_at_go_on_at_another(queue: JobQueue, tmp_path: Path) -> None:
+    """As after `retrato serve`, killed, and `retrato serve --device cpu`."""
+    order_drawing(queue, DRAWING)
+    left = claimed(queue)
+    with worker_lock(tmp_path, "cuda:0"):
+        with worker_lock(tmp_path, "cpu"):
+            assert recover(queue, tmp_path, "cuda:0") == []
+        assert [job.id for job in recover(queue, tmp_path, "cuda:0")] == [left.id]
+    assert queue.get(left.id).state == "queued"
 
 
 def test_a_sheet_is_drawn_cell_by_cell_and_filed(studio: Studio, queue: JobQueue) -> None:

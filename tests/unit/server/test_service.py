@@ -27,7 +27,7 @@ from retrato.server import create_app
 from retrato.server.doors import Accounts
 from retrato.server.service import Service, whole_size
 from retrato.server.web.retouching import retouch
-from retrato.settings import GenerateSettings, ServerSettings
+from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
 
 SETTINGS = {"prompt": "a photo of a cat", "steps": 1, "width": 64, "height": 64, "seed": 3}
@@ -444,3 +444,14 @@ def test_the_model_is_read_when_a_page_stands_and_not_before(tmp_path: Path, tin
         app.state.service.warm_up()
         app.state.service.warm_up()
     assert "_components" in vars(studio)  # once the server has ended it was read to the end
+
+
+@pytest.mark.parametrize("settings", [TrainSettings(name="ana-t1"), HypernetworkSettings(name="ana-t1")])
+def test_a_template_is_a_built_in_one_and_no_file_of_the_server(
+    alone: Service, tmp_path: Path, settings: LearnSettings
+) -> None:
+    """The page and both APIs ask this; the lines of a template are told to whoever asked for the training."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a secret of [name]")
+    with pytest.raises(SettingsError, match=r"secret\.txt'?: name one of .*subject"):
+        alone.check_training(tmp_path, settings.changed(template=str(secret)))

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from retrato.errors import SettingsError, UnknownError
+from retrato.errors import UnknownError
 from retrato.jobs import (
     Job,
     JobEvent,
@@ -21,7 +21,6 @@ from retrato.jobs import (
     order_training,
 )
 from retrato.photos import list_photos
-from retrato.prompts.templates import template_names
 from retrato.server.problems import Problem
 from retrato.server.service import Service
 from retrato.server.sheets import check_axes
@@ -267,10 +266,7 @@ def _submit(service: Service, order: AnyOrder, owner: str) -> Job:
             return order_grid(queue, settings, axes, owner=owner, model=model)
         case TrainOrder() | HypernetworkOrder():
             photos = service.photo_set(order.photos, owner=owner)
-            names = template_names(needs_name=isinstance(order, TrainOrder))
-            if order.settings.template not in (None, *names):
-                raise SettingsError(f"template is {order.settings.template!r}: name one of {', '.join(names)}")
-            service.studio.check_training(photos, order.settings)
+            service.check_training(photos, order.settings)
             return order_training(queue, photos, order.settings, owner=owner, model=model)
         case PrepareOrder():
             photos, out = service.photo_set(order.photos, owner=owner), service.new_photo_set(order.out, owner=owner)

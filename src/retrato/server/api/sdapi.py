@@ -125,8 +125,8 @@ def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], options: Map
         sampler, _ = find_sampler(settings["sampler"], settings.get("schedule", "Automatic"))
     except SettingsError as error:
         raise HTTPException(400, str(error)) from None
-    if settings.get("eta") == 1.0 and sampler.eta is None:
-        del settings["eta"]  # clients send A1111's default along with samplers that take none
+    if settings.get("eta") in (0, 1) and sampler.eta is None:
+        del settings["eta"]  # clients send A1111's default, or none, along with samplers that take none
     overrides = {**options, **(values.get("override_settings") or {})}
     for name in ("sd_model_checkpoint", "sd_vae"):
         overrides.pop(name, None)

@@ -47,6 +47,10 @@ def spelled(name: str) -> str:
     return name.replace("_", " ")
 
 
+def _second_sampler(name: str) -> str | None:
+    return None if name.casefold() in ("", "use same sampler") else spelled(name)
+
+
 def _scheduler(name: str) -> str:
     return "Automatic" if name.casefold() in ("", "use same scheduler") else spelled(name)
 
@@ -88,7 +92,7 @@ TXT2IMG = (
     Field("hr_second_pass_steps", 0, "hires_steps", (0,), only_with="enable_hr"),
     Field("hr_resize", None, "hires_resize", only_with="enable_hr"),
     Field("hr_checkpoint_name", None, None, ("", "Use same checkpoint"), only_with="enable_hr"),
-    Field("hr_sampler_name", None, "hires_sampler", ("", "Use same sampler"), spelled, only_with="enable_hr"),
+    Field("hr_sampler_name", None, "hires_sampler", ("", "Use same sampler"), _second_sampler, only_with="enable_hr"),
     Field("hr_scheduler", None, "hires_schedule", ("", "Use same scheduler"), only_with="enable_hr"),
     Field("hr_prompt", "", "hires_prompt", ("",), only_with="enable_hr"),
     Field("hr_negative_prompt", "", "hires_negative_prompt", ("",), only_with="enable_hr"),

@@ -8,7 +8,7 @@ import psutil
 from fastapi import APIRouter, Body
 
 from retrato.embeddings import Embedding, read_embedding
-from retrato.errors import EmbeddingError, SettingsError
+from retrato.errors import EmbeddingError, RetratoError, SettingsError
 from retrato.model.catalogue import list_vaes
 from retrato.sampling.samplers import SAMPLERS, SCHEDULES
 from retrato.server.api.jobs import PROBLEMS
@@ -211,7 +211,7 @@ def apply_options(service: Service, options: Mapping[str, Any]) -> None:
     chosen = {name: value for name, value in options.items() if name in settable and value != now[name]}
     GenerateSettings(**fill(chosen, OVERRIDES, {"prompt": ""}))
     if "sd_vae" in options:
-        service.find_vae(str(options["sd_vae"]))
+        service.check_vae(str(options["sd_vae"]))
     if "sd_model_checkpoint" in options:
         service.use_model(str(options["sd_model_checkpoint"]))
     if "sd_vae" in options:
@@ -238,8 +238,11 @@ def _title(service: Service, model: Model) -> str:
 
 
 def _hash(service: Service, model: Model) -> str | None:
-    """Gives the hash of the model in use; of the others it would have to be computed."""
-    return service.studio.components.hash if model.source == service.model else None
+    """Gives the hash of the model in use; of the others, or where it cannot be loaded, it is not known."""
+    try:
+        return service.studio.components.hash if model.source == service.model else None
+    except RetratoError:  # whoever draws is told; here is the way back to another one
+        return None
 
 
 def _embedding(embedding: Embedding) -> dict[str, Any]:

@@ -180,6 +180,7 @@ ERRORS: Rows = (
         "held_out is {} of {} photos, but {} must remain to train on: take at most {}, or more photos",
         "--held-out é {} de {} fotos, mas {} devem sobrar para o treino: use no máximo {}, ou mais fotos",
     ),
+    ("template is {}: name one of {}", "modelo de texto é {}: use um destes: {}"),
     (
         "there is no template file {}: give a text file with one prompt a line, or one of {}",
         "não há modelo de texto {}: use um arquivo com um prompt por linha, ou um destes: {}",
@@ -342,6 +343,10 @@ ERRORS: Rows = (
     (
         "job {} is {}: only one that was paused, cancelled or failed can go on",
         "o estado do trabalho {} é “{}”: só pode continuar um em pausa, parado ou que falhou",
+    ),
+    (
+        "somebody else's training of {} is not over: wait until it is",
+        "o treino de {} de outra pessoa não terminou: espere até que termine",
     ),
     ("job {} is running: cancel it first", "o trabalho {} está em andamento: pare-o primeiro"),
     (

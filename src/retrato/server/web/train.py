@@ -67,7 +67,7 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
             settings = settings_of(KINDS[kind], names, (said[name] for name in names))
             folder = site.service.photo_set(photos, owner=owner)
             yield [gr.skip(), bar(0, site("train.prepares")), *[gr.skip()] * 4, ""]  # the first time, the model is read
-            site.service.studio.check_training(folder, settings)
+            site.service.check_training(folder, settings)
             job = order_training(queue, folder, settings, owner=owner, model=site.service.model)
         except RetratoError as error:
             yield [*arrive(request)[:-1], problem_of(site, error, "train", "name")]

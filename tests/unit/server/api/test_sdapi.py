@@ -490,8 +490,32 @@ def test_another_vae_is_drawn_with_for_one_request_or_from_then_on(
         )
         assert client.post("/sdapi/v1/unload-checkpoint").status_code == 200
         assert drawn() == (soft, soft_name)
+        (tmp_path / "models" / "half.vae.safetensors").write_bytes(b"no tensors")
+        assert client.post("/sdapi/v1/options", json={"sd_vae": "half"}).status_code == 422
+        assert drawn() == (soft, soft_name), "what cannot be read is not chosen"
+        assert drawn(sd_model_checkpoint=folder.name) == (soft, soft_name)
         assert client.post("/sdapi/v1/options", json={"sd_vae": "None"}).status_code == 200
         assert (option(), drawn()) == ("Automatic", (own, None))
+
+
+def test_from_a_model_that_cannot_be_loaded_there_is_a_way_back(tiny_folder: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(tiny_folder, tmp_path / "models" / "broken")
+    (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut off")
+    app = create_app(Studio.open(tiny_folder, home=tmp_path, device="cpu"), ServerSettings())
+    with TestClient(app, base_url=HOME) as client:
+        choose = lambda name: client.post("/sdapi/v1/options", json={"sd_model_checkpoint": name}).status_code
+        assert choose("broken") == 200
+        assert client.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "broken"
+        assert client.post("/sdapi/v1/txt2img", json=SIMPLE).status_code == 422
+        assert choose(tiny_folder.name) == 200
+        post(client, "txt2img", SIMPLE)
+
+
+@pytest.mark.parametrize(
+    "said", [{"sampler_name": "PLMS", "eta": 0}, {"enable_hr": True, "hr_sampler_name": "Use same sampler"}]
+)
+def test_what_asks_for_nothing_is_accepted(client: TestClient, said: dict[str, Any]) -> None:
+    post(client, "txt2img", SIMPLE | said)
 
 
 def test_the_model_in_use_can_be_chosen_again(client: TestClient) -> None:
