@@ -28,15 +28,41 @@ from retrato.settings import (
     Settings,
     TrainSettings,
 )
-from retrato.training import RECIPES, Recipe
+from retrato.training import HYPERNETWORK_RECIPES, RECIPES, Recipe
 
 FOLDER = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py (`make docs`): change the code, not this page. -->"
 
 SETTINGS_INTRODUCTION = """\
 Every option is defined once, in `src/retrato/settings.py`: the same name, bounds and meaning in Python and on the
-command line. A dash as default means that the value must be given; `recipe's` and `model's` mean that it is left to the
-[recipe](#recipes) or to the base model."""
+command line. A dash as default means that the value must be given; `recipe's`, `model's` and `sampler's` mean that it
+is left to the [recipe](#recipes), to the base model or to the sampler."""
+
+RECIPES_INTRODUCTION = """\
+What a recipe says where the settings say nothing; see [training](training.md). For a word:"""
+
+HYPERNETWORK_RECIPES_INTRODUCTION = """\
+For a [hypernetwork](hypernetworks.md), which has no vocabulary to measure its steps by:"""
+
+# What None stands for in settings of that kind, where it is neither nothing nor the recipe's choice of the same name.
+UNSAID: dict[type[Settings], Mapping[str, str]] = {
+    LearnSettings: {
+        "width": "model's",
+        "height": "model's",
+        "template": "recipe's",
+        "held_out": "a fifth",
+        "preview_prompt": "`a portrait of [name]`",
+        "sizes": "all",
+    },
+    GenerateSettings: {
+        "width": "model's",
+        "height": "model's",
+        "guidance_scale": "model's",
+        "eta": "sampler's",
+        "denoising_strength": "`0.75`, with hires `0.7`",
+    },
+    EvaluateSettings: {"samples": "recipe's", "held_out": "a quarter"},
+}
 
 CLI_INTRODUCTION = """\
 Exit codes: 0 done, 1 failed while working, 2 the input is wrong (one line says what was found, what was wanted and what
@@ -60,7 +86,7 @@ REST_PARTS = {
 
 
 def settings_page() -> str:
-    """Gives docs/settings.md: a table for each kind of settings, and one of the recipes."""
+    """Gives docs/settings.md: a table for each kind of settings, and those of the recipes."""
     parts = ["# Settings", NOTE, SETTINGS_INTRODUCTION]
     kinds: tuple[tuple[type[Settings], str], ...] = (
         (PhotoSettings, "prepare"),
@@ -74,8 +100,9 @@ def settings_page() -> str:
         anchor = f"retrato-{command.replace(' ', '-')}"
         introduction = f"{kind.__doc__} The options are those of [`retrato {command}`](cli.md#{anchor})."
         parts += [f"## {kind.__name__}", introduction, _settings_table(kind, command)]
-    parts += ["## Recipes", "What a recipe says where the settings say nothing; see [training](training.md)."]
-    return "\n\n".join([*parts, _recipe_table()]) + "\n"
+    parts += ["## Recipes", RECIPES_INTRODUCTION, _recipe_table(RECIPES)]
+    parts += [HYPERNETWORK_RECIPES_INTRODUCTION, _recipe_table(HYPERNETWORK_RECIPES)]
+    return "\n\n".join(parts) + "\n"
 
 
 def cli_page() -> str:
@@ -201,17 +228,17 @@ def _setting_default(kind: type[Settings], name: str, field: FieldInfo) -> str:
     if field.is_required():
         return "-"
     if field.default is None:
-        if kind is GenerateSettings:
-            return "model's"
-        return "recipe's" if name in Recipe.__dataclass_fields__ and issubclass(kind, LearnSettings) else "none"
+        said = next((words[name] for of, words in UNSAID.items() if issubclass(kind, of) and name in words), None)
+        is_recipes = issubclass(kind, LearnSettings) and name in Recipe.__dataclass_fields__
+        return said or ("recipe's" if is_recipes else "none")
     return "none" if field.default == () else _shown(field.default)
 
 
-def _recipe_table() -> str:
+def _recipe_table(recipes: Mapping[str, Recipe]) -> str:
     names = [name for name in Recipe.__dataclass_fields__ if name not in ("templates", "pick")]
-    rows = [(f"`{name}`", *(_shown(getattr(recipe, name)) for recipe in RECIPES.values())) for name in names]
-    rows.append(("`templates`", *(_templates(recipe) for recipe in RECIPES.values())))
-    return _table(("choice", *(f"`{name}`" for name in RECIPES)), rows)
+    rows = [(f"`{name}`", *(_shown(getattr(recipe, name)) for recipe in recipes.values())) for name in names]
+    rows.append(("`templates`", *(_templates(recipe) for recipe in recipes.values())))
+    return _table(("choice", *(f"`{name}`" for name in recipes)), rows)
 
 
 def _templates(recipe: Recipe) -> str:
