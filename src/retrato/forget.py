@@ -3,20 +3,23 @@
 Knows where things lie; nothing of models and networks.
 """
 
+import contextlib
 import shutil
 from pathlib import Path
 
-from retrato.embeddings import EmbeddingLibrary, check_name
-from retrato.errors import QueueError, UnknownError
+from retrato.embeddings import EmbeddingLibrary, check_name, read_embedding
+from retrato.errors import EmbeddingError, QueueError, UnknownError
 from retrato.gallery import Gallery, mentioned
 from retrato.jobs import Job, JobQueue
 from retrato.plain import texts
+from retrato.training.learnable import is_same
 from retrato.training.run_folder import is_run_of, photos_of_run
 
 
 def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: str | None = None) -> list[str]:
     """Gives what was removed of the person called `name`, paths relative to the home folder and jobs as `job <id>`.
 
+    What is left under a name that the person had before (see `_former_names`) goes as well.
     With `owner`, what others sent and drew stays. Raises EmbeddingError for what is no name, QueueError
     while a job about them runs or somebody else's training of them is not over, before anything is removed, and
     UnknownError where there is nothing about them.
@@ -24,22 +27,24 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     check_name(name, is_found=True)
     everything = queue.jobs(limit=-1)
     known = [job for job in everything if owner in (None, job.owner)]
-    jobs = [job for job in known if _is_about(queue, job, name)]
-    sets = _photo_sets(home, name, jobs, known, owner)
+    names = [name, *_former_names(home, name)]
+    jobs = [job for job in known if _is_about(queue, job, names)]
+    sets = _photo_sets(home, names, jobs, known, owner)
     jobs += [job for job in known if job not in jobs and _sets_of(job) & sets]
     if running := [job for job in jobs if job.state == "running"]:
         raise QueueError(f"job {running[0].id} is running: cancel it first")
     others = [job for job in everything if job.owner != owner and job.is_open] if owner is not None else []
-    if any(job.kind == "train" and job.settings.get("name") == name for job in others):
+    if any(job.kind == "train" and job.settings.get("name") in names for job in others):
         raise QueueError(f"somebody else's training of {name} is not over: wait until it is")
     removed = [f"job {job.id}" for job in jobs]
     for job in jobs:
         queue.remove(job.id, owner=owner)
-    gallery.scan(people=[name])
-    pictures = [each for each in gallery.of_person(name) if owner in (None, each.owner)]
+    gallery.scan(people=names)
+    found = {each.id: each for person in names for each in gallery.of_person(person)}
+    pictures = [each for each in found.values() if owner in (None, each.owner)]
     removed += [_relative(home, gallery.remove(each.id)) for each in pictures]
     files = [*_embedding_files(home, name), *_uploads(home, jobs)]
-    for path in [*files, *_run_folders(home, name), *sorted(sets)]:
+    for path in [*files, *_run_folders(home, names), *sorted(sets)]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         removed.append(_relative(home, path))
     for job in jobs:
@@ -54,11 +59,24 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
 _SPOKEN = ("drawn", "sheet", "captioned", "prepared", "refused", "kept")
 
 
-def _is_about(queue: JobQueue, job: Job, name: str) -> bool:
-    """Says whether a job was asked for, told or answered with the person's name."""
+def _former_names(home: Path, name: str) -> list[str]:
+    """Gives the names under which the very vectors of `name` were learned and which nobody has now."""
+    library = EmbeddingLibrary(home / "embeddings")
+    if name not in library:
+        return []
+    learned, found = library[name], set()
+    for file in (home / "textual_inversion").glob("*/*/*.safetensors"):  # what was picked
+        with contextlib.suppress(EmbeddingError, OSError):
+            if is_same(learned, read_embedding(file)):
+                found.add(file.stem)
+    return sorted(former for former in found - {name} if former not in library)
+
+
+def _is_about(queue: JobQueue, job: Job, names: list[str]) -> bool:
+    """Says whether a job was asked for, told or answered with one of the person's names."""
     told = [event.data for event in queue.events(job.id, kinds=_SPOKEN, limit=-1)]
     said = [job.settings, job.options, job.result, job.error, told]
-    return any(mentioned(text, [name]) for text in texts(said))
+    return any(mentioned(text, names) for text in texts(said))
 
 
 def _sets_of(job: Job) -> set[Path]:
@@ -85,21 +103,22 @@ def _uploads(home: Path, jobs: list[Job]) -> list[Path]:
     return sorted(path for path in sent if path.parent == home / "uploads" and path.is_file())
 
 
-def _run_folders(home: Path, name: str) -> list[Path]:
+def _run_folders(home: Path, names: list[str]) -> list[Path]:
     """Gives `<date>/<name>`, `<date>/<name>-2` and so on, as far as the person, and nobody called so, was learned."""
-    found = (home / "textual_inversion").glob(f"*/{_literal(name)}*")
-    return [path for path in found if is_run_of(path, name)]
+    root = home / "textual_inversion"
+    return [path for name in names for path in root.glob(f"*/{_literal(name)}*") if is_run_of(path, name)]
 
 
-def _photo_sets(home: Path, name: str, about: list[Job], jobs: list[Job], owner: str | None) -> set[Path]:
+def _photo_sets(home: Path, names: list[str], about: list[Job], jobs: list[Job], owner: str | None) -> set[Path]:
     """Gives the sets of photos inside the home folder that have the person's name, or that the person was learned from.
 
     So are those that such a set was prepared from, and those that were prepared from it. With `owner` only theirs.
     """
     root = (home / "photos" / owner if owner is not None else home / "photos").resolve()
-    sets = {path.resolve() for path in root.glob(_literal(name) if owner is not None else f"*/{_literal(name)}")}
+    pattern = "{}" if owner is not None else "*/{}"
+    sets = {path.resolve() for name in names for path in root.glob(pattern.format(_literal(name)))}
     sets |= {folder for job in about if job.kind == "train" for folder in _sets_of(job)}
-    sets |= {photo.resolve().parent for run in _run_folders(home, name) for photo in photos_of_run(run)}
+    sets |= {photo.resolve().parent for run in _run_folders(home, names) for photo in photos_of_run(run)}
     made = [_sets_of(job) for job in jobs if job.kind == "prepare"]
     while more := {folder for pair in made if pair & sets for folder in pair} - sets:
         sets |= more

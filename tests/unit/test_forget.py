@@ -1,5 +1,6 @@
 """After `forget`, no file and no byte in the home folder knows the person."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from retrato.embeddings import Embedding, write_embedding
+from retrato.embeddings import Embedding, EmbeddingLibrary, write_embedding
 from retrato.errors import QueueError, UnknownError
 from retrato.forget import forget
 from retrato.gallery import Gallery
@@ -153,6 +154,29 @@ def test_photos_are_known_from_the_run_when_its_job_is_gone(home: Path) -> None:
     removed = forget(home, NAME, queue=JobQueue(home), gallery=Gallery(home))
     assert "photos/local/holidays" in removed
     assert not photos.exists()
+
+
+def test_who_was_renamed_is_forgotten_under_both_names(home: Path) -> None:
+    """Unless somebody else has the former one by now."""
+    vectors = Embedding(NAME, (torch.full((1, 8), 2.0),))
+    write_embedding(vectors, home / "embeddings" / f"{NAME}.safetensors")
+    write_embedding(vectors, home / "textual_inversion" / "2026-01-01" / NAME / f"{NAME}.safetensors")
+    EmbeddingLibrary(home / "embeddings").rename(NAME, "maria-1")
+    queue, gallery = JobQueue(home), Gallery(home)
+    removed = forget(home, "maria-1", queue=queue, gallery=gallery)
+    assert {"embeddings/maria-1.safetensors", f"photos/local/{NAME}", f"textual_inversion/2026-01-01/{NAME}"} <= set(
+        removed
+    )
+    assert "outputs/00001-1.png" in removed
+    assert (home / "embeddings" / "rui.safetensors").exists()
+
+
+def test_who_has_a_name_that_somebody_had_before_keeps_what_is_theirs(home: Path) -> None:
+    vectors = Embedding(NAME, (torch.full((1, 8), 2.0),))
+    write_embedding(vectors, home / "textual_inversion" / "2026-01-01" / NAME / f"{NAME}.safetensors")
+    write_embedding(dataclasses.replace(vectors, name="maria-1"), home / "embeddings" / "maria-1.safetensors")
+    removed = forget(home, "maria-1", queue=JobQueue(home), gallery=Gallery(home))
+    assert removed == ["embeddings/maria-1.safetensors"]
 
 
 def test_people_whose_names_begin_like_hers_keep_theirs(home: Path) -> None:
