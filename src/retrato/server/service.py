@@ -3,6 +3,7 @@
 Knows nothing of HTTP.
 """
 
+import itertools
 import json
 import logging
 import re
@@ -196,11 +197,15 @@ class Service:
     def add_photo(self, name: str, file: str, content: bytes, caption: str = "", *, owner: str) -> Path:
         """Adds a photo to a set: pixels only, upright; where it was taken and with what is left behind.
 
-        Raises PhotoError, and EmbeddingError for a name that is none.
+        One that was sent before takes its own place again; another one of that name gets a number, as telephones call
+        all of theirs `image.jpg`. Raises PhotoError, and EmbeddingError for a name that is none.
         """
-        image = decode(content, check_name(Path(file).stem)).image
-        target = self.new_photo_set(name, owner=owner) / f"{check_name(Path(file).stem)}.png"
-        write_atomic(target, encode(image))
+        stem = check_name(Path(file).stem)
+        picture = encode(decode(content, stem).image)
+        folder = self.new_photo_set(name, owner=owner)
+        places = (folder / f"{stem}{f'-{number}' * (number > 1)}.png" for number in itertools.count(1))
+        target = next(place for place in places if _is_free_for(place, picture))
+        write_atomic(target, picture)
         for of_its_forerunner in (whole_of(target), cut_of(target)):
             of_its_forerunner.unlink(missing_ok=True)
         if caption.strip():
@@ -356,6 +361,12 @@ class Service:
 def whole_of(photo: Path) -> Path:
     """Gives where the whole of a photo that was cut lies; hidden, so that nobody learns from it."""
     return photo.with_name(f".{photo.stem}.whole.png")
+
+
+def _is_free_for(place: Path, picture: bytes) -> bool:
+    """Says whether nothing lies in `place` but, cut or not, this very picture."""
+    whole = whole_of(place) if whole_of(place).exists() else place
+    return not place.exists() or whole.read_bytes() == picture
 
 
 def whole_size(photo: Path) -> tuple[int, int]:

@@ -377,14 +377,14 @@ def test_a_cut_can_move_and_be_taken_back(service: Service) -> None:
     assert service.cut_of_photo("cuts", "one.png", owner="local") is None
 
 
-def test_a_photo_dropped_again_forgets_the_cut_of_its_forerunner(service: Service) -> None:
-    for size, cut in ((96, 64), (0.5, 0.25, 0.5)), ((64, 96), None):
+def test_a_photo_dropped_again_forgets_its_cut(service: Service) -> None:
+    for cut in ((0.5, 0.25, 0.5), None):
         buffer = io.BytesIO()
-        Image.new("RGB", size, "red").save(buffer, "PNG")
+        Image.new("RGB", (96, 64), "red").save(buffer, "PNG")
         file = service.add_photo("again", "one.png", buffer.getvalue(), owner="local")
         if cut:
             service.cut_photo("again", "one.png", cut, owner="local")
-        assert whole_size(file) == size
+    assert whole_size(file) == (96, 64)
     assert service.cut_of_photo("again", "one.png", owner="local") is None
 
 
@@ -444,6 +444,28 @@ def test_the_model_is_read_when_a_page_stands_and_not_before(tmp_path: Path, tin
         app.state.service.warm_up()
         app.state.service.warm_up()
     assert "_components" in vars(studio)  # once the server has ended it was read to the end
+
+
+def test_photos_that_a_telephone_calls_alike_do_not_replace_each_other(alone: Service) -> None:
+    """And one that is sent twice is there once."""
+
+    def sent(colour: str, name: str) -> str:
+        buffer = io.BytesIO()
+        Image.new("RGB", (64, 64), colour).save(buffer, "PNG")
+        return alone.add_photo("ana", name, buffer.getvalue(), colour, owner="local").name
+
+    assert sent("red", "image.jpg") == "image.png"
+    assert sent("blue", "image.jpg") == "image-2.png"
+    assert sent("teal", "image.png") == "image-3.png"
+    alone.cut_photo("ana", "image-2.png", (0, 0, 0.5), owner="local")
+    assert (sent("blue", "image.jpg"), sent("red", "image.jpg")) == ("image-2.png", "image.png")
+    folder = alone.photo_set("ana", owner="local")
+    assert len(list_photos(folder)) == 3
+    assert [(folder / f"image{number}.txt").read_text().strip() for number in ("", "-2", "-3")] == [
+        "red",
+        "blue",
+        "teal",
+    ]
 
 
 @pytest.mark.parametrize("settings", [TrainSettings(name="ana-t1"), HypernetworkSettings(name="ana-t1")])
