@@ -271,6 +271,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "train.loss": ("loss", "perda"),
     "train.held out": ("on photos held back", "nas fotos reservadas"),
     "train.curve.loss": ("Loss", "Perda"),
+    "train.curve.nothing": ("nothing was measured yet", "ainda não há medições"),
     "train.curve.likeness": ("Likeness", "Semelhança"),
     "train.on pictures": ("on {count} pictures", "em {count} imagens"),
     "train.score": ("score", "nota"),

@@ -178,11 +178,8 @@ def _curves(site: Site, seen: Watched) -> list[Html]:
         Series(site("train.loss"), seen.loss, "faint"),
         Series(site("train.held out"), seen.held_out_loss, "first", "line and dots"),
     ]
-    charts = [
-        chart(
-            site("train.curve.loss"), loss, y_label=site("train.loss"), x_label=site("train.steps"), marked=seen.picked
-        )
-    ]
+    how: Any = {"x_label": site("train.steps"), "marked": seen.picked, "nothing": site("train.curve.nothing")}
+    charts = [chart(site("train.curve.loss"), loss, y_label=site("train.loss"), **how)]
     scored = [each for each in seen.checkpoints if each.scores and not each.is_average]
     if scored:
         tones: Any = {"identity": "first", "prompt_fidelity": "second", "harmonic": "third"}
@@ -195,15 +192,7 @@ def _curves(site: Site, seen: Watched) -> list[Html]:
             )
             for name, tone in tones.items()
         ]
-        charts.append(
-            chart(
-                site("train.curve.likeness"),
-                series,
-                y_label=site("train.score"),
-                x_label=site("train.steps"),
-                marked=seen.picked,
-            )
-        )
+        charts.append(chart(site("train.curve.likeness"), series, y_label=site("train.score"), **how))
     return charts
 
 

@@ -65,15 +65,16 @@ def chart(
     marked: float | None = None,
     mark_label: str = "",
     note: str = "",
+    nothing: str = "nothing was measured",
 ) -> Html:
     """Gives a figure with the curves, both axes labelled, a legend, and the marked step as a vertical line.
 
-    Without a single number in `series` it says so instead.
+    Without a single number in `series` it says `nothing` instead.
     """
     series = [one for one in series if _numbers(one.points)]
     points = [point for one in series for point in _numbers(one.points)]
     if not points:
-        return tag("figure", tag("p", f"{title}: nothing was measured.", class_="empty"), class_="chart")
+        return tag("figure", tag("p", f"{title}: {nothing}.", class_="empty"), class_="chart")
     y_ticks = ticks(min(y for _, y in points), max(y for _, y in points))
     x_ticks = ticks(0, max(x for x, _ in points))
     x = Scale(x_ticks[0], x_ticks[-1], LEFT, RIGHT)
@@ -169,5 +170,5 @@ def _in_words(title: str, series: Sequence[Series], x_label: str, mark_label: st
     said = []
     for one in series:
         (first, start), (last, end) = _numbers(one.points)[0], _numbers(one.points)[-1]
-        said.append(f"{one.label} from {start:.4g} at {x_label} {first:g} to {end:.4g} at {x_label} {last:g}")
+        said.append(f"{one.label}: {start:.4g} ({x_label} {first:g}) → {end:.4g} ({x_label} {last:g})")
     return f"{title}: {'; '.join(said)}. {mark_label}".strip()

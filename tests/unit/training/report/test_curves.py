@@ -71,6 +71,6 @@ def test_without_numbers_it_says_so() -> None:
 
 def test_labels_are_escaped_and_read_out() -> None:
     drawn = chart("t", [Series("<b>", [(1, 1.0), (2, 3.0)], "first")], y_label="<y>", marked=1, mark_label="<m>")
-    assert 'aria-label="t: &lt;b&gt; from 1 at step 1 to 3 at step 2. &lt;m&gt;"' in drawn
+    assert 'aria-label="t: &lt;b&gt;: 1 (step 1) → 3 (step 2). &lt;m&gt;"' in drawn
     assert "<b>" not in drawn
     assert "<y>" not in drawn
