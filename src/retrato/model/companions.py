@@ -26,6 +26,8 @@ FOLDERS = MappingProxyType({"clip": SCORERS, "blip": CAPTIONERS})
 FETCH_CAPTIONER = "retrato models fetch Salesforce/blip-image-captioning-base"
 FETCH_SCORER = "retrato models fetch openai/clip-vit-large-patch14"
 
+ELSEWHERE = "cpu"  # where what does not come with the model computes
+
 Companion = TypeVar("Companion", Scorer, Captioner)
 
 
@@ -33,10 +35,10 @@ def scorer_of(model: str | Path, home: Path, *, device: str = "auto", named: str
     """Gives the scorer that is `named`, else the model's own, else the first by name in `<home>/scorers`, else None.
 
     `named` is a path (see `load_scorer`) or a name in that folder, as on the hub (owner/model) too. A scorer that does
-    not come with the model computes on the CPU: it looks at a hundred pictures, and a GPU's memory belongs to training.
+    not come with the model computes on the CPU: it looks at few pictures, and a GPU's memory belongs to training.
     Raises ModelError.
     """
-    return _companion_of(load_scorer, "scorer", home / SCORERS, model, device, named, elsewhere="cpu")
+    return _companion_of(load_scorer, "scorer", home / SCORERS, model, device, named)
 
 
 def captioner_of(
@@ -44,9 +46,9 @@ def captioner_of(
 ) -> Captioner | None:
     """Gives the captioner that is `named`, else the model's own, else the first in `<home>/captioners`, else None.
 
-    As `scorer_of`, but on `device` wherever it comes from. Raises ModelError.
+    It computes where `scorer_of` says. Raises ModelError.
     """
-    return _companion_of(load_captioner, "captioner", home / CAPTIONERS, model, device, named, elsewhere=device)
+    return _companion_of(load_captioner, "captioner", home / CAPTIONERS, model, device, named)
 
 
 def find_companion(name: str | Path, folder: Path) -> str | Path:
@@ -79,12 +81,10 @@ def _companion_of(
     model: str | Path,
     device: str,
     named: str | Path | None,
-    *,
-    elsewhere: str,
 ) -> Companion | None:
     if named is not None:
-        return load(find_companion(named, folder), device=elsewhere)
+        return load(find_companion(named, folder), device=ELSEWHERE)
     if (model_path(model) / part).is_dir():
         return load(model, device=device)
     found = list_companions(folder)
-    return load(found[0], device=elsewhere) if found else None
+    return load(found[0], device=ELSEWHERE) if found else None

@@ -80,14 +80,28 @@ def _named_device(name: str) -> torch.device:
     return device
 
 
+# Architectures of AMD that compute bfloat16: CDNA 2 and 3, RDNA 3 and 4.
+AMD_WITH_BFLOAT16 = ("gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
+# Cards of NVIDIA's Turing without tensor cores, whose float16 is known for black pictures (pytorch issue 58123).
+FAULTY_FLOAT16 = ("1630", "1650", "1660", "T500", "T600", "T1000", "T1200", "T2000", "MX450", "MX550")
+
+
 def _best_dtype(device: torch.device) -> tuple[torch.dtype, str]:
     """Half precision only on GPUs that have it, and never by itself on a CPU, where it is up to 50 times slower.
 
     bfloat16 before float16: it has float32's range, so gradients through the U-Net need no loss scaling.
     """
     if device.type == "cuda":
+        if torch.version.hip:  # AMD's numbers are no capabilities of NVIDIA's
+            name = str(getattr(torch.cuda.get_device_properties(device), "gcnArchName", ""))
+            if name.startswith(AMD_WITH_BFLOAT16):
+                return torch.bfloat16, "it computes bfloat16"
+            return torch.float16, f"{name.partition(':')[0] or 'it'} is older than bfloat16, so float16"
         if torch.cuda.get_device_capability(device) >= (8, 0):
             return torch.bfloat16, "it computes bfloat16"
+        name = torch.cuda.get_device_name(device)
+        if any(faulty in name for faulty in FAULTY_FLOAT16):
+            return torch.float32, "float32, as half precision gives no numbers on cards of this kind"
         return torch.float16, "it is older than bfloat16, so float16"
     if device.type == "xpu":
         return torch.bfloat16, "it computes bfloat16"

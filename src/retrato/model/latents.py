@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from retrato.model.components import Components
+from retrato.model.memory import is_out_of_memory, use_small_tiles
 
 # Pixels that go through the VAE at once: eight pictures of 512x512.
 PIXELS_AT_ONCE = 8 * 512 * 512
@@ -70,6 +71,16 @@ def pixels_to_images(pixels: Tensor) -> list[Image.Image]:
 
 
 def _decoded(components: Components, latents: Tensor) -> Tensor:
+    """Decodes, in small tiles from then on where memory is too small for whole pictures."""
+    try:
+        return _decoded_whole(components, latents)
+    except RuntimeError as error:
+        if not is_out_of_memory(error) or not use_small_tiles(components.vae):
+            raise
+    return _decoded_whole(components, latents)
+
+
+def _decoded_whole(components: Components, latents: Tensor) -> Tensor:
     """Decodes in the U-Net's number format where that is a half, and again in float32 where that gave no numbers.
 
     The weights stay float32. XL's VAE is known to overflow, and says so (`force_upcast`), so it is not tried there.

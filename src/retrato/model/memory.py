@@ -8,27 +8,54 @@ import psutil
 import torch
 
 GIB = 1 << 30
-SMALL_GPU = 6 * GIB  # the float32 VAE takes 5 GiB for 1024x1024 pixels
+SMALL_GPU = 6 * GIB  # beside the weights: the float32 VAE takes 5 GiB for 1024x1024 pixels
+SMALL_TILE = 512  # pixels a side, where memory was too small for larger ones
 SMALL_UNIFIED = 32 * GIB  # diffusers' advice for Apple GPUs, whose attention is not fused
 SMALL_MACHINE = 6 * GIB
 
+# What full memory is called where torch raises a plain RuntimeError: by Apple's allocator and CUDA's own, by cuBLAS, on
+# Intel GPUs, and by the processor's allocator on Windows and on Linux.
+FULL = (
+    *("out of memory", "invalid buffer size", "alloc_failed", "out_of_device_memory"),
+    *("not enough memory", "can't allocate memory"),
+)
 
-def save_memory(unet: Any, vae: Any, device: torch.device, available: int | None = None) -> list[str]:
+
+def save_memory(unet: Any, vae: Any, device: torch.device, available: int | None = None, weights: int = 0) -> list[str]:
     """Switches on what `device` needs and gives one sentence for each; `available` bytes are measured where not given.
 
-    Tiles change nothing up to the size that the VAE was trained on; larger pictures may differ a little at the seams.
+    Of a GPU's memory the bytes of the model's `weights` are gone. Tiles change nothing up to the size that the VAE was
+    trained on; larger pictures may differ a little at the seams.
     """
     found = available_memory(device) if available is None else available
+    found -= weights if device.type in ("cuda", "xpu") else 0
     done = []
     limit = {"cuda": SMALL_GPU, "xpu": SMALL_GPU, "mps": SMALL_UNIFIED}.get(device.type, SMALL_MACHINE)
     if found < limit:
         vae.enable_tiling()
         vae.enable_slicing()
-        done.append(f"the VAE works in tiles, as {device.type} has {found / GIB:.0f} GiB of memory")
+        done.append(f"the VAE works in tiles, as {device.type} has {max(0, found) / GIB:.0f} GiB of memory")
     if device.type == "mps" and found < limit:
         unet.set_attention_slice("auto")
         done.append("attention is computed in slices")
     return done
+
+
+def use_small_tiles(vae: Any) -> bool:
+    """Lets `vae` work picture by picture in tiles of 512 pixels; gives False where it does so already."""
+    if vae.use_tiling and vae.tile_sample_min_size <= SMALL_TILE:
+        return False
+    vae.enable_tiling()
+    vae.enable_slicing()
+    vae.tile_sample_min_size = min(SMALL_TILE, vae.tile_sample_min_size)
+    vae.tile_latent_min_size = vae.tile_sample_min_size // 2 ** (len(vae.config.block_out_channels) - 1)
+    return True
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Says whether `error` is that of a device, or of the processor's memory, that is full."""
+    said = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in FULL)
 
 
 def available_memory(device: torch.device) -> int:

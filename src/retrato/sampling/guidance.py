@@ -106,6 +106,8 @@ def _through_unet(
             "time_ids": sizes.expand(count * len(conditionings), -1),
         }
     stacked = torch.cat([latents] * len(conditionings)).to(device, dtype)
+    if timestep.dtype == torch.float64:  # some schedulers have it, Apple's GPUs do not
+        timestep = timestep.float()
     output = components.unet(
         stacked, timestep.to(device), encoder_hidden_states=states, added_cond_kwargs=further, return_dict=False
     )

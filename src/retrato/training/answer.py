@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 
 from retrato.errors import TrainingError
+from retrato.model.memory import is_out_of_memory
 from retrato.training.checkpoint import last_good
 from retrato.training.optimizer import Parameters, State
 from retrato.training.prepare import Run
@@ -34,6 +35,13 @@ class Wanted:
         return draw_batch(material, self.run.plan, self.run.diffusion.timesteps, self.state.step)
 
 
+@dataclass(slots=True)
+class Room:
+    """How many examples had room in memory at once, None while there never were too many; kept from step to step."""
+
+    at_once: int | None = None
+
+
 # A batch is tried whole, then in ever smaller parts, the last time example by example.
 MOST_TRIES = 5
 Answer = tuple[float, Parameters]
@@ -48,30 +56,34 @@ def answered(
     """Gives the events of a lesson, whose gradients are computed as they are asked for, by default by `answer_of`."""
     with contextlib.closing(lesson):
         answer: Answer | None = None
+        room = Room()
         while True:
             try:
                 said = lesson.send(answer)
             except StopIteration:
                 return
             if isinstance(said, Wanted):
-                answer = (answer_to or answer_of)(said)
+                answer = answer_to(said) if answer_to else answer_of(said, room=room)
             else:
                 answer = None
                 yield said
 
 
-def answer_of(wanted: Wanted, share: Share = WHOLE, most_at_once: int | None = None) -> Answer:
+def answer_of(wanted: Wanted, share: Share = WHOLE, room: Room | None = None) -> Answer:
     """Gives the gradient that is wanted, or the `share` of it that this process is to compute.
 
-    It is computed in parts of `most_at_once` examples, by default the whole batch; where memory is too small for that,
-    in smaller ones. Raises TrainingError where it is too small for a single example, after at most MOST_TRIES.
+    It is computed in parts of as many examples as there was `room` for, by default the whole batch; where memory is too
+    small for that, in smaller ones, and in the end with gradient checkpointing (arXiv:1604.06174), which computes the
+    U-Net's blocks twice. Raises TrainingError where it is too small for a single example even so.
     """
     run, plan = wanted.run, wanted.run.plan
+    room = room or Room()
     batch, whole = wanted.batch(), -(-plan.batch_size // share.count)
-    at_once = min(whole, most_at_once or whole)
-    for left in reversed(range(MOST_TRIES)):
+    at_once, left = min(whole, room.at_once or whole), MOST_TRIES
+    while True:
+        left -= 1
         try:
-            return gradients(
+            answer = gradients(
                 run.components,
                 run.diffusion,
                 batch,
@@ -86,24 +98,28 @@ def answer_of(wanted: Wanted, share: Share = WHOLE, most_at_once: int | None = N
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            if at_once == 1:
+            if at_once == 1 and not _computes_blocks_twice(run):
                 raise TrainingError(
                     f"there is too little memory on {run.components.device} for a single example{_needed(error)}: "
                     f"close other programs, or use a smaller model; {last_good(run.folder)}"
                 ) from None
-        at_once = fewer(at_once, left)
-    raise AssertionError("unreachable: the last try is one example")
+            at_once = room.at_once = fewer(at_once, left) if at_once > 1 else 1
+        else:
+            return answer
+
+
+def _computes_blocks_twice(run: Run) -> bool:
+    """Switches gradient checkpointing on, until `frozen` ends; False where it is, or would draw drop-out anew."""
+    unet = run.components.unet
+    if unet.is_gradient_checkpointing or run.folder.kind == "hypernetworks":
+        return False
+    unet.enable_gradient_checkpointing()
+    return True
 
 
 def fewer(at_once: int, tries: int) -> int:
     """Gives how many examples to try next where `at_once` are too many; the last of so many `tries` is one example."""
     return at_once // max(2, math.ceil(at_once ** (1 / tries)))
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Says whether `error` is that of a device, or of the processor's memory, that is full."""
-    said = str(error)  # by the processor's allocator in other words on Windows than elsewhere
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in said or "can't allocate memory" in said
 
 
 def _needed(error: Exception) -> str:

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from retrato.errors import RetratoError
 from retrato.model import Components, encode, token_chunks
+from retrato.model.memory import is_out_of_memory
 from retrato.prompts import Chunk
-from retrato.training.answer import MOST_TRIES, Answer, Lesson, Wanted, answer_of, fewer, is_out_of_memory
+from retrato.training.answer import MOST_TRIES, Answer, Lesson, Room, Wanted, answer_of, fewer
 from retrato.training.learnable import shown_vectors
 from retrato.training.optimizer import Parameters
 from retrato.training.step import Batch, loss_scale, losses
@@ -89,7 +90,7 @@ def _goes_on(
     """
     try:
         if answer is None and asked is not None:
-            answer = answer_of(asked, most_at_once=at_once)
+            answer = answer_of(asked, room=Room(at_once))
         while True:
             said = lesson.send(answer)
             if isinstance(said, Wanted):

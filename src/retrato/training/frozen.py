@@ -39,6 +39,7 @@ def frozen(components: Components, batch_size: int, cells: int) -> Iterator[bool
     ]
     training = [module for module in components.modules if module.training]
     autocast = uses_bfloat16(components, batch_size, cells)
+    unet, checkpoints = components.unet, components.unet.is_gradient_checkpointing
     try:
         for module in components.modules:
             module.requires_grad_(False)
@@ -50,6 +51,8 @@ def frozen(components: Components, batch_size: int, cells: int) -> Iterator[bool
             weight.requires_grad_(True)
         for module in training:
             module.train()
+        if unet.is_gradient_checkpointing and not checkpoints:  # memory was too small without it, see `answer_of`
+            unet.disable_gradient_checkpointing()
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import torch
+
 from retrato.errors import SettingsError, TrainingError
 from retrato.files import append
 from retrato.model import Components
@@ -306,9 +308,11 @@ def _keep(run: Run, state: State) -> None:
 
 def _rolled_back(run: Run, state: State) -> State:
     if state.rollbacks >= ROLLBACKS:
+        is_half = run.components.dtype == torch.float16
+        advice = "train with --dtype float32" if is_half else "take a lower learning rate"
         raise TrainingError(
             f"the loss was not a number in {state.skipped} of {state.step} steps, and going back to good ones "
-            f"{ROLLBACKS} times did not help: take a lower learning rate; {last_good(run.folder)}"
+            f"{ROLLBACKS} times did not help: {advice}; {last_good(run.folder)}"
         )
     return roll_back(state)
 

@@ -1,3 +1,6 @@
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +30,27 @@ def test_large_batches_go_through_in_parts(tiny_components: Components, monkeypa
     torch.testing.assert_close(whole.mean, parts.mean)
     torch.testing.assert_close(whole.logvar, parts.logvar)
     assert decode(tiny_components, parts.mean).shape == pixels.shape
+
+
+def test_a_vae_that_is_too_large_for_memory_works_in_tiles_from_then_on(
+    tiny_components: Components, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seams are blended; here the tiles are no smaller than the picture, so that nothing changes."""
+    vae, tried = copy.deepcopy(tiny_components.vae), []
+    vae.tile_sample_min_size = 64
+    components, found = dataclasses.replace(tiny_components, vae=vae), torch.randn(2, 4, 8, 8)
+    whole, real = decode(components, found), vae.decode
+
+    def full(each: torch.Tensor) -> object:
+        tried.append(vae.use_tiling)
+        if not vae.use_tiling:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(each)
+
+    monkeypatch.setattr(vae, "decode", full)
+    torch.testing.assert_close(decode(components, found), whole)
+    decode(components, found)
+    assert tried == [False, True, True]
 
 
 def test_a_picture_survives_the_way_to_pixels_and_back() -> None:

@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from retrato.errors import ModelError, SettingsError
-from retrato.model import Components, load_components
+from retrato.model import Components, load, load_components
 from retrato.model.device import choose_device
 
 
@@ -189,6 +190,29 @@ def test_a_gpu_gets_the_halves_that_it_has(monkeypatch: pytest.MonkeyPatch) -> N
         choice = choose_device()
         assert (choice.device.type, choice.dtype) == ("cuda", dtype)
         assert "Card 9000" in choice.reason
+
+
+def test_cards_without_working_halves_get_what_they_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (7, 5))
+    for name, dtype in (("NVIDIA GeForce GTX 1660 SUPER", torch.float32), ("NVIDIA GeForce RTX 2060", torch.float16)):
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_, said=name: said)
+        assert choose_device().dtype == dtype
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (10, 3))
+    for name, dtype in (("gfx1031", torch.float16), ("gfx1100", torch.bfloat16), ("gfx942:sramecc+", torch.bfloat16)):
+        said = SimpleNamespace(gcnArchName=name)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda *_, said=said: said)
+        assert choose_device().dtype == dtype
+
+
+def test_a_model_that_does_not_fit_says_so(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(load, "freeze", full)
+    with pytest.raises(ModelError, match="does not fit into the memory of cpu: close other programs"):
+        load_components(tiny_folder, device="cpu")
 
 
 def test_apples_and_intels_gpus_are_taken_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

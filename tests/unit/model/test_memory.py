@@ -1,10 +1,12 @@
+import copy
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
 
-from retrato.model.memory import GIB, available_memory, save_memory
+from retrato.model import Components
+from retrato.model.memory import GIB, available_memory, is_out_of_memory, save_memory, use_small_tiles
 
 
 class Model:
@@ -31,6 +33,43 @@ def test_only_small_memories_pay_with_time(device: str, gib: int, vae: list[str]
     said = save_memory(*models, torch.device(device), gib * GIB)
     assert (models[0].switched, models[1].switched) == (unet, vae)
     assert len(said) == bool(vae) + bool(unet)
+
+
+def test_of_a_gpus_memory_the_weights_are_gone() -> None:
+    for device, tiles in (("cuda", True), ("xpu", True), ("mps", False), ("cpu", False)):
+        models = Model(), Model()
+        available = 10 * GIB if device != "mps" else 64 * GIB
+        assert bool(save_memory(*models, torch.device(device), available, weights=8 * GIB)) == tiles
+
+
+def test_a_vae_works_in_small_tiles_once(tiny_components: Components) -> None:
+    vae = copy.deepcopy(tiny_components.vae)
+    vae.tile_sample_min_size = 1024
+    assert use_small_tiles(vae)
+    assert (vae.use_tiling, vae.use_slicing, vae.tile_sample_min_size, vae.tile_latent_min_size) == (
+        True,
+        True,
+        512,
+        64,
+    )
+    assert not use_small_tiles(vae)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GiB, other allocations: 384 KiB)"), True),
+        (RuntimeError("Invalid buffer size: 16.00 GiB"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"), True),
+        (RuntimeError("shapes do not fit"), False),
+        (ValueError("x"), False),
+    ],
+)
+def test_full_memory_is_known_in_the_words_of_each_device(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) == expected
 
 
 def test_cached_files_do_not_count_as_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
