@@ -1,6 +1,7 @@
 """A picture says all that is needed to draw it again, to the bit."""
 
 import json
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from retrato import Studio
 from retrato.cli import main
@@ -94,6 +96,49 @@ def test_on_the_command_line(studio: Studio, tmp_path: Path, ending: str, capsys
     (third,) = json.loads(capsys.readouterr().out)["images"]
     assert (third["seed"], pixels(Path(third["file"])).shape) == (9, (64, 128, 3))
     assert third["infotext"].splitlines()[0] == first["infotext"].splitlines()[0]
+
+
+@pytest.fixture
+def again(studio: Studio, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Draws the picture that says a text anew, with more options, and gives what the new one says."""
+
+    def draw(said: str, *options: str) -> str:
+        facts = PngInfo()
+        facts.add_text("parameters", said)
+        Image.new("RGB", (64, 64)).save(tmp_path / "a.png", pnginfo=facts)
+        assert main(["generate", "--from", str(tmp_path / "a.png"), "--out", str(tmp_path), *options, "--json"]) == 0
+        return str(json.loads(capsys.readouterr().out)["images"][0]["infotext"])
+
+    return draw
+
+
+PLAIN = "a cat\nSteps: 2, Sampler: Euler, CFG scale: 5, Seed: 3, Size: 64x64"
+IN_TWO_PASSES = f"{PLAIN}, Denoising strength: 0.6, Hires resize: 96x96, Hires steps: 1, Hires upscaler: Latent"
+
+
+def test_a_scale_takes_the_place_of_the_pictures_larger_size(again: Callable[..., str]) -> None:
+    assert "Hires resize: 96x96" in again(IN_TWO_PASSES)
+    scaled = again(IN_TWO_PASSES, "--hires-scale", "2")
+    assert "Hires upscale: 2" in scaled
+    assert "Hires resize" not in scaled
+    assert "Hires resize: 128x96" in again(IN_TWO_PASSES, "--hires-scale", "2", "--hires-resize", "128x96")
+
+
+def test_a_picture_to_start_from_takes_the_place_of_the_second_pass(again: Callable[..., str], tmp_path: Path) -> None:
+    Image.linear_gradient("L").convert("RGB").resize((64, 64)).save(tmp_path / "photo.png")
+    for more in ([], ["--seed", "5"]):
+        drawn = again(IN_TWO_PASSES, "--init-image", str(tmp_path / "photo.png"), *more)
+        assert "Hires" not in drawn
+        assert "Denoising strength: 0.6" in drawn
+
+
+def test_an_old_name_of_sampler_and_schedule_gives_way_to_a_new_schedule_or_sampler(again: Callable[..., str]) -> None:
+    old = PLAIN.replace("Euler", "DPM++ 2M Karras") + ", Version: v1.6.0"
+    assert "Sampler: DPM++ 2M, Schedule type: Karras" in again(old)
+    assert "Sampler: DPM++ 2M, Schedule type: Exponential" in again(old, "--schedule", "Exponential")
+    assert "Sampler: Euler, Schedule type: Karras" in again(old, "--sampler", "Euler")
+    for sampler in ("DDIM", "DPM++ SDE Exponential"):
+        assert "Karras" not in again(old, "--sampler", sampler)
 
 
 def test_what_is_another_one_now_is_said(studio: Studio, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 from PIL import Image
@@ -18,6 +18,7 @@ from retrato.errors import SettingsError
 from retrato.files import write_atomic
 from retrato.generation import Drawn, Sampled, preview_images, recall_picture
 from retrato.photos.encode import encode
+from retrato.sampling import find_sampler
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
@@ -25,7 +26,22 @@ from retrato.studio import Studio
 _SAME_PICTURE = frozenset({"picture_format", "init_image", "mask"})
 
 
-@from_settings(GenerateSettings, arguments=("prompt",), base=("source", lambda path: recall_picture(path).values))
+def _said(picture: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives what the picture says about itself, without what cannot be beside the options `given`."""
+    said = dict(recall_picture(picture).values)
+    if "hires_scale" in given and "hires_resize" not in given:
+        said.pop("hires_resize", None)
+    if "init_image" in given and "hires" not in given:
+        said = {name: value for name, value in said.items() if not name.startswith("hires")}
+    if "sampler" in given and "schedule" not in given and "schedule" in said:
+        try:
+            find_sampler(given["sampler"], said["schedule"])
+        except SettingsError:
+            del said["schedule"]
+    return said
+
+
+@from_settings(GenerateSettings, arguments=("prompt",), base=("source", _said))
 def generate(
     settings: GenerateSettings,
     given: frozenset[str],
@@ -87,7 +103,7 @@ def _again(
         raise SettingsError(
             f"{source} was drawn from another picture: give that one with --init-image, and its mask with --mask"
         )
-    if given <= _SAME_PICTURE:
+    if given <= _SAME_PICTURE and settings.hires == bool(recalled.values["hires"]):
         return studio.draw_again(recalled, **{name: getattr(settings, name) for name in _SAME_PICTURE})
     if given & {"prompt", "negative_prompt", "styles"} and "wildcards" not in given:
         settings = settings.changed(wildcards="random")  # words that are new are read as new ones

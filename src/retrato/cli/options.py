@@ -48,14 +48,15 @@ def from_settings(
     kind: type[Settings],
     *,
     arguments: tuple[str, ...] = (),
-    base: tuple[str, Callable[[Any], Mapping[str, Any]]] | None = None,
+    base: tuple[str, Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]] | None = None,
     defaults: Mapping[str, object] = MappingProxyType({}),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a decorator that replaces a command's parameter `settings` by one option for each field of `kind`.
 
     Fields in `arguments` become positional; `defaults` are the command's own. The command itself is called with the
-    settings, validated. `base` is one of its options, and what gives the values that this option stands for: they hold
-    where the command line says nothing, and the command is also told the names of the fields that were `given`.
+    settings, validated. `base` is one of its options, and what gives the values that this option stands for, beside
+    those given: they hold where the command line says nothing, and the command is also told the names of the fields
+    that were `given`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -80,7 +81,8 @@ def from_settings(
             given = frozenset(name for name in chosen if _is_given(context, name))
             option, values_of = base
             if values[option] is not None:
-                chosen = {**values_of(values[option]), **{name: chosen[name] for name in given}}
+                asked = {name: chosen[name] for name in given}
+                chosen = {**values_of(values[option], asked), **asked}
             else:
                 _require(context, kind, chosen)
             command(settings=kind(**chosen), given=given, **values)

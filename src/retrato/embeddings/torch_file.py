@@ -20,21 +20,11 @@ from torch import Tensor
 
 from retrato.errors import EmbeddingError
 
-MAX_PICKLE = 1_000_000  # bytes; the longest real one is a few hundred plus its texts
+MAX_PICKLE = 1_000_000  # bytes; a few hundred plus texts, and up to 600 thousand where numbers lie inside of it
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 # What damaged or hostile bytes can make the steps below raise.
-BROKEN = (
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    OverflowError,
-    EOFError,
-    struct.error,
-    RuntimeError,
-)
+BROKEN = (LookupError, TypeError, ValueError, AttributeError, OverflowError, EOFError, struct.error, RuntimeError)
 # A warning counts where Python is told to raise them: pickletools reads old text with backslashes, refused anyway.
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, DeprecationWarning, *BROKEN)
 
@@ -43,12 +33,16 @@ Storage = Callable[[str, torch.dtype, int], Tensor]  # (key, type, count of numb
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a file may ask for at most: `what` it should be, steps of its pickle, entries of its zip, bytes unpacked."""
+    """What a file may ask for at most: `what` it should be, steps of its pickle, entries of its zip, bytes unpacked.
+
+    `described` is the length of a zip's pickle; beyond MAX_PICKLE it must not be packed, which torch never does.
+    """
 
     what: str
     operations: int
     entries: int
     inflated: int
+    described: int = MAX_PICKLE
 
 
 # A real file takes a few hundred steps; what one step does may grow with those before.
@@ -60,6 +54,14 @@ class _Name:
     """A global that a pickle mentions; only a label."""
 
     text: str
+
+
+class _Call:
+    """A call that a pickle asks for and that is never made: its arguments, and the state that BUILD brings."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+        self.state: Any = None
 
 
 def read_torch(content: bytes, bounds: Bounds = EMBEDDING) -> dict[Any, Any]:
@@ -114,7 +116,9 @@ def _read_zip(content: bytes, bounds: Bounds) -> object:
             raise EmbeddingError("it holds no data.pkl: it is no torch file, get it again")
         prefix = pickles[0].removesuffix("data.pkl")
 
-        if entries[pickles[0]].file_size > MAX_PICKLE:
+        described = entries[pickles[0]]
+        is_packed = described.compress_type != zipfile.ZIP_STORED
+        if described.file_size > (MAX_PICKLE if is_packed else bounds.described):
             raise EmbeddingError(f"its description is far longer than that of {bounds.what}: it is something else")
         storages: dict[str, Tensor] = {}
 
@@ -181,6 +185,7 @@ def interpret(file: BinaryIO, storage: Storage, operations: int) -> Any:
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[int, Any] = {}
+    inside = 0  # bytes of numbers that lay in the pickle itself
 
     def since_mark() -> list[Any]:
         start = marks.pop()
@@ -227,8 +232,12 @@ def interpret(file: BinaryIO, storage: Storage, operations: int) -> Any:
         elif name == "STACK_GLOBAL":
             stack[-2:] = [_named(f"{_text(stack[-2])} {_text(stack[-1])}")]
         elif name in ("REDUCE", "NEWOBJ"):
-            arguments = stack.pop()
-            stack[-1] = CALLS[stack[-1].text](*arguments)
+            arguments, called = _row(stack.pop()), CALLS[stack.pop().text]
+            stack.append(called(*arguments))
+            if called is _from_numpy:
+                inside += stack[-1].nbytes
+                if inside > file.tell():  # the same ones a thousand times
+                    raise EmbeddingError("it describes more numbers than it holds: do not trust it, delete it")
         elif name == "BUILD":
             state = stack.pop()
             _build(stack[-1], state)
@@ -244,12 +253,28 @@ def _stored(description: Any, storage: Storage) -> Tensor | _Name:
 
     The older container also wraps the type ParameterDict, with its source text: `("module", type, file, source)`.
     """
+    description = _row(description)
     if description[0] == "module" and isinstance(description[1], _Name):
         return description[1]
     _, kind, key, _, count, *_ = description
     if type(count) is not int or count < 0:
         raise ValueError("a storage has no size")
     return storage(_text(key), STORAGES[kind.text], count)
+
+
+def _row(value: Any) -> Any:
+    """Gives `value` if it is a tuple or a list: a tensor that is taken apart becomes one for each of its numbers."""
+    if not isinstance(value, tuple | list):
+        raise ValueError("something is no row of values")
+    return value
+
+
+def _sizes(value: Any) -> list[int]:
+    """Gives a shape, or strides, of at most four whole numbers."""
+    sizes = _row(value)
+    if len(sizes) > 4 or not all(type(size) is int and 0 <= size < 2**31 for size in sizes):
+        raise ValueError("a tensor is described in no known way")
+    return list(sizes)
 
 
 def _text(value: Any) -> str:
@@ -261,15 +286,15 @@ def _text(value: Any) -> str:
 
 def _named(text: str) -> _Name:
     """Gives a label for the global `module name`, if tensors need it."""
-    if text not in CALLS and text not in STORAGES:
+    if text not in CALLS and text not in STORAGES and text not in TYPES:
         shown = ".".join(text.split(" "))[:80]
         raise EmbeddingError(f"it asks to run {shown}, a forbidden global, and such a file is only numbers: delete it")
     return _Name(text)
 
 
 def _fill(target: Any, items: list[Any]) -> None:
-    """Puts `items` (key, value, key, value ...) into the dict `target`."""
-    keys = items[::2]
+    """Puts `items` (key, value, key, value ...) into the dict `target`; keys that are bytes become labels."""
+    keys = [INERT if isinstance(key, bytes | _Call) else key for key in items[::2]]
     if not isinstance(target, dict) or not all(isinstance(key, str | int | _Name) for key in keys):
         raise ValueError("a dict has unusual keys")
     target.update(zip(keys, items[1::2], strict=True))
@@ -282,11 +307,12 @@ def _list(target: Any) -> list[Any]:
 
 
 def _build(target: Any, state: Any) -> None:
-    """Gives a ParameterDict (here a plain dict) what its `state` holds.
+    """Gives a ParameterDict (here a plain dict) what its `state` holds; for a call it is only kept.
 
     Up to torch 1.11 the parameters lie in `_parameters`; from 1.12 `_keys` lists them, and plain tensors lie beside.
     """
-    if isinstance(target, _Name):  # numpy's number types have one; a label needs none
+    if isinstance(target, _Call):
+        target.state = state
         return
     if not isinstance(target, dict) or not isinstance(state, dict):
         raise ValueError("only a ParameterDict has a state")
@@ -299,14 +325,47 @@ def _build(target: Any, state: Any) -> None:
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
     """Gives a view of `storage`, after checking that it lies within."""
-    sizes, strides = list(size), list(stride)
-    whole = all(type(number) is int and 0 <= number < 2**31 for number in (offset, *sizes, *strides))
-    if not isinstance(storage, Tensor) or not whole or not len(sizes) == len(strides) <= 4:
+    sizes, strides, (offset,) = _sizes(size), _sizes(stride), _sizes((offset,))
+    if not isinstance(storage, Tensor) or len(sizes) != len(strides):
         raise ValueError("a tensor is described in no known way")
     last = offset + sum((length - 1) * step for length, step in zip(sizes, strides, strict=True))
     if math.prod(sizes) and last >= storage.numel():
         raise ValueError("a tensor reaches beyond its numbers")
     return storage.as_strided(sizes, strides, offset)
+
+
+def _from_numpy(array: Any, kind: Any, *_: Any) -> Tensor:
+    """Gives a tensor of a Mac (torch 1.12) or of DirectML: torch wrote its numbers as an array of numpy's.
+
+    The array's state is (version, shape, type, whether it goes by columns, bytes), the type's (version, order, ...).
+    """
+    _, shape, described, by_columns, content = _row(array.state)
+    sizes, dtype, wanted = _sizes(shape), NUMPY_TYPES[_text(described.arguments[0])], TYPES[kind.text]
+    if _text(_row(described.state)[1]) not in ("<", "|") or type(by_columns) is not bool:  # "|" is for single bytes
+        raise ValueError("an array is described in no known way")
+    if wanted != dtype and (wanted, dtype) != (torch.bfloat16, torch.float32):  # numpy has no bfloat16
+        raise ValueError("an array has another type than its tensor")
+    flat = _numbers(_bytes(content), dtype, math.prod(sizes)).to(wanted)
+    return flat.reshape(sizes[::-1]).permute(list(range(len(sizes)))[::-1]) if by_columns else flat.reshape(sizes)
+
+
+def _bytes(content: Any) -> bytes:
+    """Gives the bytes that a pickle holds as such or, as older protocols have none, as text."""
+    if isinstance(content, _Call):
+        text, encoding = content.arguments
+        if _text(encoding) != "latin1":
+            raise ValueError("bytes are written in no known way")
+        return _text(text).encode("latin1")
+    if not isinstance(content, bytes):
+        raise ValueError("an array has no bytes")
+    return content
+
+
+def _moved(data: Any, kind: Any, *_: Any) -> Tensor:
+    """Gives a tensor of a device without storages, which newer torch writes as one of the processor's."""
+    if not isinstance(data, Tensor) or data.dtype != TYPES[kind.text]:
+        raise ValueError("a tensor has another type than it claims")
+    return data
 
 
 def _empty() -> dict[Any, Any]:
@@ -317,13 +376,16 @@ def _empty() -> dict[Any, Any]:
 def _ordered(pairs: Any = ()) -> dict[Any, Any]:
     """Stands for `OrderedDict`, which torch pickles empty or as a list of pairs."""
     result: dict[Any, Any] = {}
-    _fill(result, [part for key, value in pairs for part in (key, value)])
+    _fill(result, [part for key, value in map(_row, _row(pairs)) for part in (key, value)])
     return result
 
 
 INERT = _Name("something that is no number of an embedding or a model")
 LITERALS = frozenset(
-    {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
+    {
+        *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+        *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
+    }
 )
 FRESH: Mapping[str, Callable[[], Any]] = {
     "NONE": lambda: None,
@@ -333,7 +395,6 @@ FRESH: Mapping[str, Callable[[], Any]] = {
     "EMPTY_LIST": list,
     "EMPTY_SET": list,
     "EMPTY_TUPLE": tuple,
-    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8"), lambda: INERT),
 }
 TUPLES: Mapping[str, int] = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 STORAGES: Mapping[str, torch.dtype] = {
@@ -348,23 +409,38 @@ STORAGES: Mapping[str, torch.dtype] = {
     "torch ByteStorage": torch.uint8,
     "torch BoolStorage": torch.bool,
 }
+TYPES: Mapping[str, torch.dtype] = {str(dtype).replace(".", " "): dtype for dtype in STORAGES.values()}
+NUMPY_TYPES: Mapping[str, torch.dtype] = {
+    "f8": torch.float64,
+    "f4": torch.float32,
+    "f2": torch.float16,
+    "i8": torch.int64,
+    "i4": torch.int32,
+    "i2": torch.int16,
+    "i1": torch.int8,
+    "u1": torch.uint8,
+    "b1": torch.bool,
+}
 CALLS: Mapping[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered,
     "torch._utils _rebuild_tensor_v2": _tensor,
     "torch._utils _rebuild_parameter": lambda data, *_: data,
     "torch._utils _rebuild_parameter_with_state": lambda data, *_: data,
+    "torch._utils _rebuild_device_tensor_from_numpy": _from_numpy,
+    "torch._utils _rebuild_device_tensor_from_cpu_tensor": _moved,
     "torch.nn.modules.container ParameterDict": _empty,
     "torch Size": lambda sizes: sizes,
     "__builtin__ set": lambda items=(): items,
     "builtins set": lambda items=(): items,
-    # What training programs leave beside the numbers, such as bytes and the losses so far: labels, nothing more.
+    # What training programs leave beside the numbers, such as bytes and the losses so far: labels, nothing more, but
+    # for those arrays that _from_numpy makes tensors of.
     "numpy.core.multiarray scalar": lambda *_: INERT,
-    "numpy.core.multiarray _reconstruct": lambda *_: INERT,
+    "numpy.core.multiarray _reconstruct": _Call,
     "numpy._core.multiarray scalar": lambda *_: INERT,  # numpy 2
-    "numpy._core.multiarray _reconstruct": lambda *_: INERT,
+    "numpy._core.multiarray _reconstruct": _Call,
     "numpy ndarray": lambda *_: INERT,
-    "numpy dtype": lambda *_: INERT,
-    "_codecs encode": lambda *_: INERT,
+    "numpy dtype": _Call,
+    "_codecs encode": _Call,
     "__builtin__ bytes": lambda *_: INERT,
-    "pytorch_lightning.callbacks.model_checkpoint ModelCheckpoint": lambda *_: INERT,
+    "pytorch_lightning.callbacks.model_checkpoint ModelCheckpoint": _Call,
 }

@@ -12,7 +12,7 @@ from retrato.generation.infotext import FIELDS, READ_DEFAULTS, parse_infotext, w
 from retrato.generation.picture_text import read_infotext
 from retrato.generation.sign import PROGRAM
 from retrato.model.components import Components
-from retrato.sampling.samplers import find_sampler
+from retrato.sampling.samplers import AUTOMATIC, find_sampler
 from retrato.settings import GenerateSettings
 
 MOST_DRAWN_TOGETHER = 64
@@ -120,6 +120,7 @@ def recall(infotext: str) -> Recalled:
         values |= each.read(said)
     values["hires"] = any(key.startswith("Hires ") for key in said)
     is_ours = written.get("Version", "").startswith(PROGRAM)
+    values |= _split(values)
     notes = [*_without_idle(values, is_ours=is_ours)]
     begins_with_picture = "denoising_strength" in values and not values["hires"]
     if _is_of_2022(written) and "[" in values["prompt"] and "schedule_rules" not in values:
@@ -157,6 +158,16 @@ def what_differs(recalled: Recalled, components: Components, library: EmbeddingL
                 f"the embedding {name} has changed since ({file_hash} then, {library[name].file_hash} now): "
                 "expect another picture"
             )
+
+
+def _split(values: Mapping[str, Any]) -> dict[str, str]:
+    """Gives sampler and schedule of a name from before A1111 1.9, such as `DPM++ 2M Karras`; empty for any other."""
+    try:
+        sampler, schedule = find_sampler(values["sampler"])
+    except (KeyError, SettingsError):
+        return {}
+    is_joined = schedule != AUTOMATIC and "schedule" not in values
+    return {"sampler": sampler.name, "schedule": schedule} if is_joined else {}
 
 
 def _without_idle(values: dict[str, Any], *, is_ours: bool) -> Iterator[str]:

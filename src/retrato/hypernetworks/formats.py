@@ -23,7 +23,8 @@ from retrato.hypernetworks.layout import as_step, as_text, from_payload, to_payl
 from retrato.hypernetworks.structure import Structure, all_shapes
 
 MAX_FILE = 2_000_000_000  # bytes; `1, 2, 1` for Stable Diffusion 1 takes 88 million, wide and deep ones ten times that
-BOUNDS = Bounds("a hypernetwork", operations=20_000, entries=1_500, inflated=MAX_FILE)
+# Those trained on a Mac with torch 1.12 hold all numbers in their description, where 88 million bytes take 132.
+BOUNDS = Bounds("a hypernetwork", operations=20_000, entries=1_500, inflated=MAX_FILE, described=300_000_000)
 FACTS = "retrato"
 PARTS = ("key", "value")
 # What decides whether a file is a hypernetwork, also where the sentence speaks of what it should have been.

@@ -173,11 +173,17 @@ def _clip_weights(section: Mapping[str, Tensor], spec: TextSpec) -> dict[str, Te
 
 
 def _open_clip_weights(section: dict[str, Tensor], spec: TextSpec, config: Any) -> dict[str, Tensor]:
-    """diffusers leaves out the last layer of Stable Diffusion 2 by name, as the configuration asks for it."""
+    """diffusers leaves out the last layer of Stable Diffusion 2 by name, as the configuration asks for it.
+
+    It knows open_clip's text_projection only, not the layer's own matrix that its script for XL writes.
+    """
     from types import SimpleNamespace
 
     from diffusers.loaders.single_file_utils import convert_open_clip_checkpoint
 
+    key = f"{spec.prefix}text_projection"
+    if f"{key}.weight" in section:
+        section = {**section, key: section[f"{key}.weight"].T}
     return convert_open_clip_checkpoint(SimpleNamespace(config=config), section, prefix=spec.prefix)
 
 

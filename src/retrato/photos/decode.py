@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from pi_heif.as_plugin import HeifImageFile
 from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from retrato.errors import PhotoError
 
@@ -23,6 +24,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _ORIENTATION_TAG = 0x0112
+_BITS_TAG, _COMPRESSION_TAG, _PLANES_TAG = 258, 259, 284
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -79,6 +81,11 @@ def _decode(content: bytes, name: str, shorter_side: int | None) -> Pixels:
     width, height = image.size
     if width * height > MAX_PIXELS:  # known from the header, nothing is decoded yet
         raise PhotoError(_too_many_pixels(name, f"{width}x{height}"))
+    if _has_deep_planes(image):
+        raise PhotoError(
+            f"{name} is a TIFF of more than 8 bits with each colour apart (planar), which is not read: save it "
+            "interleaved, or with 8 bits"
+        )
     # Many phones keep a second picture, such as a map of the light, in a JPEG, which Pillow then calls MPO.
     if shorter_side is not None and image.format in ("JPEG", "MPO"):
         least = math.ceil(shorter_side * DRAFT_MARGIN)
@@ -102,6 +109,13 @@ def _opened(content: bytes) -> Image.Image:
     if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS and b"av01" not in content[:4096]:
         return HeifImageFile(io.BytesIO(content))
     return Image.open(io.BytesIO(content), formats=FORMATS)
+
+
+def _has_deep_planes(image: Image.Image) -> bool:
+    """Says whether it is a TIFF that Pillow takes for 8 bits: one plane after the other, of more, not compressed."""
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    is_plain_planes = tags.get(_PLANES_TAG) == 2 and tags.get(_COMPRESSION_TAG, 1) == 1
+    return is_plain_planes and max(tags.get(_BITS_TAG, (1,))) > 8
 
 
 def _orientation(image: Image.Image, content: bytes) -> int:

@@ -6,6 +6,7 @@
 | `a {3::red|blue} hat`           | `red` three times as often                               |
 | `{2$$red|blue|old} hat`         | two of them, joined by commas                            |
 | `{1-2$$ and $$red|blue|old}`    | one or two, joined by ` and `                            |
+| `{2$$__colour__} hat`           | two different lines of `colour.txt`                      |
 | `a __colour__ hat`              | a line of `colour.txt`; `__clothes/*__` of several files |
 | `${c={red|blue}} a ${c} hat`    | a variable, chosen at each use; `${c=!{red|blue}}` once  |
 
@@ -28,6 +29,9 @@ LARGEST_FILE = 16 << 20
 LONGEST_PROMPT = 16_000
 
 _NAME = re.compile(r"__([~@!]?)((?:(?!__)[\w\-./*?]){1,100})__")
+# With spaces, brackets and the like it is a name only if there is such a list.
+_ODD_NAME = re.compile(r"__([~@!]?)((?:(?!__)[^\n{}|]){1,100})__")
+_NO_END = 10_000  # what `{2-$$...}` takes at most: no prompt holds as many
 _AMOUNT = re.compile(r"\s*([~@!]?)(?:(\d{0,4})(-?)(\d{0,4})\$\$(?:([^$]{0,100})\$\$)?)?")
 _WEIGHT = re.compile(r"\s*(\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})::")
 _VARIABLE = re.compile(r"\s*([A-Za-z_-][\w-]{0,63})\s*(\??=!?|:|$)")
@@ -103,9 +107,7 @@ class WildcardFolder:
         names, where there is none, and for a file that is no text.
         """
         names = self.names
-        found = [each for each in names if fnmatchcase(each, name)]
-        found = found or [each for each in names if fnmatchcase(each, f"*/{name}")]
-        lines = dict.fromkeys(line for each in found for line in self._lines(each))
+        lines = dict.fromkeys(line for each in _fitting(name, names) for line in self._lines(each))
         if not lines:
             near = get_close_matches(name, names, n=3)
             advice = f"did you mean __{'__ or __'.join(near)}__?" if near else "write it, or draw with --wildcards off"
@@ -137,12 +139,12 @@ def choose_words(prompt: str, folder: WildcardFolder, *, seed: int, turn: int = 
             return turn % len(weights)
         return random.choices(range(len(weights)), weights if any(weights) else None)[0]
 
-    return _Chooser(folder, decide).text(_read(prompt), {}, 0)
+    return _Chooser(folder, decide).text(_read(prompt, folder), {}, 0)
 
 
 def all_words(prompt: str, folder: WildcardFolder, *, limit: int) -> list[str]:
     """Gives every prompt that `prompt` can become, each once; raises PromptError if they are more than `limit`."""
-    nodes = _read(prompt)
+    nodes = _read(prompt, folder)
     found: dict[str, None] = {}
     wheels: list[tuple[int, int]] = []  # (position, size) of each decision on the way, as in a mileage counter
     for _ in range(4 * limit):
@@ -166,9 +168,17 @@ def all_words(prompt: str, folder: WildcardFolder, *, limit: int) -> list[str]:
     raise PromptError(f"the wildcards of the prompt give more than {limit} prompts: leave some out")
 
 
-def _read(prompt: str) -> _Sequence:
+def _fitting(name: str, names: Sequence[str]) -> list[str]:
+    """Gives those of `names` that `name` fits, at the top or, if none there does, in any folder."""
+    pattern = name.replace("[", "[[]")  # a bracket is itself
+    found = [each for each in names if fnmatchcase(each, pattern)]
+    return found or [each for each in names if fnmatchcase(each, f"*/{pattern}")]
+
+
+def _read(prompt: str, folder: WildcardFolder) -> _Sequence:
     frames = [_Frame("")]
     at = start = 0
+    names: list[str] | None = None
 
     def keep_text(end: int) -> None:
         if end > start:
@@ -186,6 +196,9 @@ def _read(prompt: str) -> _Sequence:
             continue
         if mark == "_":
             found = _NAME.match(prompt, at)
+            if not found and (odd := _ODD_NAME.match(prompt, at)):
+                names = folder.names if names is None else names
+                found = odd if _fitting(odd[2], names) else None
             if not found:
                 at += 1
                 continue
@@ -242,8 +255,7 @@ def _closed(frame: _Frame) -> list[_Node]:
     if not amount or not has_amount:
         return [_Choice(options, in_turn=in_turn)]
     low = int(amount[2]) if amount[2] else 1
-    high = int(amount[4]) if amount[4] else len(options) if amount[3] else low
-    low, high = sorted((min(low, len(options)), min(high, len(options))))
+    high = int(amount[4]) if amount[4] else _NO_END if amount[3] else low
     return [_Choice(options, low, high, "," if amount[5] is None else amount[5], in_turn)]
 
 
@@ -286,9 +298,7 @@ class _Chooser:
         if isinstance(node, str):
             return node
         if isinstance(node, _File):
-            options = [_weighed([line]) for line in self.folder.entries(node.name)]
-            (line,) = options[self.decide([weight for weight, _ in options], node.in_turn)][1]
-            return self.text(_read(str(line)), variables, depth)
+            return self._chosen(_Choice(((1.0, (node,)),)), variables, depth)
         if isinstance(node, _Choice):
             return self._chosen(node, variables, depth)
         if isinstance(node, _Use):
@@ -298,13 +308,24 @@ class _Chooser:
         return ""
 
     def _chosen(self, node: _Choice, variables: dict[str, _Sequence], depth: int) -> str:
-        amount = node.low + (self.decide([1.0] * (node.high - node.low + 1), False) if node.high > node.low else 0)
-        left = list(node.options)
+        file = _only_file(node)
+        left = [_weighed([line]) for line in self.folder.entries(file.name)] if file else list(node.options)
+        in_turn = node.in_turn or (file is not None and file.in_turn)
+        low, high = sorted((min(node.low, len(left)), min(node.high, len(left))))
+        amount = low + (self.decide([1.0] * (high - low + 1), False) if high > low else 0)
         texts = []
         for _ in range(amount):
-            _, option = left.pop(self.decide([weight for weight, _ in left], node.in_turn))
-            texts.append(self.text(option, variables, depth))
+            _, option = left.pop(self.decide([weight for weight, _ in left], in_turn))
+            nodes = _read(str(option[0]), self.folder) if file else option
+            texts.append(self.text(nodes, variables, depth))
         return node.separator.join(texts)
+
+
+def _only_file(node: _Choice) -> _File | None:
+    """Gives the word list that is all there is to choose from: then its lines are the options."""
+    (_, option), *others = node.options
+    nodes = [each for each in option if not isinstance(each, str) or each.strip()]
+    return nodes[0] if not others and len(nodes) == 1 and isinstance(nodes[0], _File) else None
 
 
 def _value(node: _Use, variables: Mapping[str, _Sequence]) -> _Sequence:

@@ -1,7 +1,9 @@
 import inspect
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pytest
+import typer
 
 from retrato.cli.options import from_settings, parse_size
 from retrato.errors import SettingsError
@@ -55,6 +57,24 @@ def test_the_command_gets_validated_settings() -> None:
     assert got == [(Garden(plant="oats", rows=2, soil="sand", is_wet=True), True)]
     with pytest.raises(SettingsError, match="rows is 0"):
         dig(plant="oats", rows=0, soil="sand", depth=None, is_wet=True, fast=True)
+
+
+def test_what_an_option_stands_for_is_told_what_else_is_given() -> None:
+    got = []
+
+    def as_before(source: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        got.append((source, dict(given)))
+        return {"plant": source, "rows": 5, "soil": "sand"}
+
+    app = typer.Typer()
+
+    @app.command()
+    @from_settings(Garden, base=("source", as_before))
+    def dig(settings: Garden, given: frozenset[str], source: str | None = None) -> None:
+        got.append((settings, given))
+
+    app(["--source", "oats", "--rows", "2"], standalone_mode=False)
+    assert got == [("oats", {"rows": 2}), (Garden(plant="oats", rows=2, soil="sand"), frozenset({"rows"}))]
 
 
 def test_sizes() -> None:

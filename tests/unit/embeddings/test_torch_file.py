@@ -1,3 +1,4 @@
+import codecs
 import collections
 import io
 import os
@@ -5,6 +6,7 @@ import pickle
 import pickletools
 import re
 import struct
+import time
 import zipfile
 
 import numpy
@@ -41,8 +43,8 @@ def legacy(data, keys=(), numbers=b""):
 
 
 class Call:
-    def __init__(self, function, *arguments):
-        self.call = (function, arguments)
+    def __init__(self, function, *arguments, state=None):
+        self.call = (function, arguments) if state is None else (function, arguments, state)
 
     def __reduce__(self):
         return self.call
@@ -109,6 +111,163 @@ def test_reads_a_plain_tensor_kept_in_a_parameter_dict():
     parameters["*"] = VECTORS
     read = read_torch(saved({"string_to_param": parameters}))
     assert read["string_to_param"]["*"].tolist() == VECTORS.tolist()
+
+
+def on_device(array, dtype=torch.float32, device="mps:0"):
+    """Stands for a tensor on a Mac (torch 1.12) or on DirectML: torch pickles it so."""
+    return Call(torch._utils._rebuild_device_tensor_from_numpy, array, dtype, device, True)
+
+
+@pytest.mark.parametrize("options", CONTAINERS[:3], ids=["zip", "legacy", "zip4"])
+@pytest.mark.parametrize("device", ["mps:0", "privateuseone:0"])
+def test_reads_what_a1111_saved_on_a_mac_or_with_directml(device, options):
+    learned = Call(torch._utils._rebuild_parameter, on_device(VECTORS.numpy(), device=device), True, {})
+    parameters = torch.nn.ParameterDict({"*": torch.nn.Parameter(VECTORS)})
+    parameters.__dict__["_parameters"]["*"] = learned
+    content = saved({"string_to_token": {"*": 265}, "string_to_param": parameters, "name": "ana", "step": 9}, **options)
+    is_legacy = options == CONTAINERS[1]
+    for each in (content, content.replace(b"numpy._core.", b"numpy.core.") if is_legacy else content):
+        embedding = from_payload(read_torch(each), "ana")
+        assert (embedding.vectors[0].tolist(), embedding.step) == (VECTORS.tolist(), 9)
+
+
+@pytest.mark.parametrize("options", CONTAINERS[:3], ids=["zip", "legacy", "zip4"])
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "int64", "uint8", "bool"])
+def test_reads_arrays_of_any_type_and_order(kind, options):
+    array = numpy.arange(24).reshape(2, 3, 4).astype(kind)
+    dtype = getattr(torch, kind)
+    read = read_torch(
+        saved(
+            {
+                "rows": on_device(array, dtype),
+                "columns": on_device(numpy.asfortranarray(array), dtype),
+                "flat": on_device(array.reshape(-1)[:3], dtype),
+            },
+            **options,
+        )
+    )
+    expected = torch.from_numpy(array)
+    assert read["rows"].dtype == dtype
+    assert torch.equal(read["rows"], expected)
+    assert torch.equal(read["columns"], expected)
+    assert read["flat"].tolist() == expected.reshape(-1)[:3].tolist()
+
+
+def test_reads_bfloat16_that_numpy_does_not_have_and_tensors_of_newer_torch():
+    array = numpy.array([[1.0, -2.5]], dtype="f4")
+    content = saved(
+        {
+            "half": on_device(array, torch.bfloat16),
+            "new": Call(torch._utils._rebuild_device_tensor_from_cpu_tensor, VECTORS, torch.float32, "xpu:0", False),
+        }
+    )
+    read = read_torch(content)
+    assert (read["half"].dtype, read["half"].tolist()) == (torch.bfloat16, [[1.0, -2.5]])
+    assert read["new"].tolist() == VECTORS.tolist()
+
+
+GOOD = {"shape": (1, 4), "kind": "f4", "order": "<", "by_columns": False, "content": VECTORS.numpy().tobytes()}
+NESTED = ((),)
+for _ in range(60):  # 2 ** 60 leaves, a few bytes in a pickle
+    NESTED = (NESTED, NESTED)
+
+
+def array(shape, kind, order, by_columns, content):
+    """Gives what is pickled as an array with any claims."""
+    described = Call(numpy.dtype, kind, False, True, state=(3, order, None, None, None, -1, -1, 0))
+    state = (1, shape, described, by_columns, content)
+    return Call(numpy.arange(1).__reduce__()[0], numpy.ndarray, (0,), b"b", state=state)
+
+
+def test_the_hand_made_array_is_a_good_one():
+    assert read_torch(saved({"a": on_device(array(**GOOD))}))["a"].tolist() == VECTORS.tolist()
+
+
+@pytest.mark.parametrize("options", CONTAINERS[:3], ids=["zip", "legacy", "zip4"])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"shape": (1, 5)},
+        {"shape": (1, 3)},
+        {"shape": (2**31 - 1, 2**31 - 1)},
+        {"shape": (2**60, 2**60)},
+        {"shape": (-1, -4)},
+        {"shape": (1,) * 4000},
+        {"shape": "1, 4"},
+        {"shape": NESTED},
+        {"shape": torch.zeros(1_000_000, dtype=torch.int64)},
+        {"kind": "O8", "content": [1.0, 2.0, 3.0, 4.0]},
+        {"kind": "U1"},
+        {"kind": "c8"},
+        {"kind": "f8"},
+        {"kind": "f2"},
+        {"kind": NESTED},
+        {"order": ">"},
+        {"order": NESTED},
+        {"by_columns": NESTED},
+        {"content": 2_000_000_000},
+        {"content": None},
+        {"content": [0] * 16},
+        {"content": "text of sixteen."},
+        {"content": NESTED},
+        {"content": torch.zeros(16, dtype=torch.uint8)},
+        {"content": Call(codecs.encode, "€" * 16, "latin1")},
+        {"content": Call(codecs.encode, "text of sixteen.", "utf-8")},
+    ],
+)
+def test_refuses_lying_arrays_at_once(claims, options):
+    content = saved({"a": on_device(array(**GOOD | claims))}, **options)
+    started = time.process_time()
+    with pytest.raises(EmbeddingError):
+        read_torch(content)
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        on_device(VECTORS.numpy(), torch.float64),
+        on_device(VECTORS.numpy(), "torch.float32"),
+        on_device(VECTORS),
+        on_device(NESTED),
+        Call(torch._utils._rebuild_device_tensor_from_cpu_tensor, VECTORS, torch.float64, "xpu:0", False),
+        Call(torch._utils._rebuild_device_tensor_from_cpu_tensor, VECTORS.numpy(), torch.float32, "xpu:0", False),
+    ],
+    ids=["another type", "no type", "no array", "nested", "another type of the processor's", "not the processor's"],
+)
+def test_refuses_tensors_of_a_device_that_are_none(thing):
+    with pytest.raises(EmbeddingError):
+        read_torch(saved({"a": thing}))
+
+
+def test_an_array_of_objects_beside_the_vectors_does_no_harm():
+    kept = array(**GOOD | {"kind": "O8", "content": [{"loss": 1.0}, None, "a", 2]})
+    assert read_torch(saved({"losses": kept, "a": VECTORS}))["a"].tolist() == VECTORS.tolist()
+
+
+def test_numbers_in_the_description_cannot_be_multiplied():
+    text = "x" * 900_000
+    encoded = Call(codecs.encode, text, "latin1")
+    many = [on_device(array(**GOOD | {"shape": (225_000,), "content": encoded})) for _ in range(40)]
+    with pytest.raises(EmbeddingError, match="more numbers than it holds"):
+        read_torch(saved(many))
+
+
+def test_a_tensor_is_never_taken_apart_number_by_number():
+    """Which takes a second and 600 MB for each million of them."""
+    storage = tensor_pickle(("0", 2_000_000)).split(b"_rebuild_tensor_v2\n(")[1].split(b"Q")[0] + b"Q"
+    entries = [("archive/data/0", bytes(8_000_000))]
+    for data in (
+        b"ccollections\nOrderedDict\n" + storage + b"R.",
+        b"ccollections\nOrderedDict\n" + storage + b"\x85R.",
+        b"ccollections\nOrderedDict\n]" + storage + b"a\x85R.",
+        storage + b"Q.",
+        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00" + storage + b"K\x01\x85tR.",
+    ):
+        started = time.process_time()
+        with pytest.raises(EmbeddingError):
+            read_torch(zipped(b"\x80\x02" + data, entries))
+        assert time.process_time() - started < 1
 
 
 def test_writes_only_entries_and_globals_that_a1111_lists():

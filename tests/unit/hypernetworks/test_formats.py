@@ -12,6 +12,7 @@ import torch
 
 from retrato.errors import HypernetworkError
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, Hypernetwork, Structure, read_hypernetwork, write_hypernetwork
+from retrato.hypernetworks.layout import to_payload
 
 Make = Callable[..., Hypernetwork]
 STRUCTURE = Structure((1.0, 1.5, 2.0, 1.0), "relu", layer_norm=True, dropout=(0.0, 0.3, 0.1, 0.0))
@@ -59,13 +60,36 @@ def test_a1111_can_open_what_is_written_for_it(make: Make, tmp_path: Path) -> No
 
 
 def test_reads_what_torch_saves_today_and_what_it_saved_in_2022(make: Make, tmp_path: Path) -> None:
-    from retrato.hypernetworks.layout import to_payload
-
     one = make("ana")
     for number, options in enumerate(({}, {"_use_new_zipfile_serialization": False})):
         path = tmp_path / f"ana{number}.pt"
         torch.save(to_payload(one), path, **options)
         assert_same(read_hypernetwork(path), one)
+
+
+def test_reads_what_a1111_saved_on_a_mac(tmp_path: Path) -> None:
+    """With torch 1.12 all numbers lie in the description, which is as long as they are; packed, it is refused."""
+
+    class OnMac:
+        def __init__(self, tensor: torch.Tensor) -> None:
+            self.tensor = tensor
+
+        def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+            return torch._utils._rebuild_device_tensor_from_numpy, (self.tensor.numpy(), torch.float32, "mps:0", True)
+
+    one = Hypernetwork("ana", (320,), Structure(), tuple(map(torch.randn, Structure().shapes(320) * 2)), step=7)
+    payload = to_payload(one)
+    payload[320] = tuple({key: OnMac(tensor) for key, tensor in part.items()} for part in payload[320])  # type: ignore[attr-defined]
+    torch.save(payload, tmp_path / "ana.pt")
+    assert_same(read_hypernetwork(tmp_path / "ana.pt"), one)
+    with (
+        zipfile.ZipFile(tmp_path / "ana.pt") as archive,
+        zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in archive.namelist():
+            packed.writestr(name, archive.read(name))
+    with pytest.raises(HypernetworkError, match="far longer than that of a hypernetwork"):
+        read_hypernetwork(tmp_path / "b.pt")
 
 
 def test_a_pickle_that_would_run_code_is_refused_and_nothing_runs(tmp_path: Path) -> None:

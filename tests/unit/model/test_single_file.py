@@ -12,13 +12,18 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
+from benchmarks.ldm_file import _open_clip as open_clip_tensors
 from benchmarks.ldm_file import ldm_tensors
 from retrato.embeddings import read_embedding
 from retrato.errors import ModelError
 from retrato.generation import Drawn, generate
 from retrato.model import Components, load_components
+from retrato.model import single_file as module
 from retrato.model.catalogue import describe_model
+from retrato.model.checkpoint_file import open_checkpoint
+from retrato.model.families.table import XL_OPEN_CLIP_G
 from retrato.model.hashes import old_model_hash
 from retrato.model.latents import decode, encode_pixels
 from retrato.model.single_file import looks_like_v, read_vae
@@ -110,6 +115,23 @@ def test_xls_pooled_text_is_the_second_encoders_projection(family_folder: Folder
     expected = encoder.text_projection(encoder.text_model.final_layer_norm(states)[:, end])
     assert pooled is not None
     torch.testing.assert_close(pooled, expected)
+
+
+def test_diffusers_script_for_xl_writes_the_projection_as_the_layer_has_it(tmp_path: Path) -> None:
+    """convert_diffusers_to_original_sdxl.py: `text_projection.weight`, [out, in], and no `logit_scale`."""
+    torch.manual_seed(0)
+    config = CLIPTextConfig(hidden_size=64, intermediate_size=64, num_hidden_layers=2, projection_dim=48)
+    made = CLIPTextModelWithProjection(config)
+    made.save_pretrained(tmp_path)
+    prefix = XL_OPEN_CLIP_G.prefix
+    tensors = open_clip_tensors(tmp_path, prefix)
+    del tensors[f"{prefix}text_projection"], tensors[f"{prefix}logit_scale"]
+    tensors[f"{prefix}text_projection.weight"] = made.text_projection.weight.detach()
+    save_file(tensors, tmp_path / "x.safetensors")
+    with open_checkpoint(tmp_path / "x.safetensors") as checkpoint:
+        found = module._text_encoder(checkpoint, XL_OPEN_CLIP_G)
+    assert found.state_dict().keys() == made.state_dict().keys()
+    assert all(torch.equal(value, made.state_dict()[name]) for name, value in found.state_dict().items())
 
 
 def test_a_model_for_inpainting_draws_without_a_mask(family_folder: Folder) -> None:

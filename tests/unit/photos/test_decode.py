@@ -235,6 +235,32 @@ def test_reduces_palettes_masks_and_turned_pictures(scene: Scene) -> None:
     assert pixels.mask.size == pixels.image.size == (50, 50)
 
 
+def planar_tiff(image: Image.Image, bits: int, *, is_packed: bool = False) -> bytes:
+    """Gives a TIFF of three planes one after the other, each of them one strip."""
+    planes = [np.asarray(band).astype("<u2") * 257 if bits == 16 else np.asarray(band) for band in image.split()]
+    strips = [zlib.compress(plane.tobytes()) if is_packed else plane.tobytes() for plane in planes]
+    offsets = [8, 8 + len(strips[0]), 8 + len(strips[0] + strips[1])]
+    longer = struct.pack("<3H3I3I", *[bits] * 3, *offsets, *map(len, strips))
+    at = 8 + sum(map(len, strips))
+    tags = [
+        (256, 3, 1, image.width), (257, 3, 1, image.height), (258, 3, 3, at), (259, 3, 1, 8 if is_packed else 1),
+        (262, 3, 1, 2), (273, 4, 3, at + 6), (277, 3, 1, 3), (278, 3, 1, image.height), (279, 4, 3, at + 18),
+        (284, 3, 1, 2),
+    ]  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
+    return b"II*\0" + struct.pack("<I", at + len(longer)) + b"".join(strips) + longer + directory
+
+
+@pytest.mark.parametrize(("bits", "is_packed"), [(8, False), (8, True), (16, True)])
+def test_reads_tiffs_with_each_colour_apart(scene: Scene, bits: int, is_packed: bool) -> None:
+    original = scene(4, (96, 64))
+    assert mean_difference(decode(planar_tiff(original, bits, is_packed=is_packed), "a.tif").image, original) == 0
+
+
+def test_refuses_the_tiffs_that_pillow_would_read_as_noise(scene: Scene) -> None:
+    assert "save it interleaved, or with 8 bits" in refused(planar_tiff(scene(4, (96, 64)), 16), "a.tif")
+
+
 def refused(content: bytes, name: str = "holiday.jpg") -> str:
     with pytest.raises(PhotoError) as caught:
         decode(content, name)

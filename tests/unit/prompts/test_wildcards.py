@@ -59,6 +59,38 @@ def test_files(folder: WildcardFolder) -> None:
     assert folder.entries("c*") == ["a cap", "red", "blue"]
 
 
+def test_an_amount_of_a_word_list_takes_different_lines(folder: WildcardFolder) -> None:
+    (folder.path / "flavours.txt").write_text("mint\nplum\n3::lime\n{fig|pear}\n")
+    for prompt in ("{2$$__flavours__}", "{2$$ __~flavours__ }"):
+        found = [choose_words(prompt, folder, seed=seed).split(",") for seed in range(200)]
+        assert all(len(set(each)) == 2 for each in found)
+        assert {word for each in found for word in each} == {"mint", "plum", "lime", "fig", "pear"}
+    assert len(all_words("{2$$__flavours__}", folder, limit=50)) == 18  # 3 * 2, and 3 * 2 with each of two fruits
+    assert sorted(all_words("{2$$ and $$__colour__} hat", folder, limit=5)) == ["blue and red hat", "red and blue hat"]
+    assert set(all_words("{1-$$__colour__}", folder, limit=5)) == {"red", "blue", "red,blue", "blue,red"}
+    assert set(all_words("{9$$__colour__}", folder, limit=5)) == {"red,blue", "blue,red"}
+    assert [choose_words("{2$$__@flavours__}", folder, seed=1, turn=turn) for turn in (0, 1)] == [
+        "mint,plum", "plum,lime",
+    ]  # fmt: skip
+    with pytest.raises(PromptError, match="did you mean __flavours__"):
+        choose_words("{2$$__flavour__}", folder, seed=1)
+
+
+def test_names_with_spaces_and_brackets_count_if_there_is_such_a_list(folder: WildcardFolder) -> None:
+    (folder.path / "my lists").mkdir()
+    (folder.path / "ice cream.txt").write_text("mint\n")
+    (folder.path / "my lists/fruit (old) [2].txt").write_text("plum\nfig & pear\n")
+    one_of_two = ["plum", "fig & pear"]
+    for name in ("my lists/fruit (old) [2]", "fruit (old) [2]", "my lists/*", "fruit (old) [?]"):
+        assert all_words(f"a __{name}__", folder, limit=9) == [f"a {word}" for word in one_of_two]
+    assert choose_words("__ice cream__ and __@ice cream__, {1$$__ice cream__}", folder, seed=1) == "mint and mint, mint"
+    assert choose_words("__ and __ice cream__", folder, seed=1) == "__ and mint"
+    for text in ("a __ long __ way", "__ice creams__", "__ice\ncream__", "__fruit (new)__", "__fruit (old) [3]__"):
+        assert choose_words(text, folder, seed=1) == text
+    with pytest.raises(PromptError, match="did you mean __ice cream__"):
+        choose_words("__icecream__", folder, seed=1)
+
+
 @pytest.mark.parametrize(
     ("prompt", "said"),
     [

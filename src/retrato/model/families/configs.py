@@ -143,8 +143,12 @@ def _count(shapes: Shapes, prefix: str) -> int:
 
 
 def _projection(shapes: Shapes, spec: TextSpec) -> int:
-    """Gives the width of the pooled text. open_clip multiplies from the right, so it is the last one of the shape."""
-    return _shape(shapes, f"{spec.prefix}text_projection")[1]
+    """Gives the width of the pooled text. open_clip multiplies from the right, so it is the last one of the shape.
+
+    Files of diffusers' script for XL have the layer's own matrix, under its own name, the other way round.
+    """
+    key = f"{spec.prefix}text_projection"
+    return _shape(shapes, f"{key}.weight")[0] if f"{key}.weight" in shapes else _shape(shapes, key)[1]
 
 
 def _shape(shapes: Shapes, key: str) -> tuple[int, ...]:
