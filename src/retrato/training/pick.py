@@ -23,6 +23,7 @@ from retrato.training.scores import earliest_within_error, score
 
 PICTURE_STEP = 1.4  # how long a step of a picture takes, decoding and scoring counted, in photos forward and back
 
+STILL_TO_GO = 0.25  # of the way from the highest loss of a candidate to the least
 LOW_LIKENESS = 0.6  # on retrato-mini people who were not learned were kept at 0.31 to 0.54, all others at 0.8 and more
 
 
@@ -61,7 +62,8 @@ def choose(
     """Yields Scored for each candidate that was drawn, and gives the choice.
 
     The candidates come in the order in which an early one is to be preferred; those of steps up to `after` are not
-    compared where there are others. Without a scorer the least loss decides.
+    compared where there are others, nor are those that are still far from the least loss on held-out photos (see
+    `near_least_loss`). Without a scorer the least loss decides.
     """
     if scorer is None:
         return _least_loss(run, candidates)
@@ -71,8 +73,8 @@ def choose(
     judge = judge_of(scorer, [photo.image for photo in run.held_out or run.trained], texts)
     ceiling = judge.ceiling([photo.image for photo in run.trained] if run.held_out else ())
     class_word = _Entry(Candidate(0, run.folder.images / "class.png", math.nan))
-    asked = [index for index, candidate in enumerate(candidates) if candidate.step > after]
-    asked = asked or list(range(len(candidates)))
+    near = near_least_loss(candidates) if run.held_out else list(range(len(candidates)))
+    asked = [index for index in near if candidates[index].step > after] or near
     chosen = shortlist([candidates[index] for index in asked], plan.most_candidates)
     entries = {asked[index]: _Entry(candidates[asked[index]]) for index in chosen}
     alive = list(entries)
@@ -105,6 +107,20 @@ def choose(
         },
         class_pictures=tuple(class_word.files),
     )
+
+
+def near_least_loss(candidates: Sequence[Candidate]) -> list[int]:
+    """Gives the positions of those whose loss has come three quarters of the way from the highest to the least.
+
+    A scorer may be content before the person is learned, for what it cannot see: the loss on photos held out still
+    falls then. That of one candidate jumps, so what is near counts, and not the least alone.
+    """
+    losses = [_loss_or_infinity(candidate) for candidate in candidates]
+    known = [loss for loss in losses if math.isfinite(loss)]
+    if not known:
+        return list(range(len(candidates)))
+    bound = min(known) + STILL_TO_GO * (max(known) - min(known))
+    return [index for index, loss in enumerate(losses) if loss <= bound]
 
 
 def shortlist(candidates: Sequence[Candidate], most: int) -> list[int]:

@@ -97,6 +97,7 @@ def only(events: Sequence[TrainingEvent], kind: type) -> list:
     return [event for event in events if isinstance(event, kind)]
 
 
+@pytest.mark.usefixtures("everyone_is_compared")
 def test_it_goes_on_where_the_best_is_little_like_the_person(
     run_training: Start, asked: TrainSettings, tmp_path: Path
 ) -> None:
@@ -136,6 +137,7 @@ def test_it_ends_where_the_best_is_like_the_person(
     assert events[-1].steps_run == 4
 
 
+@pytest.mark.usefixtures("everyone_is_compared")
 def test_what_was_best_before_stays_where_nothing_better_comes(
     run_training: Start, asked: TrainSettings, learned_from: dict[str, int], tmp_path: Path
 ) -> None:
@@ -205,6 +207,7 @@ def test_resumed_at_any_step_it_ends_as_if_nothing_had_been(
     assert resumed[-1].file.read_bytes() == whole[-1].file.read_bytes()
 
 
+@pytest.mark.usefixtures("everyone_is_compared")
 def test_who_resumes_with_fewer_steps_than_were_made_has_all_candidates_compared(
     run_training: Start, asked: TrainSettings
 ) -> None:

@@ -13,7 +13,7 @@ from retrato.training import Finished, Picked, Scored, TrainingEvent, pick
 from retrato.training.events import Candidate
 from retrato.training.judge import Judge
 from retrato.training.learnable import Subject
-from retrato.training.pick import class_phrase, learning_share, pictures_needed, shortlist
+from retrato.training.pick import class_phrase, learning_share, near_least_loss, pictures_needed, shortlist
 from retrato.training.recipes import RECIPES, resolve
 
 from .conftest import ColourScorer
@@ -41,6 +41,21 @@ def test_the_shortlist_keeps_the_least_loss_and_the_last() -> None:
     assert short == sorted(set(short))
     assert {13, 39} <= set(short)
     assert max(after - before for before, after in itertools.pairwise(short)) <= 12
+
+
+@pytest.mark.parametrize(
+    ("losses", "near"),
+    [
+        ((0.1404, 0.1296, 0.1277, 0.1259, 0.1247, 0.1258, 0.1232, 0.1222, 0.1212, 0.1209), [4, 6, 7, 8, 9]),
+        ((2.0, 1.0, 1.2, 1.3), [1, 2]),
+        ((1.0, 1.0), [0, 1]),
+        ((math.nan, 2.0, 1.0), [2]),
+        ((math.nan, math.inf), [0, 1]),
+        ((1.0,), [0]),
+    ],
+)
+def test_who_is_far_from_the_least_loss_is_not_compared(losses: tuple[float, ...], near: list[int]) -> None:
+    assert near_least_loss(candidates(*losses)) == near
 
 
 @pytest.mark.parametrize(
@@ -83,6 +98,7 @@ class Faithful(ColourScorer):
         return torch.tensor([[1.0, 0.0]]).repeat(len(texts), 1)
 
 
+@pytest.mark.usefixtures("everyone_is_compared")
 def test_the_candidate_most_like_the_photos_is_picked(
     run_training: Callable[..., Iterator[TrainingEvent]],
     quick: TrainSettings,

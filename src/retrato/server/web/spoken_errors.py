@@ -41,9 +41,10 @@ ERRORS: Rows = (
     *OF_DRAWING,
     # one photo
     (
-        "{} is a TIFF of more than 8 bits with each colour apart (planar), which is not read: save it interleaved, or with "
-        "8 bits",
-        "{} é um TIFF de mais de 8 bits com cada cor à parte (planar), que não é lido: salve-o intercalado, ou com 8 bits",
+        "{} is a TIFF of more than 8 bits with each colour apart (planar), which is not read: save it interleaved, or "
+        "with 8 bits",
+        "{} é um TIFF de mais de 8 bits com cada cor à parte (planar), que não é lido: salve-o intercalado, ou com 8 "
+        "bits",
     ),
     ("{} holds zero bytes: copy it again from where it came", "{} tem zero bytes: copie de novo de onde veio"),
     (

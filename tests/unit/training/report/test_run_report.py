@@ -117,6 +117,7 @@ def test_hostile_words_stay_words(finished_run: Callable[..., Path]) -> None:
     assert page.text.count("<script>alert(1)</script>") > 10
 
 
+@pytest.mark.usefixtures("everyone_is_compared")
 def test_a_real_run_has_a_report(
     run_training: Callable[..., Iterator[TrainingEvent]], quick: TrainSettings, scorer: object, tmp_path: Path
 ) -> None:
