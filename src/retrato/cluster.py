@@ -130,8 +130,6 @@ class _Learner:
             try:
                 settings = TrainSettings(**values)
                 self._studio = self._studio or self._place.open()
-                if is_again:  # whatever has the name now was made by the worker that is lost
-                    settings = settings.changed(overwrite=True)
                 goes_on = (resume or is_again) and has_run(self._place.home / "textual_inversion", settings.name)
                 with closing(self._studio.train(folder, settings, resume=goes_on)) as events:
                     for event in events:

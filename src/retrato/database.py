@@ -1,5 +1,6 @@
 """Opens the SQLite file that the queue and the gallery share. Knows nothing of what is in its tables."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,18 @@ def open_database(home: Path, schema: str) -> sqlite3.Connection:
     """Gives a connection to `<home>/retrato.sqlite` in which the tables of `schema` exist; any thread may use it.
 
     Write-ahead logging: readers never wait, and what was committed survives a killed process. Rows have names. The
-    caller sees to it that one thread at a time uses the connection. Raises OSError where the folder cannot be written.
+    caller sees to it that one thread at a time uses the connection. Raises OSError where the folder cannot be written,
+    or the file is no database.
     """
     home.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(home / FILE, timeout=30, check_same_thread=False, isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 30000"):
-        connection.execute(f"PRAGMA {pragma}")
-    connection.executescript(schema)
+    try:
+        connection = sqlite3.connect(home / FILE, timeout=30, check_same_thread=False, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 30000"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.executescript(schema)
+    except sqlite3.DatabaseError as error:  # in words that name no file
+        raise OSError(errno.EIO, f"{error}: it must be yours to write, and a database", str(home / FILE)) from None
     return connection
 
 

@@ -27,6 +27,8 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     check_name(name, is_found=True)
     everything = queue.jobs(limit=-1)
     known = [job for job in everything if owner in (None, job.owner)]
+    if not _is_anybody(home, name, everything, gallery):
+        raise UnknownError(f"there is nothing about {name!r} in {home}: `retrato embeddings list` shows who there is")
     names = [name, *_former_names(home, name)]
     jobs = [job for job in known if _is_about(queue, job, names)]
     sets = _photo_sets(home, names, jobs, known, owner)
@@ -49,14 +51,28 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
         removed.append(_relative(home, path))
     for job in jobs:
         shutil.rmtree(home / "jobs" / job.id, ignore_errors=True)
-    if not removed:
-        raise UnknownError(f"there is nothing about {name!r} in {home}: `retrato embeddings list` shows who there is")
     gallery.compact()
     return removed
 
 
+# Settings that name things and no people.
+_CHOICES = (
+    *("initializer_text", "recipe", "template", "engine"),
+    *("sampler", "schedule", "hires_sampler", "hires_schedule"),
+)
 # Events with words in them; the others are figures, and many.
 _SPOKEN = ("drawn", "sheet", "captioned", "prepared", "refused", "kept")
+
+
+def _is_anybody(home: Path, name: str, jobs: list[Job], gallery: Gallery) -> bool:
+    """Says whether somebody was ever called `name` here; an ordinary word of prompts and settings is nobody's name."""
+    return bool(
+        _embedding_files(home, name)
+        or _run_folders(home, [name])
+        or [*(home / "photos").glob(f"*/{_literal(name)}")]
+        or any(job.kind == "train" and job.settings.get("name") == name for job in jobs)
+        or any(name.casefold() in map(str.casefold, each.people) for each in gallery.of_person(name))
+    )
 
 
 def _former_names(home: Path, name: str) -> list[str]:
@@ -75,7 +91,8 @@ def _former_names(home: Path, name: str) -> list[str]:
 def _is_about(queue: JobQueue, job: Job, names: list[str]) -> bool:
     """Says whether a job was asked for, told or answered with one of the person's names."""
     told = [event.data for event in queue.events(job.id, kinds=_SPOKEN, limit=-1)]
-    said = [job.settings, job.options, job.result, job.error, told]
+    settings = {field: said for field, said in job.settings.items() if field not in _CHOICES}
+    said = [settings, job.options, job.result, job.error, told]
     return any(mentioned(text, names) for text in texts(said))
 
 

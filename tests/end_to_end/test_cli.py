@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from retrato.cli import app
 from retrato.embeddings import Embedding, read_embedding, write_embedding
 
 Run = Callable[..., Any]
@@ -445,3 +447,29 @@ def test_info_refuses_what_carries_no_parameters(retrato: Run, photos: Path) -> 
     assert ran.code == 2
     assert "does not say how it was drawn" in ran.json["error"]
     assert retrato("info", photos / "gone.png").code == 2
+
+
+def test_a_torchvision_of_another_torch_does_no_harm(tmp_path: Path) -> None:
+    """As Colab and RunPod have it, once a newer torch was installed: transformers would end in an error of its own."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
+    (tmp_path / "torchvision-0.24.0.dist-info").mkdir()
+    (tmp_path / "torchvision-0.24.0.dist-info" / "METADATA").write_text("Name: torchvision\nVersion: 0.24.0\n")
+    code = "from retrato.model import load_captioner, load_components; load_components(); load_captioner()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_interrupted_while_it_is_imported_it_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "build_app", interrupted)
+    assert app.main(["generate", "x", "--json"]) == 130
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"error": "interrupted", "exit_code": 130}

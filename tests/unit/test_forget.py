@@ -133,6 +133,20 @@ def test_what_others_sent_stays_and_what_they_learn_is_not_disturbed(home: Path)
     assert queue.get(training.id).owner == "rui"
 
 
+@pytest.mark.parametrize("word", ["person", "portrait", "Euler", "local", "a", "retrato"])
+def test_an_ordinary_word_is_nobody(home: Path, word: str) -> None:
+    """Every training starts from "person", and every prompt has words."""
+    queue, gallery = JobQueue(home), Gallery(home)
+    gallery.scan(people=[NAME, "rui"])
+    order_training(queue, home / "photos/local/rui", TrainSettings(name="rui"))
+    order_drawing(queue, GenerateSettings(prompt="a portrait of a person", sampler="Euler"))
+    before = sorted(home.rglob("*"))
+    with pytest.raises(UnknownError, match="there is nothing about"):
+        forget(home, word, queue=queue, gallery=gallery)
+    assert len(queue.jobs()) == 2
+    assert sorted(home.rglob("*")) == before
+
+
 def test_one_that_runs_is_seen_before_another_is_gone(home: Path) -> None:
     queue, gallery = JobQueue(home), Gallery(home)
     done = order_training(queue, home / "photos/local" / NAME, TrainSettings(name=NAME))

@@ -76,6 +76,8 @@ def _run(arguments: list[str]) -> int:
         code = get_command(build_app(words)).main(args=arguments, prog_name="retrato", standalone_mode=False)
     except Interrupted as error:
         return _complain(str(error), INTERRUPTED, arguments)
+    except KeyboardInterrupt:  # while the command itself is still being imported
+        return _complain("interrupted", INTERRUPTED, arguments)
     except RetratoError as error:
         return _complain(str(error), error.exit_code, arguments)
     except OSError as error:

@@ -180,6 +180,9 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
     own_rate = settings.learning_rate is not None
     own_length = own_rate or settings.steps is not None
     rates = tuple(parse_rate_schedule(settings.learning_rate or f"{recipe.learning_rate!r}", steps))
+    text = settings.learning_rate or ""
+    if "," in text and rates[0][0] == 0:
+        raise SettingsError(f"the learning rate {text!r} begins with 0: decimals take a point, such as 0.005")
     for rate, _ in rates:
         if not 0 <= rate < math.inf:
             raise SettingsError(f"the learning rate holds {rate}: rates are numbers from 0 up, such as 0.005")

@@ -223,3 +223,10 @@ def test_a_clock_that_is_set_changes_nothing_about_the_time_left(
     clocks["monotonic"] += 5
     queue.record(job.id, "sampled", {}, progress=0.95)
     assert queue.seconds_left(queue.get(job.id)) == pytest.approx(5)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "retrato.sqlite").write_text("no database" * 100)
+    with pytest.raises(OSError, match="is not a database") as error:
+        JobQueue(tmp_path)
+    assert error.value.filename == str(tmp_path / "retrato.sqlite")

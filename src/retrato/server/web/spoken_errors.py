@@ -186,6 +186,10 @@ ERRORS: Rows = (
         "held_out is {} of {} photos, but {} must remain to train on: take at most {}, or more photos",
         "--held-out é {} de {} fotos, mas {} devem sobrar para o treino: use no máximo {}, ou mais fotos",
     ),
+    (
+        "the learning rate {} begins with 0: decimals take a point, such as 0.005",
+        "a taxa de aprendizado {} começa com 0: os decimais levam ponto, como em 0.005",
+    ),
     ("template is {}: name one of {}", "modelo de texto é {}: use um destes: {}"),
     (
         "there is no template file {}: give a text file with one prompt a line, or one of {}",
