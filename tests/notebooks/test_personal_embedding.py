@@ -34,22 +34,26 @@ def test_nothing_was_run_in_what_is_kept(notebook: nbformat.NotebookNode) -> Non
 
 
 def test_one_cell_switches_to_stable_diffusion(
-    notebook: nbformat.NotebookNode, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+    notebook: nbformat.NotebookNode, tiny_folder: Path, clip_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (numbers,) = (cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
     assert numbers.count("STABLE_DIFFUSION = False") == 1
     calls = []
 
     def fetch(command: list[str], *, env: dict[str, str], check: bool) -> None:
-        """Puts a model where `retrato models fetch` would."""
+        """Puts a model, and what scores pictures, where `retrato models fetch` would."""
         calls.append(command)
-        shutil.copytree(tiny_folder, Path(env["RETRATO_HOME"]) / "models" / command[-1].replace("/", "--"))
+        source, kind = (clip_folder, "scorers") if "clip" in command[-1] else (tiny_folder, "models")
+        shutil.copytree(source, Path(env["RETRATO_HOME"]) / kind / command[-1].replace("/", "--"))
 
     monkeypatch.setattr(subprocess, "run", fetch)
     found = {"subprocess": subprocess, "sys": sys}
     exec(numbers.replace("STABLE_DIFFUSION = False", "STABLE_DIFFUSION = True"), found)
-    assert calls == [[sys.executable, "-m", "retrato", "models", "fetch", found["MODEL"]]]
-    assert Studio.open(found["MODEL"], home=found["work"] / "home").components.name
+    fetch_command = [sys.executable, "-m", "retrato", "models", "fetch"]
+    assert calls == [[*fetch_command, found["MODEL"]], [*fetch_command, "openai/clip-vit-large-patch14"]]
+    studio = Studio.open(found["MODEL"], home=found["work"] / "home")
+    assert studio.components.name
+    assert studio.scorer is not None
 
 
 @pytest.mark.slow

@@ -20,13 +20,18 @@ FACTS, MEASURED = "facts.json", "measured.json"
 _Kept = TypeAdapter(tuple[Measured, list[list[float]]])
 
 
+def require_place(out: Path) -> None:
+    """Makes the folder `out`; raises SettingsError where something else lies there, OSError where it cannot be."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / FACTS).exists() and any(out.iterdir()):
+        raise SettingsError(f"{out} holds no evaluation that could go on: name a new folder with --out")
+
+
 def begin(out: Path, facts: Mapping[str, object]) -> None:
-    """Notes what the figures in `out` hang on; raises SettingsError where something else lies there."""
+    """Notes what the figures in `out` hang on; raises SettingsError where those there hang on something else."""
     file, wanted = out / FACTS, json.loads(json.dumps(facts))
+    require_place(out)
     if not file.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise SettingsError(f"{out} holds no evaluation that could go on: name a new folder with --out")
         write_atomic(file, json.dumps(wanted, indent=1) + "\n")
     elif (found := json.loads(file.read_text("utf-8"))) != wanted:
         other = next(name for name in {**found, **wanted} if found.get(name) != wanted.get(name))

@@ -13,7 +13,7 @@ from typing import cast
 from retrato.embeddings import Embedding, read_embedding
 from retrato.errors import ModelError, SettingsError
 from retrato.evaluation.judging import Court, Verdict
-from retrato.evaluation.kept import begin, keep, kept
+from retrato.evaluation.kept import begin, keep, kept, require_place
 from retrato.evaluation.measured import Compared, Measured, Point, Started
 from retrato.evaluation.peer import PEER, check_peer, learn_with_peer
 from retrato.evaluation.people import Person, find_people
@@ -22,6 +22,7 @@ from retrato.evaluation.report import write_evaluation
 from retrato.evaluation.statistics import area_under, best_obedient, interval, resampled_scores
 from retrato.evaluation.summary import compare
 from retrato.model import Scorer
+from retrato.model.companions import FETCH_SCORER
 from retrato.settings import EvaluateSettings, RecipeName, TrainSettings
 from retrato.studio import Studio
 from retrato.training import RECIPES, Finished, Prepared, Stepped, TrainingEvent, train
@@ -80,12 +81,13 @@ def evaluate(
     prompts = read_prompts(settings.prompts)
     scorer = judge or studio.scorer
     if scorer is None:
-        raise ModelError(f"{studio.model} brings no scorer: name a model folder that does with --judge")
+        raise ModelError(f"{studio.model} brings no scorer: name one with --judge, or `{FETCH_SCORER}`")
     if settings.script:
         check_peer(Path(settings.script), studio.model, studio.components)
     people = find_people(Path(folder), settings.held_out, settings.seed, studio.components.defaults.size)
     if len({person.name for person in people}) < len(people):
         raise SettingsError(f"two people in {folder} have one name: rename a folder")
+    require_place(out)  # before minutes of drawing
     started = time.perf_counter()
     court = Court.open(
         studio.components,

@@ -49,6 +49,8 @@ def find_model(source: str | Path, folder: Path) -> str | Path:
     Raises ModelError; for the name of a model on the Hugging Face hub, with the command that downloads it.
     """
     name = str(source)
+    if not name:  # a variable of the shell that is not set; as a path it would be the folder one is in
+        raise ModelError("the model has no name: `retrato models list` shows what there is")
     try:
         if name == "mini" or Path(source).expanduser().exists():
             return source

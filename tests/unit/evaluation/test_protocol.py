@@ -6,6 +6,7 @@ import torch
 
 from retrato.errors import ModelError, SettingsError
 from retrato.evaluation import Compared, Measured, Started, evaluate
+from retrato.evaluation.judging import Court
 from retrato.settings import EvaluateSettings
 from retrato.studio import Studio
 from retrato.training import Finished
@@ -101,7 +102,7 @@ def test_who_stops_listening_leaves_what_was_learned(
 
 
 def test_what_was_cut_off_goes_on_to_the_same_figures(
-    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     *_, whole = evaluate(studio, people, settings, out=tmp_path / "whole")
     events = evaluate(studio, people, settings, out=tmp_path / "out")
@@ -117,6 +118,7 @@ def test_what_was_cut_off_goes_on_to_the_same_figures(
     assert compared.summaries[0].intervals == whole.summaries[0].intervals
     with pytest.raises(SettingsError, match="has other settings"):
         list(evaluate(studio, people, settings.changed(seed=5), out=tmp_path / "out", resume=True))
+    monkeypatch.setattr(Court, "open", lambda *_: pytest.fail("this takes minutes, and comes after"))
     with pytest.raises(SettingsError, match="holds no evaluation"):
         list(evaluate(studio, people, settings, out=people, resume=True))
 

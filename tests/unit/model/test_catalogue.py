@@ -63,6 +63,7 @@ def test_names_are_looked_up_in_the_folder(folder: Path) -> None:
         ("/nowhere/x.ckpt", "folder in diffusers layout"),
         ("x" * 300, "not on this machine"),
         ("~nobody-at-all/x", "not on this machine"),
+        ("", "the model has no name"),
         ("zero\0byte", "not on this machine"),
     ):
         with pytest.raises(ModelError, match=sentence):

@@ -341,6 +341,10 @@ ERRORS: Rows = (
         "it asks to run {}, a forbidden global, and such a file is only numbers: delete it",
         "pede para executar {}, o que é proibido, e um arquivo destes só tem números: apague",
     ),
+    (
+        "the model has no name: `retrato models list` shows what there is",
+        "o modelo não tem nome: `retrato models list` mostra o que há",
+    ),
     # the queue
     (
         "{} jobs are waiting, more are not taken: try again later",
