@@ -20,15 +20,16 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     """Gives what was removed of the person called `name`, paths relative to the home folder and jobs as `job <id>`.
 
     What is left under a name that the person had before (see `_former_names`) goes as well.
-    With `owner`, what others sent and drew stays. Raises EmbeddingError for what is no name, QueueError
-    while a job about them runs or somebody else's training of them is not over, before anything is removed, and
-    UnknownError where there is nothing about them.
+    With `owner`, what others sent and drew stays. Raises EmbeddingError for what is no name, QueueError while a job
+    about them runs or somebody else's training of them is not over, before anything is removed, and UnknownError where
+    there is nothing about them.
     """
     check_name(name, is_found=True)
     everything = queue.jobs(limit=-1)
     known = [job for job in everything if owner in (None, job.owner)]
+    nobody = UnknownError(f"there is nothing about {name!r} in {home}: `retrato embeddings list` shows who there is")
     if not _is_anybody(home, name, everything, gallery):
-        raise UnknownError(f"there is nothing about {name!r} in {home}: `retrato embeddings list` shows who there is")
+        raise nobody
     names = [name, *_former_names(home, name)]
     jobs = [job for job in known if _is_about(queue, job, names)]
     sets = _photo_sets(home, names, jobs, known, owner)
@@ -51,6 +52,8 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
         removed.append(_relative(home, path))
     for job in jobs:
         shutil.rmtree(home / "jobs" / job.id, ignore_errors=True)
+    if not removed:  # all that there is is somebody else's
+        raise nobody
     gallery.compact()
     return removed
 

@@ -131,6 +131,8 @@ def test_what_others_sent_stays_and_what_they_learn_is_not_disturbed(home: Path)
     assert f"embeddings/{NAME}.safetensors" in removed
     assert (theirs / "1.png").exists()
     assert queue.get(training.id).owner == "rui"
+    with pytest.raises(UnknownError, match="there is nothing about"):
+        forget(home, NAME, queue=queue, gallery=gallery, owner="ana")
 
 
 @pytest.mark.parametrize("word", ["person", "portrait", "Euler", "local", "a", "retrato"])

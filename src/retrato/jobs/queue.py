@@ -25,9 +25,8 @@ LOCAL = "local"  # who asks where nobody has to say who they are
 LONGEST_QUEUE = 1000
 LONGEST_HISTORY = 1000
 OPEN: tuple[State, ...] = ("queued", "running", "paused")
-KEPT: tuple[Kind, ...] = (
-    "train",
-)  # of these a worker keeps what was done, also when they are cancelled while they wait
+# Of these a worker keeps what was done, also when they are cancelled while they wait.
+KEPT: tuple[Kind, ...] = ("train",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,7 +307,7 @@ class Service:
     def check_training(self, photos: Path, settings: LearnSettings) -> None:
         """Raises what training would raise about name, folder and template, which is a built-in one here and no path.
 
-        Not for its words alone: whoever may send requests is not who may read the files of this machine.
+        The lines of a template are told to whoever asked, who may be nobody to read the files of this machine.
         """
         names = template_names(needs_name=isinstance(settings, TrainSettings))
         if settings.template not in (None, *names):
