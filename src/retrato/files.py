@@ -24,7 +24,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     stem = path.stem.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")  # names end at 255 bytes, not letters
-    handle, name = tempfile.mkstemp(prefix=f".{stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # nobody asked for the temporary one
     os.close(handle)
     temporary = Path(name)
     try:

@@ -9,8 +9,15 @@ from retrato.errors import SettingsError
 
 
 def named_home(home: Path | str | None = None) -> Path:
-    """Gives `home`, else what RETRATO_HOME says, else the user's data folder; makes nothing and looks at nothing."""
-    return Path(home or os.environ.get("RETRATO_HOME") or platformdirs.user_data_dir("retrato")).expanduser()
+    """Gives `home`, else what RETRATO_HOME says, else the user's data folder; makes nothing and looks at nothing.
+
+    Raises SettingsError for `~somebody` who has no account here.
+    """
+    named = Path(home or os.environ.get("RETRATO_HOME") or platformdirs.user_data_dir("retrato"))
+    try:
+        return named.expanduser()
+    except RuntimeError:
+        raise SettingsError(f"the home folder {named} is that of nobody: set RETRATO_HOME to another one") from None
 
 
 def home_folder(home: Path | str | None = None) -> Path:

@@ -103,6 +103,18 @@ def test_a_failed_rename_leaves_no_temporary_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_who_cannot_write_is_told_of_the_file_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / ".x-3k.tmp.json"))
+
+    monkeypatch.setattr("retrato.files.tempfile.mkstemp", refused)
+    with pytest.raises(PermissionError) as caught:
+        write_atomic(tmp_path / "x.json", "x")
+    assert caught.value.filename == str(tmp_path / "x.json")
+
+
 def test_very_long_names_work(tmp_path: Path) -> None:
     path = write_atomic(tmp_path / ("n" * 240 + ".safetensors"), "x")
     assert path.read_text() == "x"

@@ -28,6 +28,11 @@ def test_a_file_is_no_home(tmp_path: Path, inside: str) -> None:
     assert home_folder(tmp_path / "not-yet") == tmp_path / "not-yet"
 
 
+def test_a_home_of_nobody_is_none() -> None:
+    with pytest.raises(SettingsError, match="that of nobody: set RETRATO_HOME"):
+        home_folder("~no-such-account/retrato")
+
+
 @pytest.mark.parametrize(
     "words", [["serve", "--port", "0"], ["embeddings", "list"], ["hypernetworks", "list"], ["generate", "a hat"]]
 )

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated
@@ -99,7 +99,8 @@ def _complain(sentence: str, code: int, arguments: Sequence[str]) -> int:
     line = " ".join(sentence.split())
     print(f"error: {line}" if code != INTERRUPTED else line, file=sys.stderr)
     if "--json" in arguments:
-        print(json.dumps({"error": line, "exit_code": code}))
+        with suppress(OSError):  # stdout may be what failed
+            print(json.dumps({"error": line, "exit_code": code}))
     return code
 
 

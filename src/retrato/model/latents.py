@@ -83,9 +83,12 @@ def _decoded(components: Components, latents: Tensor) -> Tensor:
 def _decoded_whole(components: Components, latents: Tensor) -> Tensor:
     """Decodes in the U-Net's number format where that is a half, and again in float32 where that gave no numbers.
 
-    The weights stay float32. XL's VAE is known to overflow, and says so (`force_upcast`), so it is not tried there.
+    The weights stay float32. XL's VAE is known to overflow, and its config.json says so (`force_upcast`): it is not
+    tried there. Where the file says nothing, as in SD 1.5's, diffusers' default would say the same of all.
     """
-    if components.dtype != torch.float32 and not components.vae.config.force_upcast:
+    config = components.vae.config
+    says_so = config.force_upcast and "force_upcast" not in config.get("_use_default_values", ())
+    if components.dtype != torch.float32 and not says_so:
         with torch.autocast(components.device.type, components.dtype):
             pixels = components.vae.decode(latents).sample.float()
         if bool(pixels.isfinite().all()):

@@ -316,11 +316,14 @@ def test_the_old_hash_is_that_of_64_kilobytes_after_the_first_megabyte(tmp_path:
     assert old_model_hash(path) == hashlib.sha256(b"b" * 0x10000).hexdigest()[:8]
 
 
-def test_a_vae_that_overflows_in_half_precision_decodes_in_float32(tiny_folder: Path) -> None:
-    plain = load_components(tiny_folder)
+def test_a_vae_that_overflows_in_half_precision_decodes_in_float32(tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "sd", symlinks=True)
+    config = tmp_path / "sd" / "vae" / "config.json"
+    said = json.loads(config.read_text())
+    assert said.pop("force_upcast")
+    config.write_text(json.dumps(said))  # as that of Stable Diffusion 1.5, which is older than the word
+    plain = load_components(tmp_path / "sd")
     half = dataclasses.replace(plain, dtype=torch.float16)
-    for components in (plain, half):
-        components.vae.config.force_upcast = False
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     exact, rounded = decode(plain, latents), decode(half, latents)
     assert not torch.equal(exact, rounded), "nothing was computed in half precision"
@@ -328,3 +331,10 @@ def test_a_vae_that_overflows_in_half_precision_decodes_in_float32(tiny_folder: 
     plain.vae.decoder.conv_in.weight.mul_(1e6)  # a norm follows, so float32 does not mind
     assert torch.equal(decode(half, latents), decode(plain, latents))
     assert decode(half, latents).isfinite().all()
+
+
+def test_a_vae_that_says_it_overflows_is_not_tried_in_half_precision(tiny_folder: Path) -> None:
+    plain = load_components(tiny_folder)
+    assert plain.vae.config.force_upcast
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(decode(dataclasses.replace(plain, dtype=torch.float16), latents), decode(plain, latents))
