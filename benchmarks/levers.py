@@ -43,8 +43,10 @@ import dataclasses
 import json
 import random
 import re
+import statistics
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -59,6 +61,7 @@ from mini.people import Identity, held_out_identities, random_scene
 from mini.renders import draw
 from mini.train_judge import Judge, load_judge
 from retrato.embeddings import read_embedding
+from retrato.evaluation.statistics import mean_interval
 from retrato.photos import read_photos
 from retrato.settings import TrainSettings
 from retrato.studio import Studio
@@ -246,18 +249,21 @@ def table(lines: list[dict], against: str = "base") -> str:
             [found[key]["harmonic"] - base[key]["harmonic"] for key in found if key[0] == person and key in base]
             for person in people
         ]
-        differences = torch.tensor([sum(each) / len(each) for each in differences if each])
-        versus = ""
-        if len(differences) > 1 and lever != against:
-            r = torch.Generator().manual_seed(0)
-            drawn = differences[torch.randint(len(differences), (4000, len(differences)), generator=r)].mean(1)
-            low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975])).tolist()
-            versus = f"{differences.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+        differences = [sum(each) / len(each) for each in differences if each]
+        versus = paired(differences) if lever != against else ""
         rows.append(
             f"| {samples} | {vectors} | `{lever}` | {len(found)} | {mean['identity']:.2f} | {mean['rank1']:.2f} "
             f"| {mean['prompt_fidelity']:.2f} | {mean['harmonic']:.3f} | {versus} | {mean['loss']:.5f} | {first} |"
         )
     return "\n".join(rows)
+
+
+def paired(differences: Sequence[float]) -> str:
+    """The mean of a difference for each person, with its 95 % interval; empty for fewer than two people."""
+    if len(differences) < 2:
+        return ""
+    low, high = mean_interval(differences)
+    return f"{statistics.fmean(differences):+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def main() -> None:

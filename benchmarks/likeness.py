@@ -5,12 +5,14 @@ python -m benchmarks.likeness --out likeness.jsonl       (needs `pip install --g
 For each held-out person: twenty photos (3 full, 5 half, 12 close), default settings, default pick; then pictures in the
 style of the photos and in the other styles. A picture counts when, of the twenty people's galleries in its style, its
 own person's is nearest. The class word is drawn too, as the floor. No model, recipe or pick ever saw the judge. Who
-stands in `--out` is not learned again; several processes with their own `--first` and `--people` may write into one.
+stands in `--out` with this `--model` is not learned again; several processes with their own `--first` and `--people`
+may write into one. Intervals (95 %) are over people.
 """
 
 import argparse
 import json
 import random
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -24,6 +26,7 @@ from mini.people import STYLES, Identity, held_out_identities, random_scene
 from mini.renders import draw
 from mini.train_judge import Judge, load_judge
 from retrato import GenerateSettings, Studio, TrainSettings
+from retrato.evaluation.statistics import mean_interval
 
 PROMPTS = {
     "photo": (
@@ -95,12 +98,14 @@ def ceiling(judge: Judge, people: list[Identity], style: str) -> float:
 def table(rows: list[dict], renders: dict[str, float]) -> str:
     """Markdown: each person, then all of them beside the class word and fresh renders."""
     share = lambda found: f"{sum(found) / len(found):.2f}"
+    interval = lambda found: " ({:.2f} to {:.2f})".format(*mean_interval(found)) if len(found) > 1 else ""
     lines = ["| person | " + " | ".join(STYLES) + " | picked step |", "|---" * (len(STYLES) + 2) + "|"]
     for row in sorted(rows, key=lambda row: row["number"]):
         cells = [share(row["hits"]["person"][style]) for style in STYLES]
         lines.append(f"| {row['person']} | {' | '.join(cells)} | {row['picked_step']} |")
     for who in ("person", "class word"):
-        cells = [share([hit for row in rows for hit in row["hits"][who][style]]) for style in STYLES]
+        of_each = [_shares(rows, who, style) for style in STYLES]
+        cells = [f"{statistics.fmean(shares):.2f}{interval(shares)}" for shares in of_each]
         lines.append(f"| **{who}, {len(rows)} people** | {' | '.join(cells)} | |")
     lines.append(f"| fresh renders | {' | '.join(f'{renders[style]:.2f}' for style in STYLES)} | |")
     others = [hit for row in rows for style in STYLES[1:] for hit in row["hits"]["person"][style]]
@@ -112,7 +117,7 @@ def table(rows: list[dict], renders: dict[str, float]) -> str:
 
 
 def main() -> None:
-    """Learns those that `--out` does not have yet, and prints the table of all that it has."""
+    """Learns those whom `--out` does not have of this model yet, and prints the table of all that it has of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("likeness.jsonl"), help="a line for each person learned")
     parser.add_argument("--first", type=int, default=0)
@@ -123,19 +128,31 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="write a strip of pictures of each person into this folder")
     options = parser.parse_args()
     people, judge = held_out_identities(20), load_judge(options.judge)
-    done = {row["number"] for row in _rows(options.out)}
+    rows = _rows(options)
+    done = {row["number"] for row in rows}
     for number in range(options.first, min(options.first + options.people, len(people))):
         if number not in done:
             row = learned(judge, people, number, options)
+            rows.append(row)
             with options.out.open("a") as out:
                 out.write(json.dumps(row) + "\n")
             said = ", ".join(f"{style} {sum(found) / len(found):.2f}" for style, found in row["hits"]["person"].items())
             print(f"{row['person']}: picked step {row['picked_step']}, {row['seconds']:.0f} s, {said}", flush=True)
-    print(table(_rows(options.out), {style: ceiling(judge, people, style) for style in STYLES}))
+    renders = {style: ceiling(judge, people, style) for style in STYLES}
+    print(table(rows, renders))
+    recognised_in = {style: round(statistics.fmean(_shares(rows, "person", style)), 4) for style in STYLES}
+    print(json.dumps({"model": options.model, "people": len(rows), "recognised": recognised_in, "renders": renders}))
 
 
-def _rows(file: Path) -> list[dict]:
-    return [json.loads(line) for line in file.open()] if file.exists() else []
+def _rows(options: argparse.Namespace) -> list[dict]:
+    """Gives what was measured of this model; a file may hold lines of several."""
+    found = [json.loads(line) for line in options.out.open()] if options.out.exists() else []
+    return [row for row in found if row["model"] == options.model]
+
+
+def _shares(rows: list[dict], who: str, style: str) -> list[float]:
+    """Gives the share of pictures recognised, for each person."""
+    return [statistics.fmean(row["hits"][who][style]) for row in rows]
 
 
 if __name__ == "__main__":

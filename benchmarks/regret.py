@@ -29,14 +29,13 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageColor
 
-from benchmarks.levers import PLAN, Bench
+from benchmarks.levers import PLAN, Bench, paired
 from benchmarks.main_job import circumstances
 from mini.evaluate import as_pixels
 from mini.labels import HEADS
@@ -198,7 +197,7 @@ def table(lines: Sequence[Line]) -> tuple[str, dict[str, object]]:
     figures: dict[str, object] = {}
     for name, each in found.items():
         mean, high = statistics.fmean(each), float(np.quantile(each, 0.95))
-        versus = "" if name == "pick" else paired(lines, found["pick"], each)
+        versus = "" if name == "pick" else versus_pick(lines, found["pick"], each)
         rows.append(f"| {name} | {len(each)} | {mean:.3f} | {high:.3f} | {max(each):.3f} | {versus} |")
         figures[name] = {"mean": round(mean, 4), "p95": round(high, 4), "worst": round(max(each), 4)}
     oracle = statistics.fmean(max(each["score"] for each in line["candidates"]) for line in lines)
@@ -263,18 +262,14 @@ def _figures(candidate: dict) -> list[str]:
     return [f"{candidate[name]:.2f}" for name in ("identity", "obedience", "score")]
 
 
-def paired(lines: Sequence[Line], pick: Sequence[float], other: Sequence[float]) -> str:
-    """The mean difference with its interval by resampling people; empty for fewer than two people."""
-    people = sorted({line["person"] for line in lines})
-    if len(people) < 2 or len(pick) != len(other):
+def versus_pick(lines: Sequence[Line], pick: Sequence[float], other: Sequence[float]) -> str:
+    """The mean over people of `pick` minus `other`, both one for each line, with its interval."""
+    if len(pick) != len(other):
         return ""
-    of_person: Callable[[object], list[float]] = lambda person: [
-        mine - theirs for line, mine, theirs in zip(lines, pick, other, strict=True) if line["person"] == person
-    ]
-    means = torch.tensor([statistics.fmean(of_person(person)) for person in people])
-    drawn = means[torch.randint(len(means), (4000, len(means)), generator=torch.Generator().manual_seed(0))].mean(1)
-    low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975])).tolist()
-    return f"{means.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+    of_person: dict[object, list[float]] = {}
+    for line, mine, theirs in zip(lines, pick, other, strict=True):
+        of_person.setdefault(line["person"], []).append(mine - theirs)
+    return paired([statistics.fmean(each) for each in of_person.values()])
 
 
 def main() -> None:
@@ -296,6 +291,9 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
     options = parser.parse_args()
     lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    of_what = ("recipe", "vectors", "cells")
+    if strange := [name for name in of_what if any(line[name] != getattr(options, name) for line in lines)]:
+        raise SystemExit(f"{options.out} was measured with other {' and '.join(strange)}: name another file")
     done = {(line["person"], line["seed"]) for line in lines}
     people = range(options.first, options.first + options.people)
     missing = [(number, seed) for seed in range(options.seeds) for number in people if (number, seed) not in done]

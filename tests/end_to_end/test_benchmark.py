@@ -114,6 +114,14 @@ def test_sealed_people_are_others_for_another_seed(tmp_path: Path, monkeypatch: 
     assert drawn["1"] != drawn["2"]
 
 
+def test_sealed_people_have_attributes_that_nothing_was_tuned_on() -> None:
+    tuned_on = {person.key for person in identities.held_out_identities(20)}
+    sealed = [person.key for person in identities.sealed_people(8, 20261127)]
+    assert len(set(sealed)) == 8
+    assert not tuned_on & set(sealed)
+    assert tuned_on & {person.key for person in identities.held_out_identities(8, salt=20261127)}, "so three were"
+
+
 def test_levers_are_fields_of_a_recipe_and_a_few_settings() -> None:
     recipe, settings = levers.changed("timestep_density=(1,0,2),nested_dropout=0.5,betas=(0.8, 0.9),use_mask=True", 400)
     assert (recipe.timestep_density, recipe.nested_dropout, recipe.betas) == ((1, 0, 2), 0.5, (0.8, 0.9))

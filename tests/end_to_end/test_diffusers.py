@@ -34,3 +34,20 @@ def test_load_textual_inversion_takes_the_file(
     assert torch.equal(pipeline.text_encoder.get_input_embeddings().weight[tokens], embedding.vectors[0])
     drawn = pipeline("a portrait of ana-1", num_inference_steps=2, height=64, width=64, output_type="np").images
     assert drawn.shape == (1, 64, 64, 3)
+
+
+def test_of_xl_each_text_encoder_takes_its_vectors_as_the_documentation_says(
+    tiny_xl_folder: Path, tmp_path: Path
+) -> None:
+    from diffusers import StableDiffusionXLPipeline
+    from safetensors.torch import load_file
+
+    pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_xl_folder, local_files_only=True)
+    source = torch.manual_seed(0)
+    embedding = Embedding("ana-1", (torch.randn(2, 32, generator=source), torch.randn(2, 48, generator=source)))
+    vectors = load_file(write_embedding(embedding, tmp_path / "ana-1.safetensors", "safetensors"))
+    both = ((pipeline.text_encoder, pipeline.tokenizer), (pipeline.text_encoder_2, pipeline.tokenizer_2))
+    for key, expected, (encoder, tokenizer) in zip(("clip_l", "clip_g"), embedding.vectors, both, strict=True):
+        pipeline.load_textual_inversion(vectors[key], token="ana-1", text_encoder=encoder, tokenizer=tokenizer)
+        tokens = tokenizer.convert_tokens_to_ids(["ana-1", "ana-1_1"])
+        assert torch.equal(encoder.get_input_embeddings().weight[tokens], expected)

@@ -17,7 +17,7 @@ from retrato.training.drawing import draw_cells
 from retrato.training.judge import Judge, Looks
 from retrato.training.learnable import Subject
 from retrato.training.recipes import PickPlan
-from retrato.training.scores import Cells, Yardstick, score
+from retrato.training.scores import SHORTEST_SCALE, Cells, Yardstick, score
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,6 +32,23 @@ class Verdict:
     diversity: float | None
     closest: float
     rank1: float | None
+
+    @property
+    def anybody(self) -> float:
+        """How alike the class word's pictures are to the person's photos, in raw cosine: identity 0."""
+        return float(self._class_word_likeness.mean())
+
+    @property
+    def is_told_apart(self) -> bool:
+        """Whether the person's own photos lie five standard errors of identity 0 above it; else identity is noise."""
+        found = self._class_word_likeness
+        error = float(found.std()) / len(found) ** 0.5 if len(found) > 1 else 0.0
+        return self.yardstick.ceiling - self.anybody >= max(SHORTEST_SCALE, 5 * error)
+
+    @property
+    def _class_word_likeness(self) -> Tensor:
+        cells, shown = self.yardstick.class_word.likeness, self.yardstick.shows_identity
+        return cells[shown] if shown.any() else cells
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

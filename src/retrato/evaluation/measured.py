@@ -43,6 +43,9 @@ class Measured:
     area          under the best of (prompt_fidelity, identity) that the weights reach, from (0, 0); 1 is everything
     obedient      highest identity at a weight whose prompt_fidelity is at least 0.9; None where none is
     regret        harmonic of the best checkpoint minus that of the picked one, on the pictures of the curve
+    pick_seconds  of comparing checkpoints, beyond `seconds`; 0 for who keeps the last step
+    anybody, themselves   raw cosines that are identity 0 and 1; `is_told_apart` where they lie so far apart that
+                  identity means something
     """
 
     person: str
@@ -65,6 +68,10 @@ class Measured:
     regret: float | None
     embedding: Path
     pictures: tuple[Path, ...]
+    pick_seconds: float = 0.0
+    anybody: float | None = None
+    themselves: float | None = None
+    is_told_apart: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ class Summary:
     failed: tuple[str, ...]
     samples: float
     seconds: float
+    pick_seconds: float
     reached: int | None
     to_quality: Mapping[str, float]
     difference: Mapping[str, tuple[float, float, float]]

@@ -25,7 +25,7 @@ from retrato.model import Scorer
 from retrato.model.companions import FETCH_SCORER
 from retrato.settings import EvaluateSettings, RecipeName, TrainSettings
 from retrato.studio import Studio
-from retrato.training import RECIPES, Finished, Prepared, Stepped, TrainingEvent, train
+from retrato.training import RECIPES, Extended, Finished, Prepared, Stepped, TrainingEvent, train
 from retrato.training.captions import class_phrase
 from retrato.training.drawing import save_as
 from retrato.training.report.appendix import PACKAGES, package_version
@@ -55,6 +55,7 @@ class _Learned:
     samples: int
     picked_samples: int
     seconds: float
+    pick_seconds: float
     checkpoints: tuple[_Checkpoint, ...]
 
 
@@ -159,6 +160,7 @@ def _learn_with_peer(studio: Studio, person: Person, settings: EvaluateSettings,
         samples=found.samples,
         picked_samples=found.samples,
         seconds=found.seconds,
+        pick_seconds=0.0,  # the script keeps its last step
         checkpoints=tuple(
             _Checkpoint(file, step * found.samples // found.steps, seconds) for step, seconds, file in found.checkpoints
         ),
@@ -182,7 +184,7 @@ def _learn(
 ) -> Generator[TrainingEvent, None, _Learned]:
     """Trains below the library and gives what came out."""
     seconds_at: dict[int, float] = {}
-    per_step, finished = 1, None
+    per_step, before, finished = 1, 0.0, None
     for event in train(
         studio.components,
         person.learned,
@@ -195,7 +197,9 @@ def _learn(
             case Prepared():
                 per_step = event.batch_size
             case Stepped():
-                seconds_at[event.step] = event.seconds
+                seconds_at[event.step] = before + event.seconds
+            case Extended():  # the clock of the steps starts anew
+                before = max(seconds_at.values(), default=0.0)
             case Finished():
                 finished = event
         yield event
@@ -206,6 +210,7 @@ def _learn(
         samples=finished.samples,
         picked_samples=finished.picked_step * per_step,
         seconds=finished.times["train"],
+        pick_seconds=finished.times["pick"],
         checkpoints=tuple(
             _Checkpoint(each.file, each.step * per_step, seconds_at.get(each.step, 0.0), each.is_average)
             for each in finished.candidates
@@ -251,6 +256,10 @@ def _measured(
         regret=regret,
         embedding=learned.file,
         pictures=tuple(pictures),
+        pick_seconds=learned.pick_seconds,
+        anybody=verdict.anybody,
+        themselves=verdict.yardstick.ceiling,
+        is_told_apart=verdict.is_told_apart,
     )
 
 

@@ -14,13 +14,14 @@ from retrato.training.report.page import counted, paragraph, seconds_in_words, s
 from retrato.training.report.prints import Print, strip
 
 SHOWN = 8  # pictures of each training
+ENOUGH = 8  # people; the protocol wants so many for a claim
 TONES: tuple[Literal["first", "second", "third", "faint"], ...] = ("first", "second", "third", "faint")
 
 
 def rows(compared: Compared) -> list[tuple[str, ...]]:
     """Gives the table: the head, then a line for each recipe; a dash where nothing was measured."""
     head = ("recipe", "identity", "prompt", "harmonic", "satisfied", "rank-1", "area", "regret", "samples", "seconds",
-            "to quality", "failed")  # fmt: skip
+            "pick", "to quality", "failed")  # fmt: skip
     return [head, *(_row(one) for one in compared.summaries)]
 
 
@@ -47,9 +48,17 @@ def notes(compared: Compared) -> list[str]:
         f"Judged by {compared.judge}, on photos that neither trained nor picked.",
         f"To quality: samples, median, until {_share(compared)} of the likeness of {compared.reference} is reached, "
         "with a prompt fidelity no lower; and how many trainings reach it.",
+        "Seconds are those of training, pick those of comparing checkpoints, which come on top.",
     ]
     if len(compared.people) == 1:
         found.append("One person is an illustration and no proof: the intervals hold for this person only.")
+    elif len(compared.people) < ENOUGH:
+        found.append(f"{len(compared.people)} people are few: their intervals are as wide as Student's t makes them.")
+    if alike := list(dict.fromkeys(one.person for one in compared.measured if not one.is_told_apart)):
+        found.append(
+            f"The judge can hardly tell {' and '.join(alike)} from anybody: their identity says nothing "
+            "(evaluation.json has the raw cosines, anybody and themselves)."
+        )
     if compared.class_word_rank1 is not None:
         found.append(f"Rank-1 of the class word, which is chance: {compared.class_word_rank1:.2f}.")
     found += [
@@ -91,6 +100,7 @@ def _row(one: Summary) -> tuple[str, ...]:
         _figure(one.regret, 3),
         f"{one.samples:.0f}",
         f"{one.seconds:.0f}",
+        f"{one.pick_seconds:.0f}",
         reached,
         f"{len(one.failed)}",
     )

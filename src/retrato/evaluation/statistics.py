@@ -3,9 +3,11 @@
 Every recipe sees the same draws, so that differences are paired. Plain tensors in, plain numbers out.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
 from retrato.training.scores import Cells, Yardstick, score
@@ -47,13 +49,29 @@ def interval(values: Tensor) -> tuple[float, float]:
 def over_people(resampled: Mapping[str, Sequence[Tensor]], seed: int) -> Tensor:
     """Gives mean scores [draws, 3] of people drawn with replacement; `resampled` holds each person's trainings.
 
-    A person's trainings are averaged first: they are no people of their own.
+    A person's trainings are averaged first: they are no people of their own. Draws from few people lie too close
+    together, so they are spread to what Student's t gives that many (Hesterberg 2015, section 3.2): of four people the
+    interval holds the truth in 95 of 100 studies and not in 82.
     """
     people = torch.stack([torch.stack(tuple(trainings)).mean(dim=0) for trainings in resampled.values()])
     count, draws = people.shape[:2]
     source = torch.Generator().manual_seed(seed)
     chosen = torch.randint(count, (count, draws), generator=source)
-    return people[chosen, torch.arange(draws)].mean(dim=0)
+    drawn, middle = people[chosen, torch.arange(draws)].mean(dim=0), people.mean(dim=(0, 1))
+    spread = _students(count) / _students(math.inf) * math.sqrt(count / (count - 1)) if count > 1 else 1.0
+    return middle + spread * (drawn - middle)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Gives the 95 % interval of the mean of two or more `values`, such as one difference for each person, by t."""
+    found = torch.tensor(values, dtype=torch.float64)
+    half = _students(len(found)) * float(found.std()) / math.sqrt(len(found))
+    return (float(found.mean()) - half, float(found.mean()) + half)
+
+
+def _students(count: float) -> float:
+    """Gives how many standard errors each way hold 95 % for a mean of `count` values."""
+    return float(stdtrit(count - 1, 0.975))
 
 
 def best_obedient(points: Sequence[tuple[float, float]], least: float = 0.9) -> float | None:

@@ -110,6 +110,7 @@ def _summary(
         failed=tuple(dict.fromkeys(one.person for one in own if one.scores["identity"] < FAILED_BELOW)),
         samples=plain_statistics.mean(one.samples for one in own),
         seconds=plain_statistics.mean(one.seconds for one in own),
+        pick_seconds=plain_statistics.mean(one.pick_seconds for one in own),
         reached=len(reached) if target and any(one.learning for one in own) else None,
         to_quality={
             "samples": plain_statistics.median(samples for samples, _ in reached),

@@ -1,4 +1,6 @@
+import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from retrato.evaluation import Compared, Measured, Started, evaluate
 from retrato.evaluation.judging import Court
 from retrato.settings import EvaluateSettings
 from retrato.studio import Studio
-from retrato.training import Finished
+from retrato.training import Extended, Finished, Stepped, train
 from tests.unit.training.conftest import ColourScorer
 
 
@@ -135,3 +137,25 @@ def test_what_is_wrong_is_said_before_anything_is_learned(
         EvaluateSettings(recipes="retrato,kohya")
     with pytest.raises(SettingsError, match="name each recipe once"):
         EvaluateSettings(recipes="retrato, retrato")
+
+
+def test_seconds_go_on_where_training_does(
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Extra steps have a clock of their own; whoever learns with them is no faster for it."""
+
+    def with_extra_steps(*given: object, **more: object) -> Iterator[object]:
+        for event in train(*given, **more):  # type: ignore[arg-type]
+            if isinstance(event, Stepped) and event.step == 3:
+                yield Extended(4, "little likeness", 0.5)
+            yield (
+                dataclasses.replace(event, seconds=10.0 - 4 * (event.step > 2)) if isinstance(event, Stepped) else event
+            )
+
+    monkeypatch.setattr("retrato.evaluation.protocol.train", with_extra_steps)
+    thorough = settings.changed(quick=False)
+    (one,) = (e for e in evaluate(studio, people / "ana", thorough, out=tmp_path / "out") if isinstance(e, Measured))
+    assert [point.seconds for point in one.learning] == [10.0, 16.0]
+    assert one.pick_seconds > 0
+    assert one.anybody is not None
+    assert one.themselves is not None
