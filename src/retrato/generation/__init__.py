@@ -10,8 +10,8 @@ from retrato.generation.picture_text import read_infotext
 from retrato.generation.preview import preview_images
 from retrato.generation.prompt_check import check_prompts, name_warnings
 from retrato.generation.recall import Recalled, recall, recall_picture, what_differs
-from retrato.generation.resolve import resolve_settings
-from retrato.generation.variants import vary, vary_sheet, with_styles
+from retrato.generation.resolve import resolve_settings, seeded
+from retrato.generation.variants import after, vary, vary_sheet, with_styles
 
 __all__ = [
     "AXES",
@@ -21,6 +21,7 @@ __all__ = [
     "GeneratedImage",
     "Recalled",
     "Sampled",
+    "after",
     "check_prompts",
     "draw_grid",
     "format_infotext",
@@ -37,6 +38,7 @@ __all__ = [
     "require_sheet",
     "resolve_settings",
     "save_sheet",
+    "seeded",
     "sheet",
     "vary",
     "vary_sheet",

@@ -1,10 +1,10 @@
 """What one request becomes: matrix, styles and wildcards worked out. Knows no model."""
 
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from retrato.errors import SettingsError
 from retrato.generation.axes import Axis, matrix_axes
+from retrato.generation.resolve import part_of, seeded
 from retrato.prompts import (
     StyleFile,
     WildcardFolder,
@@ -23,7 +23,8 @@ def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFo
     """Gives settings with nothing left to work out, in the order of drawing; only one where nothing had to be.
 
     First the matrix makes several prompts, then the styles are joined to each, then wildcards are chosen: one for each
-    image by its own seed (`random`), or each in all ways with the same seeds (`all`). Raises PromptError for unknown
+    image by its own seed (`random`), or each in all ways with the same seeds (`all`). The seeds are fixed, and what is
+    left of braces is text, so that `vary` gives each of these settings back as they are. Raises PromptError for unknown
     styles or lists, SettingsError for more than `MOST_PICTURES` pictures.
     """
     pairs = [(settings.prompt, settings.negative_prompt)]
@@ -41,12 +42,21 @@ def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFo
         raise SettingsError(
             f"{len(pairs)} prompts with {settings.count} images each are more than {MOST_PICTURES}: ask for less"
         )
-    seed = secrets.randbelow(2**32 - settings.count) if settings.seed == -1 else settings.seed
-    base = settings.changed(seed=seed, styles=(), matrix="off", wildcards="off")
+    base = seeded(settings).changed(styles=(), matrix="off", wildcards="off")
     several = [base.changed(prompt=each, negative_prompt=other) for each, other in pairs]
     if settings.wildcards != "random":
         return several
     return [each for variant in several for each in _chosen(variant, wildcards)]
+
+
+def after(variants: Iterable[GenerateSettings], done: int) -> list[GenerateSettings]:
+    """Gives what is left of the settings that `vary` gave once the first `done` pictures are drawn; maybe nothing."""
+    left = []
+    for variant in variants:
+        if done < variant.count:
+            left.append(part_of(variant, done, variant.count - done) if done else variant)
+        done = max(0, done - variant.count)
+    return left
 
 
 def vary_sheet(
@@ -90,13 +100,13 @@ def _chosen(settings: GenerateSettings, wildcards: WildcardFolder) -> Iterator[G
     """Yields `settings` for each run of images that got the same words."""
     runs: list[tuple[str, str, int, int]] = []
     for index in range(settings.count):
-        seed = settings.seed + index
         prompt, negative = (
-            choose_words(text, wildcards, seed=seed, turn=index) for text in (settings.prompt, settings.negative_prompt)
+            choose_words(text, wildcards, seed=settings.seed + index, turn=index)
+            for text in (settings.prompt, settings.negative_prompt)
         )
         if runs and runs[-1][:2] == (prompt, negative):
             runs[-1] = (*runs[-1][:3], runs[-1][3] + 1)
         else:
-            runs.append((prompt, negative, seed, 1))
-    for prompt, negative, seed, count in runs:
-        yield settings.changed(prompt=prompt, negative_prompt=negative, seed=seed, count=count)
+            runs.append((prompt, negative, index, 1))
+    for prompt, negative, first, count in runs:
+        yield part_of(settings, first, count).changed(prompt=prompt, negative_prompt=negative)

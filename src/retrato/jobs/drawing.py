@@ -4,7 +4,6 @@ Knows how to look at one in the making.
 """
 
 import itertools
-import re
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +13,18 @@ from typing import Any, cast
 from PIL import Image
 from torch import Tensor
 
-from retrato.generation import Axis, Cell, Drawn, GeneratedImage, Sampled, parse_axis, save_sheet, vary_sheet
+from retrato.generation import (
+    Axis,
+    Cell,
+    Drawn,
+    GeneratedImage,
+    Sampled,
+    after,
+    parse_axis,
+    save_sheet,
+    vary,
+    vary_sheet,
+)
 from retrato.jobs.queue import Job, JobQueue, Wish
 from retrato.jobs.said import Pace, Said
 from retrato.model.latents import decode, pixels_to_images
@@ -30,32 +40,27 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
     settings = GenerateSettings(**job.settings)
     folder = studio.outputs if job.options.get("keep", True) else job_folder(studio.home, job.id)
     images = [dict(event.data) for event in queue.events(job.id, kinds=("drawn",))]
-    index = max((image["index"] for image in images), default=-1) + 1
+    done = max((image["index"] for image in images), default=-1) + 1
     pace, previewer, started = Pace(), _Previewer(studio, queue, job.id), time.perf_counter()
-    done, count, can_jump = index, settings.count, can_start_anywhere(settings)
-    while index < count or not can_jump:  # what comes of a matrix is counted by the first event
-        first = index if can_jump else 0
-        rest = remaining_settings(settings, first) if first else settings
-        events = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest))
+    variants = vary(settings, styles=studio.styles, wildcards=studio.wildcards)
+    count = sum(variant.count for variant in variants)
+    while rest := after(variants, done):
+        first, events = done, cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest[0]))
         with closing(events):
             for event in events:
-                count = first + event.count
                 if isinstance(event, Drawn):
-                    index = first + event.index + 1
-                    if index > done:
-                        images.append(_filed(studio, event.image, folder, index - 1))
-                        yield Said("drawn", images[-1], index / count)
+                    done = first + event.index + 1
+                    images.append(_filed(studio, event.image, folder, done - 1))
+                    yield Said("drawn", images[-1], done / count)
                     continue
                 at, batch, wish = first + event.first, len(event.latents), None
                 previewer.look(event.estimate)
                 if pace.is_due():
                     said = {"step": event.step, "steps": event.steps, "index": at, "count": count}
                     wish = yield Said("sampled", said, min((at + batch * event.step / event.steps) / count, 0.99))
-                if wish == "skip" and can_jump:
-                    index = done = at + batch
+                if wish == "skip":
+                    done = at + batch
                     break
-            else:
-                break
     return {"images": images, "seconds": time.perf_counter() - started}
 
 
@@ -97,21 +102,6 @@ def _cells_there(
             picture = GeneratedImage(opened.convert("RGB"), image["seed"], image["infotext"], settings)
         cells.append(Cell(picture, tuple(image["labels"]), image.get("place", image["index"])))
     return images, cells
-
-
-def can_start_anywhere(settings: GenerateSettings) -> bool:
-    """Says whether picture number i follows from seed + i alone, so that a later start can leave the first ones out."""
-    values = settings.model_dump()
-    return (
-        not values.get("variation_strength")
-        and values.get("matrix", "off") == "off"
-        and (values.get("wildcards", "off") == "off" or not re.search(r"[{]|__", settings.prompt))
-    )
-
-
-def remaining_settings(settings: GenerateSettings, index: int) -> GenerateSettings:
-    """Gives settings that draw the pictures from number `index` (from 0) on, as `settings` would have."""
-    return settings.changed(seed=settings.seed + index, count=settings.count - index)
 
 
 def _filed(studio: Studio, image: GeneratedImage, folder: Path, index: int) -> dict[str, Any]:

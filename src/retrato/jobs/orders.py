@@ -1,9 +1,9 @@
 """Puts what can be done into the queue, with all that it will need. Knows nothing of how it is done."""
 
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from retrato.generation import seeded
 from retrato.jobs.queue import LOCAL, Job, JobQueue
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, PhotoSettings
 
@@ -26,7 +26,7 @@ def order_drawing(
     """
     options = {"model": model, "keep": keep}
     options |= {name: said for name, said in (("vae", vae), ("task", task)) if said is not None}
-    return queue.submit("draw", _seeded(settings).model_dump(mode="json"), owner=owner, options=options)
+    return queue.submit("draw", seeded(settings).model_dump(mode="json"), owner=owner, options=options)
 
 
 def order_grid(
@@ -39,7 +39,7 @@ def order_grid(
 ) -> Job:
     """Queues a comparison sheet with `axes` as `parse_axis` reads them; none where `settings` ask for a matrix."""
     options = {"model": model, "axes": list(axes)}
-    return queue.submit("grid", _seeded(settings).model_dump(mode="json"), owner=owner, options=options)
+    return queue.submit("grid", seeded(settings).model_dump(mode="json"), owner=owner, options=options)
 
 
 def order_training(
@@ -63,11 +63,3 @@ def order_preparation(
     """Queues making training pictures of a folder of photos."""
     options = {"model": model, "photos": str(photos.resolve()), "out": str(out.resolve())}
     return queue.submit("prepare", settings.model_dump(mode="json"), owner=owner, options=options)
-
-
-def _seeded(settings: GenerateSettings) -> GenerateSettings:
-    if settings.seed == -1:
-        settings = settings.changed(seed=secrets.randbelow(2**32 - settings.count))
-    if getattr(settings, "variation_strength", 0) and getattr(settings, "variation_seed", 0) == -1:
-        settings = settings.changed(variation_seed=secrets.randbelow(2**32 - settings.count))
-    return settings

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from retrato.errors import PromptError, SettingsError
-from retrato.generation import vary, vary_sheet
+from retrato.generation import after, vary, vary_sheet
 from retrato.generation.axes import State
 from retrato.prompts import Style, StyleFile, WildcardFolder
 from retrato.settings import GenerateSettings
@@ -55,6 +55,58 @@ def test_a_seed_is_drawn_once_for_all(folder: Path) -> None:
     found = varied(folder, prompt="{a|b}", wildcards="all", seed=-1)
     assert len({each.seed for each in found}) == 1
     assert found[0].seed >= 0
+
+
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        ({"count": 3}, 3),
+        ({"prompt": "a {red|blue|old} hat", "count": 4}, 4),
+        ({"negative_prompt": "{hat|cap}", "wildcards": "all", "count": 2}, 4),
+        ({"prompt": "a hat|red", "styles": ("Pixel",), "matrix": "prompt", "wildcards": "all", "count": 2}, 8),
+        ({"variation_strength": 0.1, "prompt": "a {red|blue|old} hat", "count": 4}, 4),
+        ({"variation_strength": 0.1, "variation_seed": 7, "seed": -1, "count": 3}, 3),
+    ],
+)
+def test_what_is_left_after_some_are_drawn(folder: Path, values: dict[str, Any], count: int) -> None:
+    variants = varied(folder, **values)
+    assert after(variants, 0) == variants
+    whole = [one for variant in variants for one in singly(variant)]
+    assert len(whole) == count
+    for done in range(count + 1):
+        left = after(variants, done)
+        assert [one for variant in left for one in singly(variant)] == whole[done:]
+    assert after(variants, count + 1) == []
+
+
+def singly(settings: GenerateSettings) -> list[tuple[str, str, int, int]]:
+    """What each image is drawn from, by the rule of `generate`: prompts, seed and variation seed."""
+    counts_variations = settings.variation_strength > 0
+    return [
+        (
+            settings.prompt,
+            settings.negative_prompt,
+            settings.seed + index * (not counts_variations),
+            settings.variation_seed + index * counts_variations,
+        )
+        for index in range(settings.count)
+    ]
+
+
+@pytest.mark.parametrize("mode", ["random", "all"])
+def test_what_was_worked_out_is_not_worked_out_again(folder: Path, mode: str) -> None:
+    StyleFile(folder / "styles.csv").save(Style("Open", "{word} {never|closed", "{"))
+    asked = {"prompt": "a {b} \\{red|blue} {c|d}|e", "negative_prompt": "$", "matrix": "prompt", "wildcards": mode}
+    found = varied(folder, seed=-1, variation_strength=0.1, styles=("Open",), count=2, **asked)
+    assert all("{" in each.prompt and "|" in each.prompt and each.negative_prompt == "$, {" for each in found)
+    for each in found:
+        assert varied(folder, **each.model_dump()) == [each]
+
+
+def test_choices_leave_a_variations_seed_where_it_is(folder: Path) -> None:
+    found = varied(folder, prompt="a {red|blue|old} hat", variation_strength=0.1, variation_seed=7, count=12)
+    assert len(found) > 1
+    assert [one[2:] for each in found for one in singly(each)] == [(5, 7 + index) for index in range(12)]
 
 
 def test_off_leaves_the_prompt_alone(folder: Path) -> None:

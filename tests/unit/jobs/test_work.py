@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -9,6 +10,7 @@ from PIL import Image
 from retrato.errors import QueueError
 from retrato.jobs import Job, JobEvent, JobQueue, order_drawing, order_grid, recover, work, worker_lock
 from retrato.jobs.said import Pace
+from retrato.prompts import Style
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
@@ -82,6 +84,22 @@ def test_wishes_are_granted_after_the_step(studio: Studio, queue: JobQueue, wish
     assert len(queue.events(job.id, kinds=("drawn",))) == 1
 
 
+@pytest.mark.parametrize(("wish", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+@pytest.mark.parametrize("ending", ["stopping", "leaving"])
+def test_a_wish_of_the_moment_in_which_the_worker_is_stopped_holds(
+    studio: Studio, queue: JobQueue, wish: str, state: str, ending: str
+) -> None:
+    """As after cancel in the browser and Ctrl-C, within one step."""
+    job = order_drawing(queue, DRAWING)
+    events = work(studio, queue, claimed(queue), stopping=lambda: ending == "stopping")
+    next(events)
+    getattr(queue, wish)(job.id)
+    if ending == "stopping":
+        assert [event.kind for event in events] == [state]
+    events.close()
+    assert queue.get(job.id).state == state
+
+
 @pytest.mark.parametrize("wish", ["cancel", "pause"])
 def test_no_further_step_is_made_once_somebody_wants_it_to_end(
     studio: Studio, queue: JobQueue, wish: str, monkeypatch: pytest.MonkeyPatch
@@ -149,25 +167,21 @@ def test_what_nobody_foresaw_fails_the_job_and_shows_nothing(
     assert "/secret/path" in caplog.text
 
 
-def test_there_is_one_worker_per_device(tmp_path: Path) -> None:
-    with worker_lock(tmp_path, "cpu"):
-        with worker_lock(tmp_path, "cuda:0"):
-            pass
-        with pytest.raises(QueueError, match="already works on the jobs"), worker_lock(tmp_path, "cpu"):
-            pass
-    with worker_lock(tmp_path, "cpu"):
+def test_there_is_one_worker_whatever_its_device(tmp_path: Path) -> None:
+    with worker_lock(tmp_path), pytest.raises(QueueError, match="already works on the jobs"), worker_lock(tmp_path):
+        pass
+    with worker_lock(tmp_path):
         pass
 
 
-def test_jobs_of_a_device_that_no_worker_is_at_go_on_at_another(queue: JobQueue, tmp_path: Path) -> None:
+def test_jobs_of_a_device_that_no_worker_is_at_go_on_at_another(queue: JobQueue) -> None:
     """As after `retrato serve`, killed, and `retrato serve --device cpu`."""
-    order_drawing(queue, DRAWING)
-    left = claimed(queue)
-    with worker_lock(tmp_path, "cuda:0"):
-        with worker_lock(tmp_path, "cpu"):
-            assert recover(queue, tmp_path, "cuda:0") == []
-        assert [job.id for job in recover(queue, tmp_path, "cuda:0")] == [left.id]
-    assert queue.get(left.id).state == "queued"
+    left = [order_drawing(queue, DRAWING).id for _ in range(2)]
+    for device in ("cuda:0", "cpu"):
+        assert queue.claim(device) is not None
+    assert {job.id for job in recover(queue)} == set(left)
+    assert {queue.get(job).state for job in left} == {"queued"}
+    assert recover(queue) == []
 
 
 def test_a_sheet_is_drawn_cell_by_cell_and_filed(studio: Studio, queue: JobQueue) -> None:
@@ -223,3 +237,75 @@ def test_a_matrix_that_was_stopped_draws_nothing_twice(studio: Studio, queue: Jo
     list(work(studio, queue, claimed(queue), stopping=lambda: len(queue.events(job.id, kinds=("drawn",))) == 3))
     list(work(studio, queue, claimed(queue)))
     assert [event.data["index"] for event in queue.events(job.id, kinds=("drawn",))] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"negative_prompt": "{hat|cap}", "wildcards": "all", "count": 1},
+        {"negative_prompt": "{hat|cap}", "wildcards": "all", "count": 2},
+        {"styles": ("Pixel",), "wildcards": "all", "count": 2},
+        {"styles": ("Pixel",), "count": 4},
+        {"styles": ("In turn",), "count": 4},
+        {"prompt": "a hat|{red|blue}", "matrix": "prompt", "count": 2},
+        {"variation_strength": 0.3, "variation_seed": 9, "count": 4},
+        {"variation_strength": 0.3, "prompt": "a {red|blue|old} hat", "count": 4},
+        {"variation_strength": 0.3, "prompt": "a {red|blue} hat", "wildcards": "all", "seed": -1, "count": 2},
+    ],
+)
+@pytest.mark.parametrize("stop", [1, 3])
+def test_what_comes_of_choices_goes_on_where_it_stopped(
+    studio: Studio, queue: JobQueue, values: dict[str, Any], stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "is_due", lambda self: True)
+    studio.styles.save(Style("Pixel", "{prompt}, pixel {art|style}", "photo"))
+    studio.styles.save(Style("In turn", "{prompt}, {@one|two|three|four}"))
+    job = order_drawing(queue, DRAWING.changed(**values))
+    whole = list(studio.draw(GenerateSettings(**job.settings)))
+    stop = min(stop, len(whole) - 1)
+
+    def enough() -> bool:
+        return len(queue.events(job.id, kinds=("drawn",))) == stop
+
+    first = list(work(studio, queue, claimed(queue), stopping=enough))
+    second = list(work(studio, queue, claimed(queue)))
+    assert queue.get(job.id).state == "done"
+    drawn = [event.data for event in queue.events(job.id, kinds=("drawn",))]
+    assert [each["index"] for each in drawn] == list(range(len(whole)))
+    assert [each["seed"] for each in drawn] == [image.seed for image in whole]
+    assert [each["infotext"] for each in drawn] == [image.infotext for image in whole]
+    assert pixels(studio, first + second) == [image.image.tobytes() for image in whole]
+    steps = [event.data for event in second if event.kind == "sampled"]
+    assert {step["index"] for step in steps} == set(range(stop, len(whole)))  # none that is there is drawn again
+    assert {step["count"] for step in steps} == {len(whole)}
+
+
+@pytest.mark.parametrize(
+    ("values", "skipped", "left"),
+    [
+        ({"negative_prompt": "{hat|cap}", "wildcards": "all", "count": 1}, 0, [1]),
+        ({"negative_prompt": "{hat|cap}", "wildcards": "all", "count": 2}, 1, [0, 2, 3]),
+        ({"prompt": "a hat|red", "matrix": "prompt", "count": 2}, 3, [0, 1, 2]),
+        ({"variation_strength": 0.3, "variation_seed": 9, "count": 3}, 1, [0, 2]),
+        ({"count": 1}, 0, []),
+    ],
+)
+def test_skipping_leaves_out_one_picture_whatever_it_comes_of(
+    studio: Studio,
+    queue: JobQueue,
+    values: dict[str, Any],
+    skipped: int,
+    left: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Pace, "is_due", lambda self: True)
+    settings = DRAWING.changed(**values)
+    job = order_drawing(queue, settings)
+    for event in work(studio, queue, claimed(queue)):
+        if event.kind == "sampled" and (event.data["index"], event.data["step"]) == (skipped, 1):
+            queue.skip(job.id)
+    assert queue.get(job.id).state == "done"
+    drawn = [event.data for event in queue.events(job.id, kinds=("drawn",))]
+    assert [each["index"] for each in drawn] == left
+    whole = [image.infotext for image in studio.draw(settings)]
+    assert [each["infotext"] for each in drawn] == [whole[place] for place in left]
