@@ -5,12 +5,15 @@ Knows where things lie; nothing of models and networks.
 
 import contextlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from retrato.embeddings import EmbeddingLibrary, check_name, read_embedding
+from retrato.embeddings.embedding import name_key
 from retrato.errors import EmbeddingError, QueueError, UnknownError
 from retrato.gallery import Gallery, mentioned
 from retrato.jobs import Job, JobQueue
+from retrato.jobs.ownership import owners_of_pictures
 from retrato.plain import texts
 from retrato.training.learnable import is_same
 from retrato.training.run_folder import is_run_of, photos_of_run
@@ -19,12 +22,13 @@ from retrato.training.run_folder import is_run_of, photos_of_run
 def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: str | None = None) -> list[str]:
     """Gives what was removed of the person called `name`, paths relative to the home folder and jobs as `job <id>`.
 
-    What is left under a name that the person had before (see `_former_names`) goes as well.
+    What is left under a name that the person had before (see `_former_names`) goes as well; spellings are compared by
+    `name_key`. What was dropped on the page and never read goes too, as it does not say whom it shows.
     With `owner`, what others sent and drew stays. Raises EmbeddingError for what is no name, QueueError while a job
     about them runs or somebody else's training of them is not over, before anything is removed, and UnknownError where
     there is nothing about them.
     """
-    check_name(name, is_found=True)
+    name = check_name(name, is_found=True)
     everything = queue.jobs(limit=-1)
     known = [job for job in everything if owner in (None, job.owner)]
     nobody = UnknownError(f"there is nothing about {name!r} in {home}: `retrato embeddings list` shows who there is")
@@ -37,13 +41,16 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     if running := [job for job in jobs if job.state == "running"]:
         raise QueueError(f"job {running[0].id} is running: cancel it first")
     others = [job for job in everything if job.owner != owner and job.is_open] if owner is not None else []
-    if any(job.kind == "train" and job.settings.get("name") in names for job in others):
+    if any(_learns(job, names) for job in others):
         raise QueueError(f"somebody else's training of {name} is not over: wait until it is")
     removed = [f"job {job.id}" for job in jobs]
+    gallery.scan(people=names, owners=owners_of_pictures(queue))
+    sheets = {event.data.get("file") for job in jobs for event in queue.events(job.id, kinds=("sheet",), limit=-1)}
     for job in jobs:
         queue.remove(job.id, owner=owner)
-    gallery.scan(people=names)
-    found = {each.id: each for person in names for each in gallery.of_person(person)}
+    # Older sheets say their first picture only, so that the job has to be asked who is on them.
+    found = {each.id: each for each in gallery.search(limit=-1) if each.file in sheets}
+    found |= {each.id: each for person in names for each in gallery.of_person(person)}
     pictures = [each for each in found.values() if owner in (None, each.owner)]
     removed += [_relative(home, gallery.remove(each.id)) for each in pictures]
     files = [*_embedding_files(home, name), *_uploads(home, jobs)]
@@ -54,6 +61,7 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
         shutil.rmtree(home / "jobs" / job.id, ignore_errors=True)
     if not removed:  # all that there is is somebody else's
         raise nobody
+    removed += _emptied(home, home / "uploads" / "page")
     gallery.compact()
     return removed
 
@@ -72,10 +80,19 @@ def _is_anybody(home: Path, name: str, jobs: list[Job], gallery: Gallery) -> boo
     return bool(
         _embedding_files(home, name)
         or _run_folders(home, [name])
-        or [*(home / "photos").glob(f"*/{_literal(name)}")]
-        or any(job.kind == "train" and job.settings.get("name") == name for job in jobs)
-        or any(name.casefold() in map(str.casefold, each.people) for each in gallery.of_person(name))
+        or _folders_called([name], (home / "photos").glob("*"))
+        or any(_learns(job, [name]) for job in jobs)
+        or any(_is_called(person, [name]) for each in gallery.of_person(name) for person in each.people)
     )
+
+
+def _is_called(found: str, names: Iterable[str]) -> bool:
+    """Says whether `found` is one of `names`: folders and settings tell spellings apart, the library does not."""
+    return name_key(found) in map(name_key, names)
+
+
+def _learns(job: Job, names: Iterable[str]) -> bool:
+    return job.kind == "train" and _is_called(str(job.settings.get("name", "")), names)
 
 
 def _former_names(home: Path, name: str) -> list[str]:
@@ -107,11 +124,11 @@ def _sets_of(job: Job) -> set[Path]:
 
 
 def _embedding_files(home: Path, name: str) -> list[Path]:
-    library = EmbeddingLibrary(home / "embeddings")
-    named = [library.path(name)] if name in library else []
-    places = [home / "embeddings", home / "hypernetworks"]
+    """Gives all files called so, in sub-folders too: once the first is gone the library would take the next."""
+    named = EmbeddingLibrary(home / "embeddings").paths(name)
     stems = (name, f"{name}.preview", f"{name}.pt")  # A1111's thumbnail, and its .pt.optim; `ana.b` is somebody else
-    others = (path for place in places for path in place.glob(f"{_literal(name)}.*") if path.stem in stems)
+    files = (path for place in ("embeddings", "hypernetworks") for path in sorted((home / place).rglob("*")))
+    others = (path for path in files if _is_called(path.stem, stems) and not path.is_dir())
     return [*named, *(path for path in others if path not in named)]
 
 
@@ -125,8 +142,18 @@ def _uploads(home: Path, jobs: list[Job]) -> list[Path]:
 
 def _run_folders(home: Path, names: list[str]) -> list[Path]:
     """Gives `<date>/<name>`, `<date>/<name>-2` and so on, as far as the person, and nobody called so, was learned."""
-    root = home / "textual_inversion"
-    return [path for name in names for path in root.glob(f"*/{_literal(name)}*") if is_run_of(path, name)]
+    runs = sorted((home / "textual_inversion").glob("*/*"))
+    return [path for path in runs if path.is_dir() and any(is_run_of(path, name) for name in names)]
+
+
+def _folders_called(names: list[str], places: Iterable[Path]) -> set[Path]:
+    return {
+        path.resolve()
+        for place in places
+        if place.is_dir()
+        for path in place.iterdir()
+        if path.is_dir() and _is_called(path.name, names)
+    }
 
 
 def _photo_sets(home: Path, names: list[str], about: list[Job], jobs: list[Job], owner: str | None) -> set[Path]:
@@ -135,8 +162,7 @@ def _photo_sets(home: Path, names: list[str], about: list[Job], jobs: list[Job],
     So are those that such a set was prepared from, and those that were prepared from it. With `owner` only theirs.
     """
     root = (home / "photos" / owner if owner is not None else home / "photos").resolve()
-    pattern = "{}" if owner is not None else "*/{}"
-    sets = {path.resolve() for name in names for path in root.glob(pattern.format(_literal(name)))}
+    sets = _folders_called(names, root.glob("*") if owner is None else [root])
     sets |= {folder for job in about if job.kind == "train" for folder in _sets_of(job)}
     sets |= {photo.resolve().parent for run in _run_folders(home, names) for photo in photos_of_run(run)}
     made = [_sets_of(job) for job in jobs if job.kind == "prepare"]
@@ -145,9 +171,17 @@ def _photo_sets(home: Path, names: list[str], about: list[Job], jobs: list[Job],
     return {path for path in sets if path.is_relative_to(root) and path != root and path.is_dir()}
 
 
-def _literal(name: str) -> str:
-    return name.replace("[", "[[]")
+def _emptied(home: Path, folder: Path) -> list[str]:
+    """Removes what lies in `folder`, which stays, as a server that is running writes there; says so where there was."""
+    there = [*folder.glob("*")]
+    for path in there:
+        with contextlib.suppress(FileNotFoundError):  # that server may tidy up at this moment
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    return [_relative(home, folder)] if there else []
 
 
 def _relative(home: Path, path: Path) -> str:
-    return path.resolve().relative_to(home.resolve()).as_posix()
+    for root in (home, home.resolve()):
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return str(path)  # where a folder of the home folder is a link to elsewhere

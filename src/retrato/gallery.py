@@ -6,20 +6,32 @@ The files are what counts: the index follows from them and can be made again (`s
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from PIL import Image
 
 from retrato.database import compact, open_database, transaction
+from retrato.embeddings.embedding import name_key
 from retrato.errors import PhotoError, UnknownError
 from retrato.generation import parse_infotext, read_infotext
+from retrato.generation.infotext import written_fields
 from retrato.photos.encode import encode
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 THUMBNAIL = 256  # pixels on the longer side
+
+# Fields of a parameters text whose words are the program's and name nobody: somebody may be called `euler`.
+WORDS_OF_THE_PROGRAM = frozenset(
+    {
+        *("Sampler", "Schedule type", "Hires sampler", "Hires schedule type", "Hires upscaler", "Version", "Engine"),
+        *("RNG", "Emphasis", "Resize mode", "Mask mode", "Masked content", "Inpaint area", "VAE Encoder"),
+        *("VAE Decoder", "Script", "X Type", "Y Type", "Z Type"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,10 @@ class Picture:
         """Gives what its text says, by A1111's names; see `parse_infotext`."""
         return parse_infotext(self.infotext) if self.infotext else {}
 
+    def shows(self, name: str) -> bool:
+        """Says whether a person is named in its text, or was found in it when it was entered."""
+        return any(name_key(name) == name_key(each) for each in self.people) or bool(_named(self.infotext, [name]))
+
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pictures (
@@ -53,6 +69,7 @@ CREATE TABLE IF NOT EXISTS pictures (
     width INTEGER NOT NULL, height INTEGER NOT NULL, people TEXT NOT NULL, infotext TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS pictures_by_time ON pictures (made);
+CREATE TABLE IF NOT EXISTS pictures_away (picture INTEGER PRIMARY KEY REFERENCES pictures (id) ON DELETE CASCADE);
 CREATE VIRTUAL TABLE IF NOT EXISTS picture_words USING fts5 (
     prompt, negative, people, model, sampler, content='pictures', content_rowid='id',
     tokenize="unicode61 remove_diacritics 2 tokenchars '_'"
@@ -66,6 +83,8 @@ CREATE TRIGGER IF NOT EXISTS picture_removed AFTER DELETE ON pictures BEGIN
     VALUES ('delete', old.id, old.prompt, old.negative, old.people, old.model, old.sampler);
 END;
 """
+# Which pictures can be found: those whose folder was there when it was last looked at.
+THERE = "id NOT IN (SELECT picture FROM pictures_away)"
 
 
 class Gallery:
@@ -85,14 +104,13 @@ class Gallery:
             self._database.close()
 
     def add(self, file: Path, *, people: Iterable[str] = (), owner: str = "local") -> Picture:
-        """Enters a picture below the home folder, with those of `people` (names) that its prompts mention.
+        """Enters a picture below the home folder, with those of `people` (names) that its text mentions.
 
         A picture that is entered already is read anew. Raises PhotoError for a file that is no picture.
         """
         found = file.stat()
         infotext = read_infotext(file) or ""
         fields = parse_infotext(infotext) if infotext else {}
-        prompt, negative = fields.get("Prompt", ""), fields.get("Negative prompt", "")
         with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image:
             width, height = image.size
         seed = fields.get("Seed", "")
@@ -101,14 +119,14 @@ class Gallery:
             "made": found.st_mtime,
             "size": found.st_size,
             "owner": owner,
-            "prompt": prompt,
-            "negative": negative,
+            "prompt": fields.get("Prompt", ""),
+            "negative": fields.get("Negative prompt", ""),
             "seed": int(seed) if re.fullmatch(r"\d{1,18}", seed) else None,
             "model": fields.get("Model", ""),
             "sampler": fields.get("Sampler", ""),
             "width": width,
             "height": height,
-            "people": "\n".join(mentioned(f"{prompt}\n{negative}", people)),
+            "people": "\n".join(_named(infotext, people)),
             "infotext": infotext,
         }
         names = ", ".join(values)
@@ -120,11 +138,24 @@ class Gallery:
             ).fetchone()
         return _picture(row)
 
-    def scan(self, *, people: Iterable[str] = (), owner: str = "local") -> int:
-        """Makes the index follow the folder `outputs`: enters what is new, drops what is gone; gives how many."""
+    def scan(
+        self,
+        *,
+        people: Iterable[str] = (),
+        owner: str = "local",
+        owners: Mapping[str, str] = MappingProxyType({}),
+    ) -> int:
+        """Makes the index follow the folder `outputs`: enters what is new, drops what is gone; gives how many.
+
+        `owners` says whose a file is, by its name below the home folder; `owner` has what nobody is known to own. What
+        lay in a folder that is not there is not gone: the drive may come back, and only the index knows whose it is.
+        Until then nobody finds it.
+        """
         people = tuple(people)
         with self._reading() as database:
-            known = {row["file"]: row["size"] for row in database.execute("SELECT file, size FROM pictures")}
+            rows = database.execute("SELECT file, size, owner FROM pictures").fetchall()
+        known = {row["file"]: row["size"] for row in rows}
+        owners = {row["file"]: row["owner"] for row in rows} | dict(owners)
         there: set[str] = set()
         changed = 0
         for path in sorted((self.home / "outputs").rglob("*")):
@@ -135,13 +166,18 @@ class Gallery:
             if known.get(name) == path.stat().st_size:
                 continue
             try:
-                self.add(path, people=people, owner=owner)
+                self.add(path, people=people, owner=owners.get(name, owner))
             except (PhotoError, OSError):
                 continue  # a picture that another process is just writing, or no picture at all
             changed += 1
-        gone = known.keys() - there
+        missing = known.keys() - there
+        gone = {name for name in missing if (self.home / name).parent.is_dir()}
         with self._changing() as database:
             database.executemany("DELETE FROM pictures WHERE file = ?", [(name,) for name in gone])
+            database.execute("DELETE FROM pictures_away")
+            database.executemany(
+                "INSERT INTO pictures_away SELECT id FROM pictures WHERE file = ?", [(name,) for name in missing - gone]
+            )
         return changed + len(gone)
 
     def search(
@@ -179,10 +215,10 @@ class Gallery:
             ("(made, id) < (SELECT made, id FROM pictures WHERE id = ?)", before),
         ]
         asked = [(clause, value) for clause, value in clauses if value is not None]
-        where = f"WHERE {' AND '.join(clause for clause, _ in asked)}" if asked else ""
+        where = " AND ".join([THERE, *(clause for clause, _ in asked)])
         with self._reading() as database:
             rows = database.execute(
-                f"SELECT * FROM pictures {where} ORDER BY made DESC, id DESC LIMIT ?",
+                f"SELECT * FROM pictures WHERE {where} ORDER BY made DESC, id DESC LIMIT ?",
                 (*(value for _, value in asked), limit),
             ).fetchall()
         return [_picture(row) for row in rows]
@@ -199,7 +235,8 @@ class Gallery:
         """Gives the people, models and samplers that one can search by."""
         with self._reading() as database:
             rows = database.execute(
-                "SELECT DISTINCT people, model, sampler FROM pictures WHERE ? IS NULL OR owner = ?", (owner, owner)
+                f"SELECT DISTINCT people, model, sampler FROM pictures WHERE {THERE} AND (? IS NULL OR owner = ?)",
+                (owner, owner),
             ).fetchall()
         people = {name for row in rows for name in row["people"].split("\n")}
         found = {
@@ -233,16 +270,10 @@ class Gallery:
         return path
 
     def of_person(self, name: str) -> list[Picture]:
-        """Gives all pictures that mention a person, whoever is in the library now."""
+        """Gives all pictures whose text names a person, whoever is in the library now; also those that are away."""
         with self._reading() as database:
             rows = database.execute("SELECT * FROM pictures ORDER BY id").fetchall()
-        found = (_picture(row) for row in rows)
-        return [
-            each
-            for each in found
-            if name.casefold() in map(str.casefold, each.people)
-            or mentioned(f"{each.prompt}\n{each.negative_prompt}", [name])
-        ]
+        return [each for each in map(_picture, rows) if each.shows(name)]
 
     def compact(self) -> None:
         """Makes the index of words anew and the whole database smaller: of what was removed, no byte is left.
@@ -266,8 +297,15 @@ class Gallery:
 
 
 def mentioned(text: str, people: Iterable[str]) -> list[str]:
-    """Gives those of `people` whose names stand in `text` as words of their own, in any case."""
-    return [name for name in people if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, flags=re.IGNORECASE)]
+    """Gives those of `people` whose names stand in `text` as words of their own, spelled as `name_key` allows."""
+    said = name_key(text)
+    return [name for name in people if re.search(rf"(?<![\w-]){re.escape(name_key(name))}(?![\w-])", said)]
+
+
+def _named(infotext: str, people: Iterable[str]) -> list[str]:
+    """Gives those of `people` whom a parameters text mentions anywhere: a second pass has prompts, a sheet values."""
+    fields = written_fields(infotext) if infotext else {}
+    return mentioned("\n".join(said for key, said in fields.items() if key not in WORDS_OF_THE_PROGRAM), people)
 
 
 def _literal(text: str | None) -> str | None:

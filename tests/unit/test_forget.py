@@ -13,7 +13,7 @@ from retrato.embeddings import Embedding, EmbeddingLibrary, write_embedding
 from retrato.errors import QueueError, UnknownError
 from retrato.forget import forget
 from retrato.gallery import Gallery
-from retrato.jobs import JobQueue, order_captions, order_drawing, order_preparation, order_training
+from retrato.jobs import JobQueue, order_captions, order_drawing, order_grid, order_preparation, order_training
 from retrato.settings import GenerateSettings, PhotoSettings, TrainSettings
 
 NAME = "zoe-t7"
@@ -212,3 +212,114 @@ def test_people_whose_names_begin_like_hers_keep_theirs(home: Path) -> None:
 def test_somebody_unknown_is_said_to_be(home: Path) -> None:
     with pytest.raises(UnknownError, match="there is nothing about 'eva'"):
         forget(home, "eva", queue=JobQueue(home), gallery=Gallery(home))
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [("ana-1", "ANA-1"), ("Ana-1", "ana-1"), ("joa\u0303o-1", "jo\u00e3o-1"), ("jo\u00e3o-1", "joa\u0303o-1")],
+)
+def test_a_name_is_the_same_person_however_it_is_spelled(home: Path, kept: str, asked: str) -> None:
+    """As it is for the library and for prompts; folders tell spellings apart, and Finder decomposes letters."""
+    write_embedding(Embedding(kept, (torch.zeros(1, 8),)), home / "embeddings" / f"{kept}.safetensors")
+    (home / "embeddings" / f"{kept}.preview.png").write_bytes(b"")
+    photos, day = home / "photos" / "local" / kept, home / "textual_inversion" / "2026-02-01"
+    photos.mkdir()
+    (photos / "1.png").write_bytes(b"")
+    for run in (kept, f"{kept}-2"):
+        (day / run).mkdir(parents=True)
+        (day / run / "settings-1.json").write_text(json.dumps({"settings": {"name": kept}}))
+        (day / run / "report.html").write_text("her photos")
+    notes = PngInfo()
+    notes.add_text("parameters", f"a portrait of {kept}\nSteps: 1, Sampler: Euler, CFG scale: 7, Seed: 1")
+    Image.new("RGB", (8, 8)).save(home / "outputs" / "hers.png", pnginfo=notes)
+    queue, gallery = JobQueue(home), Gallery(home)
+    queue.submit("train", {"name": kept})
+    queue.submit("draw", {"prompt": f"{kept} as a queen"})
+    removed = forget(home, asked, queue=queue, gallery=gallery)
+    assert queue.jobs() == []
+    assert {"outputs/hers.png", f"photos/local/{kept}", f"textual_inversion/2026-02-01/{kept}-2"} <= set(removed)
+    assert [path for path in home.rglob("*") if path.stem.startswith((kept, asked, "hers"))] == []
+    assert (home / "embeddings" / "rui.safetensors").exists()
+    with pytest.raises(UnknownError, match="there is nothing about"):
+        forget(home, kept, queue=queue, gallery=gallery)
+
+
+def test_others_who_learn_her_under_another_spelling_are_not_disturbed(home: Path) -> None:
+    queue = JobQueue(home)
+    queue.submit("train", {"name": NAME.upper()}, owner="rui")
+    with pytest.raises(QueueError, match="somebody else's training"):
+        forget(home, NAME, queue=queue, gallery=Gallery(home), owner="ana")
+
+
+def test_a_copy_in_a_sub_folder_does_not_take_her_place(home: Path) -> None:
+    folder = home / "embeddings"
+    copies = [folder / "old" / f"{NAME}.safetensors", folder / "old" / "deep" / f"{NAME.upper()}.safetensors"]
+    for copy in copies:
+        write_embedding(Embedding(copy.stem, (torch.zeros(1, 8),)), copy)
+    write_embedding(Embedding(NAME, (torch.zeros(1, 8),)), folder / "cards" / "x.png", "png")
+    (folder / "old" / f"{NAME}.pt").write_bytes(b"damaged")
+    (home / "hypernetworks" / "old").mkdir(parents=True)
+    (home / "hypernetworks" / "old" / f"{NAME}.pt").write_bytes(b"")
+    (folder / "old" / f"{NAME}-2.pt").write_bytes(b"somebody else")
+    removed = forget(home, NAME, queue=JobQueue(home), gallery=Gallery(home))
+    assert {f"embeddings/old/{NAME}.safetensors", "embeddings/cards/x.png"} <= set(removed)
+    assert EmbeddingLibrary(folder).names == ["rui"]
+    left = {path.name for place in ("embeddings", "hypernetworks") for path in (home / place).rglob("*.*")}
+    assert left == {"rui.safetensors", f"{NAME}-2.pt"}
+
+
+def test_where_the_library_lies_elsewhere_it_says_so(home: Path, tmp_path: Path) -> None:
+    """A1111's folder of embeddings, linked into the home folder."""
+    (home / "embeddings").rename(tmp_path / "webui")
+    (home / "embeddings").symlink_to(tmp_path / "webui")
+    assert f"embeddings/{NAME}.safetensors" in forget(home, NAME, queue=JobQueue(home), gallery=Gallery(home))
+    assert not (tmp_path / "webui" / f"{NAME}.safetensors").exists()
+
+
+def test_sheets_that_show_her_go(home: Path) -> None:
+    """Their text begins with that of the first picture; older ones say no more, and then the job knows."""
+    text = "a portrait of person\nSteps: 1, Sampler: Euler, CFG scale: 7, Seed: 1"
+    texts = {
+        "grid-0000.png": f'{text}, Script: X/Y/Z plot, X Type: Prompt S/R, X Values: "person,{NAME}"',
+        "grid-0001.png": text,
+        "grid-0002.png": text,
+        "hires.png": f'{text}, Hires upscale: 2, Hires prompt: "{NAME}, red"',
+    }
+    for name, said in texts.items():
+        notes = PngInfo()
+        notes.add_text("parameters", said)
+        Image.new("RGB", (8, 8)).save(home / "outputs" / name, pnginfo=notes)
+    queue, gallery = JobQueue(home), Gallery(home)
+    for axis, sheet in ((f"Prompt S/R=person,{NAME}", "grid-0001.png"), ("Prompt S/R=person,rui", "grid-0002.png")):
+        job = order_grid(queue, GenerateSettings(prompt="a portrait of person"), [axis])
+        queue.record(job.id, "sheet", {"file": f"outputs/{sheet}", "infotext": text})
+    removed = forget(home, NAME, queue=queue, gallery=gallery)
+    assert {f"outputs/{name}" for name in ("grid-0000.png", "grid-0001.png", "hires.png")} <= set(removed)
+    assert {path.name for path in (home / "outputs").iterdir()} == {"00000-1.png", "grid-0002.png"}
+
+
+def test_pictures_that_are_entered_meanwhile_are_whose_they_are(home: Path) -> None:
+    """Drawn for rui by a process that was killed before the gallery had it: ana may not remove it."""
+    notes = PngInfo()
+    notes.add_text("parameters", f"{NAME} and rui\nSteps: 1, Sampler: Euler, CFG scale: 7, Seed: 1")
+    Image.new("RGB", (8, 8)).save(home / "outputs" / "his.png", pnginfo=notes)
+    queue, gallery = JobQueue(home), Gallery(home)
+    queue.record(
+        order_drawing(queue, GenerateSettings(prompt="x"), owner="rui").id, "drawn", {"file": "outputs/his.png"}
+    )
+    forget(home, NAME, queue=queue, gallery=gallery, owner="local")
+    assert [each.file for each in gallery.search(owner="rui")] == ["outputs/his.png"]
+
+
+def test_what_was_dropped_on_the_page_goes(home: Path) -> None:
+    page = home / "uploads" / "page"
+    (page / "0a1b").mkdir(parents=True)
+    for file in (page / "0a1b" / "IMG_1.jpg", page / "left.png"):
+        file.write_bytes(b"her")
+    queue, gallery = JobQueue(home), Gallery(home)
+    with pytest.raises(UnknownError):
+        forget(home, "eva", queue=queue, gallery=gallery)
+    assert (page / "left.png").exists()
+    assert "uploads/page" in forget(home, NAME, queue=queue, gallery=gallery)
+    assert list(page.iterdir()) == []
+    assert "uploads/page" not in forget(home, "rui", queue=queue, gallery=gallery)

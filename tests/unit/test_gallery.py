@@ -17,6 +17,18 @@ TEXT = (
 )
 
 
+def picture_file(home: Path, prompt: str, more: str = "") -> Path:
+    """A file in `outputs` whose text says `prompt`, and `more` at its end."""
+    text = TEXT.format(prompt=prompt, negative="blurry", sampler="Euler a", seed=1, model="retrato-mini") + more
+    notes = PngInfo()
+    notes.add_text("parameters", text)
+    folder = home / "outputs"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{len(list(folder.iterdir())):05}-1.png"
+    Image.new("RGB", (8, 8)).save(file, pnginfo=notes)
+    return file
+
+
 @pytest.fixture
 def gallery(tmp_path: Path) -> Iterator[Gallery]:
     gallery = Gallery(tmp_path)
@@ -144,3 +156,63 @@ def test_people_are_mentioned_as_whole_words() -> None:
     assert mentioned("a photo of (Ana-T1:1.2), smiling", people) == ["ana-t1"]
     assert mentioned("ana", people) == ["ana"]
     assert mentioned("banana", people) == []
+
+
+def test_people_are_mentioned_however_their_letters_are_composed() -> None:
+    finder, keyboard = "Joa\u0303o-1", "jo\u00e3o-1"
+    assert mentioned(f"a portrait of {finder}", [keyboard]) == [keyboard]
+    assert mentioned(f"a portrait of {keyboard}", [finder]) == [finder]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ', Hires upscale: 2, Hires prompt: "a portrait of Ana-1, red"',
+        ', Hires upscale: 2, Hires negative prompt: "one line\\nana-1"',
+        ', Script: X/Y/Z plot, X Type: Prompt S/R, X Values: "person,ana-1"',
+        ", Hypernet: ana-1, Hypernet strength: 0.5",
+        ', TI hashes: "ana-1: 0123456789ab"',
+    ],
+)
+def test_a_person_is_found_in_all_that_a_picture_says(gallery: Gallery, more: str) -> None:
+    picture = gallery.add(picture_file(gallery.home, "a portrait of a person", more), people=["ana-1", "rui"])
+    assert picture.people == ("ana-1",)
+    assert gallery.of_person("ANA-1") == [picture]
+    assert gallery.of_person("rui") == []
+
+
+@pytest.mark.parametrize("word", ["euler", "seed", "steps", "negative", "latent", "prompt", "original"])
+def test_the_words_of_the_program_name_nobody(gallery: Gallery, word: str) -> None:
+    """Whoever forgets an embedding that is called so would lose all pictures of everybody."""
+    more = ", Hires upscale: 2, Hires upscaler: Latent, Hires sampler: Euler, Version: retrato 1.0"
+    picture = gallery.add(picture_file(gallery.home, "a portrait of a person", more), people=[word])
+    assert picture.people == ()
+    assert gallery.of_person(word) == []
+
+
+def test_a_drive_that_comes_back_has_kept_its_owners(gallery: Gallery) -> None:
+    """A server that starts without it must not take its pictures for gone: no file says whose it is."""
+    picture = put(gallery, "a dog", owner="ana", people=())
+    put(gallery, "a cat", owner="rui", people=("ana-t1",))
+    drive, away = gallery.home / "outputs", gallery.home / "away"
+    drive.rename(away)
+    assert gallery.scan() == 0
+    assert gallery.search() == []
+    assert gallery.choices() == {"people": [], "models": [], "samplers": []}
+    assert gallery.of_person("dog") == [picture], "its words are still in the database"
+    drive.mkdir()  # where nothing is mounted
+    assert gallery.scan() == 0
+    drive.rmdir()
+    away.rename(drive)
+    assert gallery.scan() == 0
+    assert gallery.search(owner="ana") == [picture]
+    (gallery.home / picture.file).unlink()
+    assert gallery.scan() == 1
+    assert found(gallery.search()) == ["a cat"]
+
+
+def test_a_picture_that_changed_stays_its_owners(gallery: Gallery) -> None:
+    picture = put(gallery, "a dog", owner="ana")
+    Image.new("RGB", (90, 8), "red").save(gallery.home / picture.file)
+    assert gallery.scan() == 1
+    assert [each.width for each in gallery.search(owner="ana")] == [90]

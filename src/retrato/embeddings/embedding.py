@@ -91,6 +91,14 @@ def check_name(name: str, *, is_found: bool = False) -> str:
     return composed
 
 
+def name_key(name: str) -> str:
+    """Gives what `name` is compared by: the same for all spellings that differ in case, or in how letters are composed.
+
+    Finder writes `joão` in five characters, a keyboard in four, and a prompt heeds neither that nor case.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
 def in_prompt(name: str) -> str:
     """Gives how `name` is written in a prompt: with a backslash before each bracket."""
     return re.sub(r"([()\[\]])", r"\\\1", name)

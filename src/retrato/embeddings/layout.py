@@ -45,13 +45,14 @@ def from_payload(payload: Mapping[str, object], name: str) -> Embedding:
     Raises EmbeddingError when it describes none, or more than one.
     """
     facts = payload_facts(payload)
+    metadata = as_texts(facts.get("metadata"))
     return Embedding(
         name,
         _vectors(payload),
-        step=_step(facts.get("step")),
-        base_model=_text(facts.get("sd_checkpoint_name")),
-        base_model_hash=_text(facts.get("sd_checkpoint")),
-        metadata=_texts(facts.get("metadata")),
+        step=as_step(facts.get("step")),
+        base_model=as_text(facts.get("sd_checkpoint_name")),
+        base_model_hash=as_text(facts.get("sd_checkpoint")),
+        metadata={key: text for key, text in metadata.items() if key not in RESERVED_KEYS},
     )
 
 
@@ -110,16 +111,17 @@ def _vectors(payload: Mapping[str, object]) -> tuple[Tensor, ...]:
     return tuple(tensor[None] if tensor.dim() == 1 else tensor for tensor in tensors)
 
 
-def _step(value: object) -> int | None:
+def as_step(value: object) -> int | None:
+    """Gives `value` if it can be a count of steps."""
     return value if type(value) is int and 0 <= value < 2**53 else None
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
+    """Gives `value` if it is text."""
     return value if isinstance(value, str) else None
 
 
-def _texts(value: object) -> dict[str, str]:
-    """Gives what another program may have noted too, but for the keys that the embedding itself uses."""
+def as_texts(value: object) -> dict[str, str]:
+    """Gives what in `value` is text by name, as another program may have noted it; nothing if it is no dict."""
     entries = value.items() if isinstance(value, dict) else ()
-    texts = {key: text for key, text in entries if isinstance(key, str) and isinstance(text, str)}
-    return {key: text for key, text in texts.items() if key not in RESERVED_KEYS}
+    return {key: text for key, text in entries if isinstance(key, str) and isinstance(text, str)}

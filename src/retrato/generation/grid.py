@@ -3,10 +3,12 @@
 Knows axes by what they do; what they are called is `axes`' business.
 """
 
+import csv
+import io
 import itertools
+import json
 import math
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +20,12 @@ from PIL.PngImagePlugin import PngInfo
 from retrato.embeddings import Embedding
 from retrato.errors import ModelError, SettingsError
 from retrato.files import write_atomic
-from retrato.generation.axes import Axis, State
+from retrato.generation.axes import AXES, Axis, State
 from retrato.generation.canvas import read_source
 from retrato.generation.generate import Drawn, Sampled, generate
 from retrato.generation.image import GeneratedImage
-from retrato.generation.resolve import resolve_settings
+from retrato.generation.infotext import written_fields
+from retrato.generation.resolve import resolve_settings, seeded
 from retrato.hypernetworks import Hypernetwork
 from retrato.model.components import Components
 from retrato.photos.encode import encode
@@ -73,8 +76,7 @@ def draw_grid(
     for what does not exist.
     """
     count = require_sheet(axes)
-    if settings.seed == -1:
-        settings = settings.changed(seed=secrets.randbelow(2**32 - 1))
+    settings = seeded(settings)
 
     def cell(places: Sequence[int], people: Mapping[str, Embedding]) -> State:
         state = _changed(State(settings.changed(count=1), people), axes, places)
@@ -134,18 +136,58 @@ def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
 
 
 def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Path:
-    """Writes the sheet as `grid-<next free number>.png` with the first picture's parameters, and gives its path."""
+    """Writes the sheet as `grid-<next free number>.png` with its `sheet_infotext`, and gives its path."""
     numbers = [int(entry.stem.removeprefix("grid-")) for entry in folder.glob("grid-*.png") if is_sheet(entry)]
     notes = PngInfo()
-    notes.add_text("parameters", min(cells, key=lambda cell: cell.place).image.infotext)
+    notes.add_text("parameters", sheet_infotext(cells, axes))
     path = folder / f"grid-{max(numbers, default=-1) + 1:04d}.png"
     folder.mkdir(parents=True, exist_ok=True)
     return write_atomic(path, encode(sheet(cells, axes), pnginfo=notes))
 
 
+def sheet_infotext(cells: Sequence[Cell], axes: Sequence[Axis]) -> str:
+    """Gives the first picture's parameters, and as A1111 writes them the axes and their values.
+
+    `TI hashes` names the embeddings of all pictures: whoever is on the sheet is in its text, as in each picture's.
+    """
+    texts = [cell.image.infotext for cell in sorted(cells, key=lambda cell: cell.place)]
+    hashes = [written_fields(text).get("TI hashes", "") for text in texts]
+    everybody = ", ".join(dict.fromkeys(pair for said in hashes for pair in said.split(", ") if pair))
+    is_plot = all(axis.name in AXES for axis in axes)
+    fields = {"TI hashes": everybody} if everybody else {}
+    fields["Script"] = "X/Y/Z plot" if is_plot else "Prompt matrix"
+    for letter, axis in zip("XYZ", axes, strict=False):
+        if axis.name in AXES:  # those of a matrix have no name in A1111
+            fields[f"{letter} Type"] = axis.name
+        if axis.name != "Nothing":
+            fields[f"{letter} Values"] = _values(axis)
+    text = texts[0]
+    if hashes[0]:
+        before, _, after = text.rpartition(f", TI hashes: {_quoted(hashes[0])}")
+        text = before + after
+    version = f", Version: {written_fields(text).get('Version', '')}"  # which comes last
+    end = version if text.endswith(version) else ""
+    return ", ".join([text.removesuffix(end), *(f"{key}: {_quoted(said)}" for key, said in fields.items())]) + end
+
+
 def is_sheet(file: Path) -> bool:
     """Says whether a picture has the name that `save_sheet` gives."""
     return re.fullmatch(r"grid-\d+\.png", file.name) is not None
+
+
+def _values(axis: Axis) -> str:
+    """Gives the axis' values as one writes them: of files their names, of an order its words."""
+    if axis.name == "Prompt order":
+        return axis.labels[0]
+    is_of_files = axis.name in ("Checkpoint name", "VAE", "Embedding checkpoint")
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(Path(each).name if is_of_files else each for each in axis.labels)
+    return line.getvalue()
+
+
+def _quoted(said: str) -> str:
+    """Gives a field's value as `format_infotext` writes it: a JSON string where a plain one could not be read back."""
+    return json.dumps(said, ensure_ascii=False) if re.search("[,\n:]", said) else said
 
 
 def _table(cells: Sequence[Cell], axes: Sequence[Axis], columns: int, rows: int) -> Image.Image:

@@ -10,6 +10,7 @@ from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import PhotoError, SettingsError
 from retrato.generation.infotext import FIELDS, READ_DEFAULTS, parse_infotext, written_fields
 from retrato.generation.picture_text import read_infotext
+from retrato.generation.resolve import part_of
 from retrato.generation.sign import PROGRAM
 from retrato.model.components import Components
 from retrato.sampling.samplers import AUTOMATIC, find_sampler
@@ -41,6 +42,7 @@ _FACTS = frozenset(
             "Downcast alphas_cumprod",
             "Pad conds v0",
         ),
+        *("Script", *(f"{axis} {said}" for axis in "XYZ" for said in ("Type", "Values"))),  # of a sheet
     }
 )
 # What `parse_infotext` works out from other fields.
@@ -77,11 +79,10 @@ class Recalled:
     def batch_settings(self) -> GenerateSettings:
         """The settings that draw all pictures of its batch, among them this one to the bit."""
         settings = self.settings
-        counted = "variation_seed" if settings.variation_strength else "seed"
-        first = getattr(settings, counted) - self.place
-        if first < 0:  # no picture of ours says that
+        own = settings.variation_seed if settings.variation_strength else settings.seed
+        if own < self.place:  # no picture of ours says that
             return settings
-        return settings.changed(**{counted: first}, count=self.together, batch_size=self.together)
+        return part_of(settings, -self.place, self.together).changed(batch_size=self.together)
 
 
 def settings_from(values: Mapping[str, Any]) -> GenerateSettings:

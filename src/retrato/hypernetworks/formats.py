@@ -14,12 +14,13 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from retrato.embeddings import check_name
+from retrato.embeddings.layout import as_step, as_text
 from retrato.embeddings.safetensors_file import READABLE, read_header
 from retrato.embeddings.torch_file import Bounds, read_torch, torch_bytes
 from retrato.errors import EmbeddingError, HypernetworkError
 from retrato.files import printable, write_atomic
 from retrato.hypernetworks.hypernetwork import Hypernetwork, check_sizes
-from retrato.hypernetworks.layout import as_step, as_text, from_payload, to_payload
+from retrato.hypernetworks.layout import from_payload, to_payload
 from retrato.hypernetworks.structure import Structure, all_shapes
 
 MAX_FILE = 2_000_000_000  # bytes; `1, 2, 1` for Stable Diffusion 1 takes 88 million, wide and deep ones ten times that

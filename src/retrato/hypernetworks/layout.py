@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from retrato.embeddings.layout import as_step, as_text, as_texts
 from retrato.errors import HypernetworkError
 from retrato.hypernetworks.hypernetwork import Hypernetwork
 from retrato.hypernetworks.structure import Structure
@@ -71,7 +72,7 @@ def from_payload(payload: Mapping[object, object], name: str) -> Hypernetwork:
         weight_init=as_text(payload.get("weight_initialization")) or "Normal",
         base_model=as_text(payload.get("sd_checkpoint_name")),
         base_model_hash=as_text(payload.get("sd_checkpoint")),
-        metadata=_texts(payload.get("metadata")),
+        metadata=as_texts(payload.get("metadata")),
     )
 
 
@@ -116,18 +117,3 @@ def _numbers(value: object, what: str) -> tuple[float, ...]:
     if not isinstance(value, list | tuple) or not all(type(each) in (int, float) for each in value):
         raise HypernetworkError(f"its {what} is no list of numbers: it is damaged, get it again")
     return tuple(float(each) for each in value)
-
-
-def as_step(value: object) -> int | None:
-    """Gives `value` if it can be a count of steps."""
-    return value if type(value) is int and 0 <= value < 2**53 else None
-
-
-def as_text(value: object) -> str | None:
-    """Gives `value` if it is text."""
-    return value if isinstance(value, str) else None
-
-
-def _texts(value: object) -> dict[str, str]:
-    entries = value.items() if isinstance(value, dict) else ()
-    return {key: text for key, text in entries if isinstance(key, str) and isinstance(text, str)}

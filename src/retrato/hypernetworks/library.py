@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
+from retrato.embeddings.embedding import name_key
 from retrato.errors import HypernetworkError
 from retrato.hypernetworks.formats import READERS, read_hypernetwork, write_hypernetwork
 from retrato.hypernetworks.hypernetwork import Hypernetwork
@@ -33,7 +34,7 @@ class HypernetworkLibrary(Mapping[str, Hypernetwork]):
 
     def path(self, name: str) -> Path:
         """Gives the file of `name`; raises HypernetworkError, with the nearest names, when there is none."""
-        found = self._paths().get(name.casefold())
+        found = self._paths().get(name_key(name))
         if found is not None:
             return found
         near = get_close_matches(name, self.names, n=3)
@@ -47,7 +48,7 @@ class HypernetworkLibrary(Mapping[str, Hypernetwork]):
         format it was.
         """
         target = self.folder / f"{hypernetwork.name}.safetensors"
-        old = self._paths().get(hypernetwork.name.casefold())
+        old = self._paths().get(name_key(hypernetwork.name))
         if old is not None and not overwrite:
             raise HypernetworkError(
                 f"the name {hypernetwork.name} is taken by {old}: choose another one, or replace it with --overwrite"
@@ -76,7 +77,7 @@ class HypernetworkLibrary(Mapping[str, Hypernetwork]):
         return known[1]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.casefold() in self._paths()
+        return isinstance(name, str) and name_key(name) in self._paths()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -85,7 +86,7 @@ class HypernetworkLibrary(Mapping[str, Hypernetwork]):
         return len(self._paths())
 
     def _paths(self) -> dict[str, Path]:
-        """Gives name in small letters -> file; of two with the same name the first in order counts.
+        """Gives name, as `name_key` has it, -> file; of two with the same name the first in order counts.
 
         Links out of the folder and A1111's "None.pt", which stands for no hypernetwork, do not count.
         """
@@ -98,5 +99,5 @@ class HypernetworkLibrary(Mapping[str, Hypernetwork]):
                 if name.startswith(".") or path.suffix.lower() not in READERS or path.stem.casefold() == "none":
                     continue
                 if path.resolve().is_relative_to(inside):
-                    found.setdefault(path.stem.casefold(), path)
+                    found.setdefault(name_key(path.stem), path)
         return found

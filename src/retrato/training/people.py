@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from retrato.embeddings.embedding import name_key
 from retrato.errors import PhotoError, SettingsError
 from retrato.settings import TrainSettings
 
@@ -21,11 +22,12 @@ def people_in(folders: Path | str, settings: TrainSettings) -> dict[str, tuple[P
         raise PhotoError(f"{root} holds no folders: it takes one for each person, with the photos in it")
     people: dict[str, tuple[Path, TrainSettings]] = {}
     for folder in found:
-        name = settings.name.replace("*", folder.name.replace(" ", "-"))
-        taken = {known.casefold(): path for known, (path, _) in people.items()}.get(name.casefold())
+        own = settings.changed(name=settings.name.replace("*", folder.name.replace(" ", "-")))
+        name = own.name
+        taken = {name_key(known): path for known, (path, _) in people.items()}.get(name_key(name))
         if taken is not None:
             raise SettingsError(
                 f"{taken} and {folder} would both be called {name}: --name takes `*` for the folder's name, as in *-1"
             )
-        people[name] = (folder, settings.changed(name=name))
+        people[name] = (folder, own)
     return people

@@ -16,13 +16,14 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from retrato.embeddings.embedding import name_key
 from retrato.errors import TrainingError
 from retrato.files import locked_file, write_atomic
 from retrato.settings import HypernetworkSettings, LearnSettings
@@ -101,9 +102,9 @@ def choose_run_folder(
         if not found:
             raise TrainingError(f"no run of {name} under {root} can be resumed: start it without --resume")
         return max(found, key=lambda path: max(file.stat().st_mtime_ns for file in path.glob("checkpoints/*.json")))
-    for earlier in root.glob("*/"):
-        if (earlier / name / LOCK).exists():  # one that was begun before midnight may still be at work
-            with locked(earlier / name):
+    for lock in root.glob(f"*/*/{LOCK}"):
+        if name_key(lock.parent.name) == name_key(name):  # one that was begun before midnight may still be at work
+            with locked(lock.parent):
                 pass
     day = root / (today or date.today()).isoformat()
     for number in itertools.count(1):
@@ -124,29 +125,18 @@ def has_run(root: Path, name: str) -> bool:
     return True
 
 
-def seen_photos(root: Path, name: str) -> Mapping[int | None, frozenset[str]]:
-    """Gives the hashes (`prepare.photo_hash`) of all photos that runs of `name` under `root` were given.
-
-    They stand under the shorter side that the photos were read at, None where an older run does not say it.
-    """
-    seen: dict[int | None, frozenset[str]] = {}
-    runs = [path for path in root.glob("*/*") if is_run_of(path, name)]
-    for manifest in (file for run in runs for file in run.glob("checkpoints/*.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
-            facts = json.loads(manifest.read_text(encoding="utf-8"))["facts"]
-            side = facts.get("read_at")
-            seen[side] = seen.get(side, frozenset()).union(facts["photos"].values())
-    return seen
-
-
 def is_run_of(folder: Path, name: str) -> bool:
-    """Says whether a run of `name` lies in `folder`: `ana-2` is the second of `ana`, or the first of `ana-2`."""
-    tail = folder.name.removeprefix(name)
-    if not folder.name.startswith(name) or (tail and not (tail.startswith("-") and tail[1:].isdecimal())):
+    """Says whether a run of `name` lies in `folder`: `ana-2` is the second of `ana`, or the first of `ana-2`.
+
+    `Ana` is the same name, as it is for prompts.
+    """
+    wanted, found = name_key(name), name_key(folder.name)
+    tail = found.removeprefix(wanted)
+    if not found.startswith(wanted) or (tail and not (tail.startswith("-") and tail[1:].isdecimal())):
         return False
     for written in folder.glob("settings-*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            return bool(json.loads(written.read_text(encoding="utf-8"))["settings"]["name"] == name)
+            return name_key(json.loads(written.read_text(encoding="utf-8"))["settings"]["name"]) == wanted
     return True
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from retrato.embeddings import Embedding, check_name
+from retrato.embeddings.embedding import name_key
 from retrato.errors import EmbeddingError
 
 
@@ -152,3 +153,9 @@ def test_a_huge_name_gives_a_short_sentence():
     with pytest.raises(EmbeddingError) as caught:
         check_name("a" * 100_000)
     assert len(str(caught.value)) < 200
+
+
+def test_spellings_of_one_name_are_compared_as_one():
+    finder, keyboard = "Joa\u0303o", "jo\u00e3o"
+    assert name_key(finder) == name_key(keyboard) == name_key("JOÃO") == keyboard
+    assert name_key("ana") != name_key("aná")

@@ -195,3 +195,48 @@ def test_a_card_is_not_renamed(library, tmp_path):
     library.reload()
     with pytest.raises(EmbeddingError, match="carries its name inside"):
         library.rename("ana", "eva")
+
+
+FINDER, KEYBOARD = "joa\u0303o-1", "jo\u00e3o-1"
+
+
+def test_looks_up_without_regard_to_how_letters_are_composed(library, tmp_path):
+    write_embedding(made(FINDER), tmp_path / f"{FINDER}.pt", "a1111-pt")
+    library.reload()
+    assert library.names == [KEYBOARD]
+    assert FINDER in library
+    assert library[FINDER] is library[KEYBOARD]
+    assert library.path(FINDER) == tmp_path / f"{FINDER}.pt"
+    with pytest.raises(EmbeddingError, match="is taken by"):
+        library.add(made(KEYBOARD))
+    library.add(made(FINDER, value=2.0), overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{KEYBOARD}.safetensors"]
+    library.rename(FINDER, KEYBOARD.upper())
+    assert library.names == [KEYBOARD.upper()]
+
+
+def test_all_files_of_a_name_are_known(library, tmp_path):
+    first = library.add(made("ana"))
+    copy = write_embedding(made("ana"), tmp_path / "old" / "ANA.safetensors")
+    misfit = write_embedding(made("ana", width=1024), tmp_path / "sd2" / "ana.pt", "a1111-pt")
+    card = write_embedding(made("ana"), tmp_path / "zoe.png", "png")
+    library.add(made("bia"))
+    assert library.paths("Ana") == [first, copy, misfit, card]
+    assert library.paths("eva") == []
+
+
+def test_whoever_reads_while_it_reloads_sees_everybody(library, tmp_path, monkeypatch):
+    """A drawing that began while somebody listed the people was drawn without them, and said nothing."""
+    for name in ("ana", "bia"):
+        library.add(made(name))
+    seen, place = [], EmbeddingLibrary._place
+
+    def looked_at(self, *given):
+        seen.append((self.names, len(self), "bia" in self, self.path("bia").name))
+        place(self, *given)
+
+    monkeypatch.setattr(EmbeddingLibrary, "_place", looked_at)
+    (tmp_path / "ana.safetensors").unlink()
+    library.reload()
+    assert seen == [(["ana", "bia"], 2, True, "bia.safetensors")]
+    assert library.names == ["bia"]

@@ -6,8 +6,23 @@ import pytest
 from PIL import Image
 
 from retrato.errors import RetratoError
-from retrato.generation import Cell, Sampled, draw_grid, generate, parse_axis, read_infotext, save_sheet, sheet
+from retrato.generation import (
+    Axis,
+    Cell,
+    GeneratedImage,
+    Sampled,
+    draw_grid,
+    generate,
+    parse_axis,
+    parse_infotext,
+    read_infotext,
+    recall,
+    save_sheet,
+    sheet,
+)
+from retrato.generation.axes import matrix_axes
 from retrato.generation.generate import Drawn
+from retrato.generation.grid import sheet_infotext
 from retrato.model import Components
 from retrato.settings import GenerateSettings
 
@@ -36,6 +51,11 @@ def test_a_seed_is_drawn_once_for_all(tiny_components: Components) -> None:
     assert len({cell.image.seed for cell in cells}) == 1
 
 
+def test_a_variations_seed_is_drawn_once_for_all(tiny_components: Components) -> None:
+    cells = cells_of(tiny_components, ASKED.changed(variation_strength=0.3), "Sampler=Euler,Euler", "Steps=2,2")
+    assert len({cell.image.image.tobytes() for cell in cells}) == 1
+
+
 def test_the_sheet_has_a_place_for_each(tiny_components: Components, tmp_path: Path) -> None:
     axes = [parse_axis(text) for text in ("Seed=1-3", "Steps=1,2", "Sampler=Euler,Heun")]
     cells = [event for event in draw_grid(tiny_components, ASKED, axes, {}) if isinstance(event, Cell)]
@@ -49,7 +69,11 @@ def test_the_sheet_has_a_place_for_each(tiny_components: Components, tmp_path: P
     file = save_sheet(cells, axes, tmp_path)
     assert file.name == "grid-0000.png"
     assert save_sheet(cells, axes, tmp_path).name == "grid-0001.png"
-    assert read_infotext(file) == cells[0].image.infotext
+    text = read_infotext(file) or ""
+    added = 'Script: X/Y/Z plot, X Type: Seed, X Values: "1,2,3", Y Type: Steps, Y Values: "1,2", Z Type: Sampler, '
+    assert text.replace(f'{added}Z Values: "Euler,Heun", ', "") == cells[0].image.infotext
+    assert parse_infotext(text)["Version"].startswith("retrato")
+    assert {**recall(text).values} == {**recall(cells[0].image.infotext).values}
     with Image.open(file) as saved:
         assert saved.size == found.size
 
@@ -105,3 +129,55 @@ def test_a_cell_that_cannot_be_stops_all_before_the_first_step(
 def test_steps_are_said_with_the_cell_they_belong_to(tiny_components: Components) -> None:
     events = draw_grid(tiny_components, ASKED, [parse_axis("Seed=1,2")], {})
     assert [(event.first, event.count) for event in events if isinstance(event, Sampled)] == [(0, 2)] * 2 + [(1, 2)] * 2
+
+
+def text_of(axes: list[Axis], *people: str, version: str = ", Version: retrato 1.0") -> dict[str, str]:
+    """The fields of a sheet whose pictures were drawn with these `TI hashes`; the prompt looks like fields itself."""
+    picture = Image.new("RGB", (8, 8))
+    text = "a portrait, Version: 2\nSteps: 1, Sampler: Euler, CFG scale: 7, Seed: 3"
+    texts = [text + (f', TI hashes: "{hashes}"' if hashes else "") + version for hashes in people]
+    cells = [Cell(GeneratedImage(picture, 3, said, ASKED), ("x",), place) for place, said in enumerate(texts)]
+    said = sheet_infotext(cells[::-1], axes)  # they come in any order
+    assert said.startswith(text)
+    assert said.endswith(version)
+    assert said.count("TI hashes") == (1 if any(people) else 0)
+    return parse_infotext(said)
+
+
+@pytest.mark.parametrize("version", [", Version: retrato 1.0", ""])
+def test_a_sheet_says_everybody_who_is_on_it(version: str) -> None:
+    """Whoever is forgotten is looked for in the pictures' texts, and a sheet's first picture need not show them."""
+    fields = text_of([parse_axis("Prompt S/R=person,ana-1")], "", "ana-1: ab", version=version)
+    assert (fields["X Type"], fields["X Values"]) == ("Prompt S/R", "person,ana-1")
+    assert fields["TI hashes"] == "ana-1: ab"
+    assert fields["Prompt"] == "a portrait, Version: 2"
+    by_style = text_of([parse_axis("Styles=plain,hers")], "rui: 12", "rui: 12, ana-1: ab", version=version)
+    assert by_style["TI hashes"] == "rui: 12, ana-1: ab"
+
+
+@pytest.mark.parametrize(
+    ("axis", "values"),
+    [
+        ("Prompt order=a,b", "a, b"),
+        ('Styles="one,two",three', '"one,two",three'),
+        ("Checkpoint name=/home/ana/a/x.safetensors,/home/ana/b/x.safetensors", "x.safetensors,x.safetensors"),
+        ("Prompt S/R=and/or,ana", "and/or,ana"),
+    ],
+)
+def test_values_stand_in_a_sheet_as_one_writes_them(axis: str, values: str) -> None:
+    assert text_of([parse_axis(axis)], "")["X Values"] == values
+
+
+def test_axes_without_a_name_in_a1111_have_none_in_a_sheet() -> None:
+    parts = ["ana-1", "red"]
+    variants = [ASKED.changed(prompt=", ".join(["a", *more])) for more in ([], ["ana-1"], ["red"], parts)]
+    fields = text_of([*matrix_axes(variants, parts), parse_axis("Seed=1,2")], "")
+    assert (fields["Script"], fields["X Values"], fields["Y Values"]) == (
+        "Prompt matrix",
+        "nothing,ana-1",
+        "nothing,red",
+    )
+    assert fields["Z Type"] == "Seed"
+    assert not fields.keys() & {"X Type", "Y Type"}
+    nothing = text_of([parse_axis("Nothing=a")], "")
+    assert "X Values" not in nothing

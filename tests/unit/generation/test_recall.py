@@ -162,3 +162,8 @@ def test_pictures_that_say_nothing(tmp_path: Path) -> None:
     path = GeneratedImage(Image.new("RGB", (8, 8)), 5, "just words", GenerateSettings(prompt="a")).save(tmp_path)
     with pytest.raises(PhotoError, match="says no settings"):
         recall_picture(path)
+
+
+def test_what_a_sheet_says_of_itself_is_no_wish_that_is_left_out() -> None:
+    text = 'a portrait\nSteps: 1, Sampler: Euler, Seed: 3, Script: X/Y/Z plot, X Type: Seed, X Values: "1,2"'
+    assert not [note for note in recall(text).notes if "does not do" in note]

@@ -73,3 +73,13 @@ def test_a_broken_file_harms_nobody_else(make: Make, tmp_path: Path) -> None:
     assert library["ana"].name == "ana"
     with pytest.raises(HypernetworkError, match=r"bad\.pt cannot be used"):
         library["bad"]
+
+
+def test_a_name_is_the_same_however_its_letters_are_composed(make: Make, tmp_path: Path) -> None:
+    finder, keyboard = "joa\u0303o", "jo\u00e3o"
+    write_hypernetwork(make(keyboard), tmp_path / f"{finder}.safetensors")
+    library = HypernetworkLibrary(tmp_path)
+    assert keyboard in library
+    assert finder.upper() in library
+    library.add(make(keyboard), overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{keyboard}.safetensors"]

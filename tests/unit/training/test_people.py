@@ -28,3 +28,13 @@ def test_nobody_is_said(tmp_path: Path) -> None:
         people_in(tmp_path, TrainSettings(name="*"))
     with pytest.raises(PhotoError, match="is no folder"):
         people_in(tmp_path / "nowhere", TrainSettings(name="*"))
+
+
+def test_a_folder_from_a_mac_is_a_person_of_the_library(tmp_path: Path) -> None:
+    (tmp_path / "joa\u0303o").mkdir()
+    people = people_in(tmp_path, TrainSettings(name="*-1"))
+    assert [*people] == ["jo\u00e3o-1"]
+    assert people["jo\u00e3o-1"][1].name == "jo\u00e3o-1"
+    (tmp_path / "Jo\u00e3o").mkdir()
+    with pytest.raises(SettingsError, match="would both be called"):
+        people_in(tmp_path, TrainSettings(name="*-1"))

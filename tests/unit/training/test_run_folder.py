@@ -13,9 +13,9 @@ from retrato.training.run_folder import (
     RunFolder,
     choose_run_folder,
     has_run,
+    is_run_of,
     locked,
     open_loss_log,
-    seen_photos,
 )
 
 TODAY = date(2026, 11, 22)
@@ -124,16 +124,31 @@ def test_hypernetworks_have_their_own_files_and_are_resumed_as_such(tmp_path: Pa
         choose_run_folder(tmp_path, "ana", resume=True)
 
 
-def test_photos_that_runs_were_given_are_known_by_their_pixels(tmp_path: Path) -> None:
-    for place, facts in (
-        ("2026-11-20/ana", {"photos": {"1.png": "aa"}}),
-        ("2026-11-21/ana-2", {"photos": {"2.png": "bb"}, "read_at": 64}),
-        ("2026-11-22/ana", {"photos": {"3.png": "cc"}, "read_at": 64}),
-    ):
-        manifest = tmp_path / place / "checkpoints" / "50.json"
-        manifest.parent.mkdir(parents=True)
-        manifest.write_text(json.dumps({"facts": facts}))
-    (tmp_path / "2026-11-20" / "ana" / "checkpoints" / "60.json").write_text("{")
-    assert seen_photos(tmp_path, "ana") == {None: {"aa"}, 64: {"bb", "cc"}}
-    assert seen_photos(tmp_path, "bob") == {}
+def test_a_run_with_a_checkpoint_can_be_resumed(tmp_path: Path) -> None:
+    manifest = tmp_path / "2026-11-20" / "ana" / "checkpoints" / "50.json"
+    manifest.parent.mkdir(parents=True)
+    assert not has_run(tmp_path, "ana")
+    manifest.touch()
     assert has_run(tmp_path, "ana")
+
+
+FINDER, KEYBOARD = "joa\u0303o-1", "jo\u00e3o-1"
+
+
+@pytest.mark.parametrize(("written", "asked"), [(FINDER, KEYBOARD), ("ana-1", "Ana-1"), ("ANA-1-2", "ana-1")])
+def test_runs_are_known_however_the_name_is_spelled(tmp_path: Path, written: str, asked: str) -> None:
+    folder = tmp_path / "2026-11-20" / written
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "50.json").write_text(json.dumps({"facts": {"photos": {"1.png": "aa"}}}))
+    assert is_run_of(folder, asked)
+    (folder / "settings-1.json").write_text(json.dumps({"settings": {"name": written.removesuffix("-2")}}))
+    assert is_run_of(folder, asked)
+    assert choose_run_folder(tmp_path, asked, resume=True) == folder
+    (folder / "settings-1.json").write_text(json.dumps({"settings": {"name": "somebody"}}))
+    assert not is_run_of(folder, asked)
+
+
+@pytest.mark.parametrize(("written", "asked"), [(FINDER, KEYBOARD), ("ana-1", "Ana-1")])
+def test_two_spellings_of_one_name_are_not_trained_at_once(tmp_path: Path, written: str, asked: str) -> None:
+    with locked(tmp_path / "2026-11-20" / written), pytest.raises(TrainingError, match="wait for its end"):
+        choose_run_folder(tmp_path, asked, today=TODAY)
