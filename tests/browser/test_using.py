@@ -133,13 +133,22 @@ def test_a_matrix_is_drawn_on_a_sheet(studio: Studio, visit: Callable[..., Page]
 
 def test_a_picture_dropped_anywhere_says_how_it_was_drawn(studio: Studio, visit: Callable[..., Page]) -> None:
     page = visit(studio.url)
-    drop(page, "body", "elsewhere.png", picture("a hat\nSteps: 7, Sampler: Euler a, Seed: 42"))
+    second = "Hires upscale: 1.5, Hires steps: 3, Hires upscaler: Lanczos, Denoising strength: 0.4, Tiling: True"
+    drop(page, "body", "elsewhere.png", picture(f"a hat\nSteps: 7, Sampler: Euler a, Seed: 42, {second}"))
     expect(page.locator(".opened dd").first).to_have_text("a hat")
     page.click(".opened button >> text=Begin with it")
     expect(page.locator(".easel img")).to_be_visible()
     expect(page.locator(PROMPT)).to_have_value("a hat")
     expect(page.locator("#draw-seed input")).to_have_value("42")
     expect(page.locator("#draw-source, #draw-mask").first).to_be_hidden()
+    page.get_by_label("words only").check()
+    page.get_by_text("More options").first.click()
+    page.get_by_text("Large and detailed").click()
+    expect(page.locator("#draw-tiling input")).to_be_checked()  # folded away when it was filled in
+    expect(page.locator("#draw-hires input")).to_be_checked()
+    expect(page.locator("#draw-hires_scale input").first).to_have_value("1.5")
+    expect(page.locator("#draw-hires_upscaler input")).to_have_value("Lanczos")
+    expect(page.locator("#draw-hires_denoise input[type=number]")).to_have_value("0.4")
     tab(page, "about")
     drop(page, ".prose-like", "mute.png", picture(None))
     expect(page.locator(".opened")).to_contain_text("says nothing about how it was drawn")

@@ -1,14 +1,15 @@
-"""The queue of things to do, and the doing of them: one worker per device, nothing lost when the process ends."""
+"""The queue of things to do, and the doing of them: one worker, nothing lost when the process ends."""
 
 from retrato.jobs.orders import order_captions, order_drawing, order_grid, order_preparation, order_training
 from retrato.jobs.queue import LOCAL, Job, JobEvent, JobQueue
-from retrato.jobs.work import recover, work, worker_lock
+from retrato.jobs.work import fail, recover, work, worker_lock
 
 __all__ = [
     "LOCAL",
     "Job",
     "JobEvent",
     "JobQueue",
+    "fail",
     "order_captions",
     "order_drawing",
     "order_grid",

@@ -6,10 +6,9 @@ from typing import Any, cast
 
 from PIL import Image
 
-from retrato.errors import ModelError
 from retrato.jobs.queue import Job, JobQueue, Wish
 from retrato.jobs.said import Said
-from retrato.model.companions import FETCH_CAPTIONER
+from retrato.model.companions import no_captioner
 from retrato.photos import list_photos, read_photo
 from retrato.photos import prepare as prepare_photos
 from retrato.plain import plain
@@ -47,5 +46,5 @@ def prepare(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish |
 def _say(studio: Studio, image: Image.Image) -> str:
     captioner = studio.captioner
     if captioner is None:
-        raise ModelError(f"{studio.model} has no captioner: `{FETCH_CAPTIONER}`, or write .txt files beside the photos")
+        raise no_captioner(studio.model)
     return captioner.caption([image])[0]

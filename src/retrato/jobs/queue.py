@@ -27,6 +27,8 @@ LONGEST_HISTORY = 1000
 OPEN: tuple[State, ...] = ("queued", "running", "paused")
 # Of these a worker keeps what was done, also when they are cancelled while they wait.
 KEPT: tuple[Kind, ...] = ("train",)
+# Of a row of jobs. Its number says what came last, also where the clock was put back in between.
+LAST_EVENT = "(SELECT max(number) FROM events WHERE job = jobs.id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ class JobQueue:
             rows = database.execute(
                 f"SELECT * FROM jobs {'WHERE ' + ' AND '.join(where) if where else ''} ORDER BY CASE state"
                 " WHEN 'running' THEN 0 WHEN 'queued' THEN 1 WHEN 'paused' THEN 2 ELSE 3 END,"
-                " CASE WHEN ended IS NULL THEN place ELSE -ended END LIMIT ?",
+                f" CASE WHEN ended IS NULL THEN place ELSE -{LAST_EVENT} END LIMIT ?",
                 (*([owner] if owner else []), *(states or ()), limit),
             ).fetchall()
         return [_job(row) for row in rows]
@@ -241,8 +243,7 @@ class JobQueue:
         with self._changing() as database:
             rows = database.execute("SELECT * FROM jobs WHERE state = 'running' AND device = ?", (device,)).fetchall()
             for row in rows:
-                wish = row["wish"] if row["wish"] == "cancel" and row["kind"] in KEPT else None
-                state = "queued" if wish else {"cancel": "cancelled", "pause": "paused"}.get(row["wish"], "queued")
+                state, wish = _left(row)
                 ended = time.time() if state == "cancelled" else None
                 database.execute(
                     "UPDATE jobs SET state = ?, wish = ?, resumes = 1, ended = ? WHERE id = ?",
@@ -317,13 +318,22 @@ class JobQueue:
     def finish(
         self, job: str, state: State, *, result: Mapping[str, Any] | None = None, error: str | None = None
     ) -> JobEvent:
-        """Says how a running job ended; `queued` puts it back, to go on where it stopped."""
+        """Says how a running job ended; `queued` puts it back, to go on where it stopped.
+
+        What was wished for one that is put back holds, as in `recover`: nobody else will look at it.
+        """
         with self._changing() as database:
+            wish: Wish | None = None
+            if state == "queued":
+                state, wish = _left(database.execute("SELECT kind, wish FROM jobs WHERE id = ?", (job,)).fetchone())
             ended = None if state in ("queued", "paused") else time.time()
             database.execute(
-                "UPDATE jobs SET state = ?, wish = NULL, ended = ?, result = ?, error = ?, resumes = ?,"
+                "UPDATE jobs SET state = ?, wish = ?, ended = ?, result = ?, error = ?, resumes = ?,"
                 " progress = CASE ? WHEN 'done' THEN 1 ELSE progress END WHERE id = ?",
-                (state, ended, None if result is None else json.dumps(result), error, state != "done", state, job),
+                (
+                    *(state, wish, ended, None if result is None else json.dumps(result)),
+                    *(error, state != "done", state, job),
+                ),
             )
             self._begun.pop(job, None)
             event = self._record(job, state, {"error": error} if error else dict(result or {}))
@@ -363,10 +373,13 @@ class JobQueue:
         return self.get(job)
 
     def _drop_oldest(self, job: str) -> None:
-        """Forgets what an owner's jobs before the latest ones said; `job` is one of theirs. What they made stays."""
+        """Forgets what an owner's jobs before the latest ones said; `job` is one of theirs. What they made stays.
+
+        The latest are those that said something last, so `job`, which has just done so, is never among the forgotten.
+        """
         self._database.execute(
             "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE owner = (SELECT owner FROM jobs WHERE id = ?)"
-            " AND ended IS NOT NULL ORDER BY ended DESC LIMIT -1 OFFSET ?)",
+            f" AND ended IS NOT NULL ORDER BY {LAST_EVENT} DESC LIMIT -1 OFFSET ?)",
             (job, self.history),
         )
 
@@ -401,6 +414,13 @@ class JobQueue:
             listeners = list(self._listeners.values()) if self._database.total_changes > before else []
         for listener in listeners:
             listener()
+
+
+def _left(row: sqlite3.Row) -> tuple[State, Wish | None]:
+    """Gives what becomes of a job that its worker leaves before the end, and the wish that a worker has yet to hear."""
+    if row["wish"] == "cancel" and row["kind"] in KEPT:
+        return "queued", "cancel"
+    return ("cancelled" if row["wish"] == "cancel" else "paused" if row["wish"] == "pause" else "queued"), None
 
 
 def _job(row: sqlite3.Row) -> Job:

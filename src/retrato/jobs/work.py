@@ -29,8 +29,9 @@ def work(
 ) -> Generator[JobEvent, None, None]:
     """Does a claimed job and yields each event once it is stored; the last one says how the job ended.
 
-    Looks after each event whether somebody wants it cancelled, paused or skipped. Where `stopping` says yes, or the
-    consumer stops, the job goes back into the queue, to go on where it stopped. Raises nothing: a failing job says so.
+    Looks after each event whether somebody wants it cancelled, paused or skipped, and then whether `stopping` says yes:
+    where it does, or the consumer stops, the job goes back into the queue, to go on where it stopped. A failing job
+    says so; what is raised is what the queue raises where it cannot be written.
     """
     doing = DOINGS[job.kind](studio, queue, job)
     ended: tuple[Any, ...] = ("queued",)
@@ -42,57 +43,66 @@ def work(
             while ended[0] != "cancelled":
                 said = doing.send(wish)
                 yield queue.record(job.id, said.kind, said.data, progress=said.progress)
-                if stopping():
-                    break
                 wish = queue.wish(job.id)
-                if wish == "skip":
-                    queue.grant(job.id)
-                elif wish is not None:
+                if wish in ("cancel", "pause"):  # also where the worker is told to stop: nobody would hear it later
                     ended = ("paused",) if wish == "pause" else ("cancelled",)
                     break
+                if stopping():
+                    break
+                if wish == "skip":
+                    queue.grant(job.id)
         if ended[0] == "cancelled":
             ended = ("cancelled", KEEPING[job.kind](studio, queue, job))
     except StopIteration as end:
         ended = ("done", end.value)
-    except RetratoError as error:
-        ended = ("failed", {"input_is_wrong": error.exit_code == 2}, within(studio.home, str(error)))
-    except OSError as error:
-        ended = ("failed", None, within(studio.home, f"{error.filename or 'a file'}: {error.strerror or error}"))
     except Exception as error:
-        logger.exception("job %s failed", job.id)
-        ended = ("failed", None, f"unexpected {type(error).__name__}: the log of the server says more")
+        ended = _failure(queue, job, error)
     finally:
         queue.show(job.id, None)
         last = _finish(queue, job, *ended)
     yield last
 
 
-def recover(queue: JobQueue, home: Path, device: str) -> list[Job]:
-    """Puts the jobs back that were running on `device`, or on one that no worker is at any more, and gives them.
+def fail(queue: JobQueue, job: Job, error: Exception) -> JobEvent:
+    """Says that a running job failed because of `error`, in the sentence that `work` would have said."""
+    return _finish(queue, job, *_failure(queue, job, error))
 
-    The caller holds the `worker_lock` of `device`.
+
+def recover(queue: JobQueue) -> list[Job]:
+    """Puts the jobs back that were running when their worker ended, on whatever device, and gives them.
+
+    The caller holds the `worker_lock`, so that nobody is at them.
     """
-    found = queue.recover(device)
-    for other in queue.devices_at_work() - {device}:
-        with contextlib.suppress(QueueError), worker_lock(home, other):
-            found += queue.recover(other)
-    return found
+    return [job for device in sorted(queue.devices_at_work()) for job in queue.recover(device)]
 
 
 @contextlib.contextmanager
-def worker_lock(home: Path, device: str) -> Iterator[None]:
-    """Makes this the only worker for `device` in `home` while open; raises QueueError where there is another one.
+def worker_lock(home: Path) -> Iterator[None]:
+    """Makes this the only worker in `home` while open; raises QueueError where there is another one.
 
-    The lock ends with the process, however that ends.
+    On whatever device that one is: it takes all jobs, and tidies up what only its own requests brought. The lock ends
+    with the process, however that ends.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with locked_file(home / f".worker-{device.replace(':', '-')}.lock") as other:
+    with locked_file(home / ".worker.lock") as other:
         if other:
             raise QueueError(
                 f"process {other} already works on the jobs in {home}: use that one, end it, or set RETRATO_HOME to "
                 "another folder"
             )
         yield
+
+
+def _failure(queue: JobQueue, job: Job, error: Exception) -> tuple[Any, ...]:
+    """Gives how a job ends that `error` ended, as `_finish` takes it; what nobody foresaw goes to the log."""
+    match error:
+        case RetratoError():
+            return "failed", {"input_is_wrong": error.exit_code == 2}, within(queue.home, str(error))
+        case OSError():
+            return "failed", None, within(queue.home, f"{error.filename or 'a file'}: {error.strerror or error}")
+        case _:
+            logger.error("job %s failed", job.id, exc_info=error)
+            return "failed", None, f"unexpected {type(error).__name__}: the log of the server says more"
 
 
 def _finish(

@@ -20,7 +20,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from retrato.errors import SettingsError
+from retrato.embeddings import check_name
+from retrato.errors import EmbeddingError, SettingsError
 from retrato.jobs import LOCAL
 from retrato.server.problems import problem
 from retrato.settings import ServerSettings
@@ -47,10 +48,16 @@ HEADERS: Mapping[str, str] = {
 class Accounts:
     """Who may come in; with nobody in it, everybody who reaches the door may.
 
-    Passwords are compared in constant time. After ten wrong ones within a minute, an address has to wait.
+    Passwords are compared in constant time. After ten wrong ones within a minute, an address has to wait. Raises
+    SettingsError for somebody called what no folder can be, as everybody's photos lie in one.
     """
 
     def __init__(self, passwords: Mapping[str, str]) -> None:
+        for user in passwords:
+            try:
+                check_name(user)
+            except EmbeddingError as error:
+                raise SettingsError(f"auth: {error}") from None
         self._digests = {user: _digest(password) for user, password in passwords.items()}
         self._sessions: dict[str, str] = {}
         self._failures: dict[str, deque[float]] = {}

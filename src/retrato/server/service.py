@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 from retrato.embeddings import EmbeddingLibrary, check_name
-from retrato.errors import ModelError, RetratoError, SettingsError, UnknownError
+from retrato.errors import ModelError, PhotoError, RetratoError, SettingsError, UnknownError
 from retrato.files import write_atomic
 from retrato.forget import forget
 from retrato.gallery import Gallery
@@ -61,6 +61,7 @@ class Service:
         self._options: dict[str, Any] = {"send_seed": True}
         self._reports: dict[Path, tuple[object, PhotoReport]] = {}
         self._lock = threading.Lock()
+        self._photos_lock = threading.Lock()  # held while a photo of any set is changed
         self._warming: threading.Thread | None = None
 
     def close(self) -> None:
@@ -204,13 +205,40 @@ class Service:
         picture = encode(decode(content, stem).image)
         folder = self.new_photo_set(name, owner=owner)
         places = (folder / f"{stem}{f'-{number}' * (number > 1)}.png" for number in itertools.count(1))
-        target = next(place for place in places if _is_free_for(place, picture))
-        write_atomic(target, picture)
-        for of_its_forerunner in (whole_of(target), cut_of(target)):
-            of_its_forerunner.unlink(missing_ok=True)
-        if caption.strip():
-            write_atomic(target.with_suffix(".txt"), caption.strip() + "\n")
+        with self._photos_lock:  # a place that is free is taken before anybody else looks for one
+            target = next(place for place in places if _is_free_for(place, picture))
+            write_atomic(target, picture)
+            for of_its_forerunner in (whole_of(target), cut_of(target)):
+                of_its_forerunner.unlink(missing_ok=True)
+            if caption.strip():
+                write_atomic(target.with_suffix(".txt"), caption.strip() + "\n")
         return target
+
+    @property
+    def dropped(self) -> Path:
+        """Gives the folder where what is dropped on the page lies, as it was sent, until it is read."""
+        return self.home / "uploads" / "page"
+
+    def read_dropped(self, file: str) -> bytes:
+        """Gives what a file holds that was dropped on the page, and removes it: it may say where a photo was taken.
+
+        Raises PhotoError where somebody else who dropped the same one was faster.
+        """
+        path = Path(file)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise PhotoError(f"{path.name} is not there any more: drop it again") from None
+        finally:
+            path.unlink(missing_ok=True)
+
+    def empty_dropped(self) -> None:
+        """Removes what was dropped on the page and never read."""
+        for path in self.dropped.glob("*"):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def own_photo(self, name: str, file: str, *, owner: str) -> Path:
         """Gives a photo of a set of `owner`'s own, which may be changed; raises UnknownError."""
@@ -222,32 +250,35 @@ class Service:
 
     def remove_photo(self, name: str, file: str, *, owner: str) -> None:
         """Takes a photo out of a set, with its caption and what was cut off it."""
-        photo = self.own_photo(name, file, owner=owner)
-        for path in (photo, photo.with_suffix(".txt"), whole_of(photo), cut_of(photo)):
-            path.unlink(missing_ok=True)
+        with self._photos_lock:
+            photo = self.own_photo(name, file, owner=owner)
+            for path in (photo, photo.with_suffix(".txt"), whole_of(photo), cut_of(photo)):
+                path.unlink(missing_ok=True)
 
     def cut_photo(self, name: str, file: str, cut: Cut, *, owner: str) -> None:
         """Cuts a photo of a set to a square; the whole of it is kept beside it, so that the square can move again.
 
         `cut` is the square's left, top and side, as shares of the whole's width, height and shorter side.
         """
-        photo = self.own_photo(name, file, owner=owner)
-        whole, told = whole_of(photo), cut_of(photo)
-        if not whole.exists():
-            shutil.copyfile(photo, whole)
-        with Image.open(whole) as image:
-            side = round(min(max(cut[2], SMALLEST_CUT), 1.0) * min(image.size))
-            left = min(max(round(cut[0] * image.width), 0), image.width - side)
-            top = min(max(round(cut[1] * image.height), 0), image.height - side)
-            write_atomic(photo, encode(image.crop((left, top, left + side, top + side))))
-        write_atomic(told, json.dumps([max(0.0, min(1.0, share)) for share in cut]))
+        with self._photos_lock:
+            photo = self.own_photo(name, file, owner=owner)
+            whole, told = whole_of(photo), cut_of(photo)
+            if not whole.exists():
+                write_atomic(whole, photo.read_bytes())
+            with Image.open(whole) as image:
+                side = round(min(max(cut[2], SMALLEST_CUT), 1.0) * min(image.size))
+                left = min(max(round(cut[0] * image.width), 0), image.width - side)
+                top = min(max(round(cut[1] * image.height), 0), image.height - side)
+                write_atomic(photo, encode(image.crop((left, top, left + side, top + side))))
+            write_atomic(told, json.dumps([max(0.0, min(1.0, share)) for share in cut]))
 
     def uncut_photo(self, name: str, file: str, *, owner: str) -> None:
         """Gives a photo back what was cut off it."""
-        photo = self.own_photo(name, file, owner=owner)
-        if whole_of(photo).exists():
-            whole_of(photo).replace(photo)
-        cut_of(photo).unlink(missing_ok=True)
+        with self._photos_lock:
+            photo = self.own_photo(name, file, owner=owner)
+            if whole_of(photo).exists():
+                whole_of(photo).replace(photo)
+            cut_of(photo).unlink(missing_ok=True)
 
     def cut_of_photo(self, name: str, file: str, *, owner: str) -> Cut | None:
         """Gives how a photo is cut, None where it is whole."""
@@ -326,10 +357,11 @@ class Service:
 
     def tidy(self) -> None:
         """Removes what requests brought or wanted to take, once no job that may go on needs it."""
-        open_jobs = self.queue.jobs(states=("queued", "running", "paused"), limit=-1)
-        needed = {job.id for job in open_jobs}
-        needed |= {str(value) for job in open_jobs for value in job.settings.values() if isinstance(value, str)}
-        needed |= {str(file) for job in open_jobs for file in job.options.get("files", ())}
+        self.empty_dropped()
+        lasting = self.queue.jobs(states=("queued", "running", "paused", "cancelled", "failed"), limit=-1)
+        needed = {job.id for job in lasting}
+        needed |= {str(value) for job in lasting for value in job.settings.values() if isinstance(value, str)}
+        needed |= {str(file) for job in lasting for file in job.options.get("files", ())}
         for path in [*(self.home / "jobs").glob("*"), *(self.home / "uploads").glob("*.png")]:
             if not {path.name, str(path), str(path.resolve())} & needed:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

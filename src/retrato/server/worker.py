@@ -1,19 +1,21 @@
-"""The thread that does the jobs, one after the other: the queue's only worker on this device."""
+"""The thread that does the jobs, one after the other: the only worker of its home folder."""
 
 import logging
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import cast
 
 from retrato.embeddings import EmbeddingLibrary
-from retrato.errors import RetratoError
-from retrato.gallery import mentioned
-from retrato.jobs import Job, JobEvent, recover, work, worker_lock
+from retrato.errors import QueueError
+from retrato.jobs import Job, JobEvent, fail, recover, work, worker_lock
+from retrato.jobs.ownership import owners_of_pictures
 from retrato.server.service import Service
 from retrato.studio import Studio
 
 logger = logging.getLogger("retrato")
+
+PAUSE = 5.0  # seconds until a queue that could not be written is tried again
 
 
 class Worker:
@@ -25,14 +27,18 @@ class Worker:
         self._studio = service.studio
         self._stopping = threading.Event()
         self._woken = threading.Event()
-        self._lock = worker_lock(service.home, self._device)
+        self._lock = worker_lock(service.home)
         self._thread = threading.Thread(target=self._run, name="retrato-worker", daemon=True)
 
     def start(self) -> None:
         """Begins; jobs that were running when the last one ended come first. Raises QueueError for a second one."""
         self._lock.__enter__()
-        for job in recover(self._service.queue, self._service.home, self._device):
-            logger.info("job %s (%s) goes on where it stopped", job.id, job.kind)
+        try:
+            self._put_back()
+            self._tidy()  # before the first request: what that one brings is nobody's leftover
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
         self._unsubscribe = self._service.queue.subscribe(self._woken.set)
         self._thread.start()
 
@@ -42,28 +48,53 @@ class Worker:
         self._woken.set()
         self._thread.join()
         self._unsubscribe()
+        self._service.empty_dropped()
         self._lock.__exit__(None, None, None)
+
+    def _put_back(self) -> None:
+        for job in recover(self._service.queue):
+            logger.info("job %s (%s) goes on where it stopped", job.id, job.kind)
+
+    def _tidy(self) -> None:
+        try:
+            self._service.tidy()
+        except Exception:  # what is left lies there until the next start
+            logger.warning("what earlier requests left could not be removed", exc_info=True)
 
     def _run(self) -> None:
         try:
-            self._service.tidy()
             # By the files' names: to ask who fits the model would read it, while the first page is being asked for.
-            self._service.gallery.scan(people=EmbeddingLibrary(self._service.home / "embeddings").names)
-        except (RetratoError, OSError) as error:  # each job will say so itself
-            logger.warning("%s", error)
+            people = EmbeddingLibrary(self._service.home / "embeddings").names
+            self._service.gallery.scan(people=people, owners=owners_of_pictures(self._service.queue))
+        except Exception:  # jobs can be done without, and those that cannot will say so themselves
+            logger.warning("the folder of pictures could not be looked through", exc_info=True)
+        is_broken = False
         while not self._stopping.is_set():
             self._woken.clear()
-            job = self._service.queue.claim(self._device)
-            if job is None:
-                self._woken.wait()
-                continue
             try:
-                self._do(job)
-            except Exception:  # a worker that dies would leave everybody waiting
-                logger.exception("job %s ended badly", job.id)
-                self._service.queue.finish(job.id, "failed", error="the server failed: its log says more")
+                if is_broken:
+                    self._put_back()  # what it left running
+                job = self._service.queue.claim(self._device)
+                is_broken = False
+                if job is not None:
+                    self._do(job)
+            except Exception:  # a full disk: a worker that dies would leave everybody waiting
+                if not is_broken:
+                    logger.exception("the queue cannot be written: it is tried again every %.0f seconds", PAUSE)
+                is_broken = True
+                self._stopping.wait(PAUSE)
+            else:
+                if job is None:
+                    self._woken.wait()
 
     def _do(self, job: Job) -> None:
+        """Does a job to its end; raises what the queue raises where it cannot be written."""
+        try:
+            self._work(job)
+        except Exception as error:  # of what comes before and beside the work: the model, the gallery
+            fail(self._service.queue, job, error)
+
+    def _work(self, job: Job) -> None:
         latest = time.monotonic() + self._service.settings.job_hours * 3600
         studio = self._studio_for(job)
         with closing(work(studio, self._service.queue, job, stopping=self._stopping.is_set)) as events:
@@ -71,13 +102,14 @@ class Worker:
                 if event.kind in ("drawn", "sheet") and job.options.get("keep", True):
                     self._enter(studio, job, event)
                 if time.monotonic() > latest and self._service.queue.wish(job.id) is None:
-                    self._service.queue.pause(job.id)
+                    with suppress(QueueError):  # it has just ended
+                        self._service.queue.pause(job.id)
                     latest = float("inf")
 
     def _enter(self, studio: Studio, job: Job, event: JobEvent) -> None:
-        """Puts a new picture into the gallery, with those whose names are in its prompt."""
-        people = mentioned(str(event.data["infotext"]), studio.library.names)
-        self._service.gallery.add(self._service.home / str(event.data["file"]), people=people, owner=job.owner)
+        """Puts a new picture into the gallery, with those whom its text names."""
+        file = self._service.home / str(event.data["file"])
+        self._service.gallery.add(file, people=studio.library.names, owner=job.owner)
 
     def _studio_for(self, job: Job) -> Studio:
         """Gives the studio on the job's model and VAE; beside the server's only the last one used stays in memory."""

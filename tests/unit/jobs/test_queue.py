@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,27 @@ def test_a_wish_survives_the_worker(queue: JobQueue, wish: str, state: str) -> N
     queue.recover("cpu")
     assert queue.get(job.id).state == state
     assert queue.claim("cpu") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "wish", "state", "left"),
+    [
+        ("draw", "cancel", "cancelled", None),
+        ("draw", "pause", "paused", None),
+        ("draw", "skip", "queued", None),
+        ("train", "cancel", "queued", "cancel"),  # only a worker can put what was learned into the library
+        ("train", "pause", "paused", None),
+    ],
+)
+def test_a_wish_that_nobody_has_heard_holds_when_the_job_is_put_back(
+    queue: JobQueue, kind: Any, wish: str, state: str, left: str | None
+) -> None:
+    job = queue.submit(kind, {}).id
+    queue.claim("cpu")
+    getattr(queue, wish)(job)
+    assert queue.finish(job, "queued").kind == state
+    found = queue.get(job)
+    assert (found.state, queue.wish(job), found.ended is not None) == (state, left, state == "cancelled")
 
 
 def test_waiting_jobs_are_cancelled_and_paused_at_once(queue: JobQueue) -> None:
@@ -196,6 +218,21 @@ def test_of_what_is_over_each_owners_latest_is_remembered(tmp_path: Path) -> Non
     assert ids(queue.jobs(owner="ana")) == ids([anas[3], anas[4], anas[2], anas[1]])
     assert queue.events(anas[0].id) == []
     assert ids(queue.jobs(owner="rui")) == [ruis.id]
+
+
+def test_what_has_just_ended_is_remembered_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = {"now": 2e9}
+    monkeypatch.setattr("time.time", lambda: clock["now"])
+    queue, done = JobQueue(tmp_path, history=3), []
+    for turn in range(5):
+        done += ids(add(queue))
+        queue.claim("cpu")
+        queue.finish(done[-1], "done", result={"images": []})
+        assert queue.get(done[-1]).state == "done"
+        clock["now"] = 2e9 - 3600 * turn  # and further back each time
+    assert ids(queue.jobs()) == done[:1:-1]  # the latest first
 
 
 @pytest.mark.parametrize("jump", [-3600.0, 0.0, 3600.0])

@@ -253,5 +253,14 @@ def test_accounts_are_read_as_a1111_writes_them() -> None:
         accounts_for(ServerSettings(auth="ana"))
 
 
+@pytest.mark.parametrize("user", ["ana@example.com", "../ana", "con", "a|b"])
+def test_who_is_called_what_no_folder_can_be_is_refused_at_once(user: str) -> None:
+    """Later each of their requests about photos would be, as these lie in a folder of the user's name."""
+    with pytest.raises(SettingsError, match=r"auth: .* cannot be a name"):
+        accounts_for(ServerSettings(), f"rui:1,{user}:secret")
+    with pytest.raises(SettingsError, match=r"auth: .* cannot be a name"):
+        Accounts({"rui": "1", user: "secret"})
+
+
 def test_on_this_machine_alone_nobody_is_asked() -> None:
     assert accounts_for(ServerSettings())[0].are_open

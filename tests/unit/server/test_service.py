@@ -7,12 +7,14 @@ import os
 import pickle
 import re
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 import torch
 from fastapi.testclient import TestClient
@@ -25,6 +27,7 @@ from retrato.jobs import order_drawing
 from retrato.photos import list_photos
 from retrato.server import create_app
 from retrato.server.doors import Accounts
+from retrato.server.pictures import store_upload
 from retrato.server.service import Service, whole_size
 from retrato.server.web.retouching import retouch
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, ServerSettings, TrainSettings
@@ -124,6 +127,26 @@ def test_what_requests_left_behind_goes_once_no_job_needs_it(alone: Service) -> 
     alone.tidy()
     assert [path.name for path in (alone.home / "jobs").iterdir()] == [job.id]
     assert not list((alone.home / "uploads").iterdir())
+
+
+@pytest.mark.parametrize("state", ["queued", "paused", "cancelled", "failed"])
+def test_what_a_job_that_can_go_on_begins_with_stays(alone: Service, state: str) -> None:
+    picture = store_upload(alone.home, base64.b64encode(photo()).decode())
+    job = order_drawing(alone.queue, GenerateSettings(**SETTINGS, init_image=str(picture)), keep=False).id
+    (alone.home / "jobs" / job).mkdir(parents=True)
+    if state != "queued":
+        alone.queue.claim("cpu")
+        alone.queue.finish(job, cast("Any", state))
+    alone.tidy()
+    assert picture.exists()
+    assert (alone.home / "jobs" / job).exists()
+    if state != "queued":
+        alone.queue.resume(job)
+    alone.queue.claim("cpu")
+    alone.queue.finish(job, "done")
+    alone.tidy()
+    assert not picture.exists()
+    assert not (alone.home / "jobs" / job).exists()
 
 
 # --- users beside one another -----------------------------------------------------------------------------------------
@@ -356,7 +379,22 @@ def test_nobody_outside_is_asked(shared: TestClient, monkeypatch: pytest.MonkeyP
     assert drawn.status_code == 200
     for path in ("/", "/docs", "/openapi.json", "/sdapi/v1/options", "/api/v1/people"):
         assert ask(shared, "ana", "GET", path).status_code == 200
+    address = "http://example.org/secret.png"
+    named = {"path": address, "meta": {"_type": "gradio.FileData"}, "orig_name": "a.png"}
+    for function, field in (("add", ["ana", [named]]), ("take", [named]), ("read", [named])):
+        sent = {"data": field, "fn_index": number_of(shared, function), "session_hash": "asked"}
+        refused = ask(shared, "ana", "POST", "/en/gradio_api/queue/join", sent)
+        assert refused.status_code == 403
+        assert "no other file and no address" in refused.json()["detail"]
+    for mark in ("file=", "file/", "proxy="):
+        assert ask(shared, "ana", "GET", f"/pt-br/gradio_api/{mark}{address}").status_code in (400, 403)
     assert asked == []
+
+
+def number_of(client: TestClient, function: str) -> int:
+    """Gives the number by which requests name a function of the page."""
+    called = ask(client, "ana", "GET", "/en/config").json()["dependencies"]
+    return next(int(each["id"]) for each in called if each["api_name"] == function)
 
 
 def test_a_cut_can_move_and_be_taken_back(service: Service) -> None:
@@ -466,6 +504,67 @@ def test_photos_that_a_telephone_calls_alike_do_not_replace_each_other(alone: Se
         "blue",
         "teal",
     ]
+
+
+def noise(seed: int, side: int = 64) -> bytes:
+    """A photo that no compression makes small."""
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_photos_of_one_name_that_come_at_the_same_time_are_all_kept(alone: Service) -> None:
+    def send(seed: int) -> None:
+        alone.add_photo("ana", "image.jpg", noise(seed, 200), owner="local")
+
+    sending = [threading.Thread(target=send, args=(seed,)) for seed in range(8)]
+    for each in sending:
+        each.start()
+    for each in sending:
+        each.join()
+    kept = [path.read_bytes() for path in list_photos(alone.photo_set("ana", owner="local"))]
+    assert len(set(kept)) == 8
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
+def test_a_photo_that_could_not_be_cut_as_the_disk_was_full_is_whole(
+    alone: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    photo = alone.add_photo("ana", "a.png", noise(1, 200), owner="local")
+    before, usual = photo.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, usual[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            alone.cut_photo("ana", "a.png", (0, 0, 0.5), owner="local")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert [path.name for path in photo.parent.iterdir()] == ["a.png"]
+    alone.cut_photo("ana", "a.png", (0, 0, 0.5), owner="local")
+    with Image.open(photo) as cut:
+        assert cut.size == (100, 100)
+    alone.uncut_photo("ana", "a.png", owner="local")
+    assert photo.read_bytes() == before
+
+
+def test_what_was_dropped_is_read_once(alone: Service) -> None:
+    file = alone.dropped / "hash" / "a.jpg"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"38.7 N")
+    assert alone.read_dropped(str(file)) == b"38.7 N"
+    assert not file.exists()
+    with pytest.raises(PhotoError, match=r"a\.jpg is not there any more: drop it again"):
+        alone.read_dropped(str(file))
+    file.write_bytes(b"38.7 N")
+    (alone.dropped / "tmp1").write_bytes(b"")
+    kept = alone.dropped.with_name("a.png")
+    kept.write_bytes(photo())
+    alone.empty_dropped()
+    assert list(alone.dropped.iterdir()) == []
+    assert kept.exists()
+    alone.empty_dropped()
 
 
 @pytest.mark.parametrize("settings", [TrainSettings(name="ana-t1"), HypernetworkSettings(name="ana-t1")])

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from retrato.errors import UnknownError
+from retrato.errors import SettingsError, UnknownError
 from retrato.jobs import (
     Job,
     JobEvent,
@@ -269,6 +269,11 @@ def _submit(service: Service, order: AnyOrder, owner: str) -> Job:
             service.check_training(photos, order.settings)
             return order_training(queue, photos, order.settings, owner=owner, model=model)
         case PrepareOrder():
+            if order.settings.mask_folder is not None:
+                raise SettingsError(
+                    "mask_folder names a folder of the server, which no request may: leave it out, mask finds the "
+                    "subject by itself"
+                )
             photos, out = service.photo_set(order.photos, owner=owner), service.new_photo_set(order.out, owner=owner)
             return order_preparation(queue, photos, out, order.settings, owner=owner, model=model)
         case CaptionOrder():

@@ -4,12 +4,14 @@ Each field names the setting it fills. A setting that does not exist (yet) only 
 something else than the values that mean "off"; once it exists, the field fills it, with no change here.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from retrato.errors import SettingsError
-from retrato.generation.infotext import written_fields
+from retrato.generation.infotext import FIELDS
+from retrato.generation.recall import recall
 from retrato.settings import GenerateSettings
 
 
@@ -141,51 +143,46 @@ OVERRIDES = (
     Field("randn_source", "CPU", None, ("CPU",)),
     Field("sd_hypernetwork", "None", "hypernetwork", ("None", "")),
 )
-# What a picture's text says, by the names of the request's fields, as its strings are read there.
-INFOTEXT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "Prompt": ("prompt", str),
-    "Negative prompt": ("negative_prompt", str),
-    "Steps": ("steps", int),
-    "Sampler": ("sampler_name", str),
-    "Schedule type": ("scheduler", str),
-    "CFG scale": ("cfg_scale", float),
-    "Seed": ("seed", int),
-    "Size-1": ("width", int),
-    "Size-2": ("height", int),
-    "Variation seed": ("subseed", int),
-    "Variation seed strength": ("subseed_strength", float),
-    "Seed resize from-1": ("seed_resize_from_w", int),
-    "Seed resize from-2": ("seed_resize_from_h", int),
-    "Denoising strength": ("denoising_strength", float),
-    "Eta": ("eta", float),
-    "Hires upscale": ("hr_scale", float),
-    "Hires upscaler": ("hr_upscaler", str),
-    "Hires steps": ("hr_second_pass_steps", int),
-    "Hires resize-1": ("hr_resize_x", int),
-    "Hires resize-2": ("hr_resize_y", int),
-    "Hires sampler": ("hr_sampler_name", str),
-    "Hires prompt": ("hr_prompt", str),
-    "Hires negative prompt": ("hr_negative_prompt", str),
+# The request's fields, and the options it may override, by the settings that a picture's text says. What a mask does is
+# not filled in: requests have numbers, and other fields, for the words of the text.
+ASKED: Mapping[str, str] = {
+    **{field.setting: field.name for field in (*BOTH, *TXT2IMG) if field.setting},
+    "sampler": "sampler_name",
 }
+OVERRIDDEN: Mapping[str, Field] = {each.setting: each for each in OVERRIDES if each.setting and each.convert is _same}
 
 
 def from_infotext(text: str) -> dict[str, Any]:
-    """Gives the request's fields that a picture's text says, clip skip among its override_settings.
+    """Gives the request's fields that a picture's text says, A1111's options among its override_settings.
 
     Raises SettingsError for a text whose numbers are none.
     """
-    fields, said = written_fields(text), {}
-    for name, (field, convert) in INFOTEXT.items():
-        if fields.get(name):
-            try:
-                said[field] = convert(fields[name])
-            except ValueError:
-                raise SettingsError(f"infotext says {name}: {_shown(fields[name])}, which is no number") from None
-    if any(name.startswith("Hires ") for name in fields):
-        said["enable_hr"] = True
-    if fields.get("Clip skip", "1").isdecimal() and fields.get("Clip skip", "1") != "1":
-        said["override_settings"] = {"CLIP_stop_at_last_layers": int(fields["Clip skip"])}
-    return said
+    said: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}
+    for setting, value in recall(text).values.items():
+        if setting in OVERRIDDEN:
+            field, meant = OVERRIDDEN[setting], _meant(setting, value)
+            overrides |= {field.name: meant} if field.asks(meant) else {}
+        elif setting in ASKED and value not in ("", False):
+            said[ASKED[setting]] = _meant(setting, value)
+    for width, height, both in SIZES:
+        if found := re.fullmatch(r"(\d{1,9})x(\d{1,9})", said.pop(both, "")):
+            said[width], said[height] = map(int, found.groups())
+    return {**said, "override_settings": overrides} if overrides else said
+
+
+def _meant(setting: str, said: Any) -> Any:
+    """Gives what a picture's text says of a setting, of that setting's kind."""
+    annotation = GenerateSettings.model_fields[setting].annotation
+    kinds = get_args(annotation) or (annotation,)
+    if bool in kinds:
+        return str(said) == "True"
+    kind = next((each for each in (int, float) if each in kinds), str)
+    try:
+        return kind(said)
+    except ValueError:
+        name = next(field.name for field in FIELDS if setting in field.fields)
+        raise SettingsError(f"infotext says {name}: {_shown(said)}, which is no number") from None
 
 
 def fill(values: Mapping[str, Any], fields: tuple[Field, ...], settings: Mapping[str, Any] = {}) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from retrato.server.api.sdapi_models import Request as Body_
 from retrato.server.service import Service
 from retrato.server.waiting import finished
 from retrato.settings import HypernetworkSettings, LearnSettings, PhotoSettings, TrainSettings
-from retrato.training.learnable import untrained
+from retrato.training.learnable import Artefact, untrained
 from retrato.training.prepare import check_free_word
+from retrato.training.seen import is_of_run
 
 # A1111's training fields, the settings they fill, and the values that ask for nothing.
 TRAINING = (
@@ -216,14 +217,30 @@ def _training(service: Service, body: Mapping[str, Any], kind: type[LearnSetting
     values: dict[str, Any] = {"name": name, "overwrite": True, "recipe": "a1111", **begun, **_filled(fields, body)}
     if values.get("buckets"):  # A1111's clients send width and height all the same
         values = {field: value for field, value in values.items() if field not in ("width", "height")}
-    mode = body.get("clip_grad_mode")
-    if mode in ("norm", "value"):
-        values |= {"gradient_clip": str(body.get("clip_grad_value", "0.1")), "gradient_clip_by": mode}
-    elif mode not in (None, "", "disabled"):
+    mode, limit = body.get("clip_grad_mode"), body.get("clip_grad_value", "0.1")
+    if mode not in (None, "", "disabled", "norm", "value"):
         raise SettingsError(f"clip_grad_mode is {mode!r}: take disabled, value or norm")
+    if mode in ("norm", "value") and limit not in (None, ""):
+        values |= {"gradient_clip": str(limit), "gradient_clip_by": mode}
     if body.get("preview_from_txt2img") and body.get("preview_prompt"):
         values["preview_prompt"] = str(body["preview_prompt"])
+    if not values.get("preview_every"):  # how previews are drawn is sent also where there are to be none
+        values = {field: value for field, value in values.items() if not field.startswith("preview_")}
     return kind(**values)
+
+
+def _require_ours(service: Service, found: Artefact, what: str) -> None:
+    """Raises EmbeddingError or HypernetworkError for what was trained elsewhere, as training would replace it.
+
+    What was only created holds nothing yet, and of what was learned here the run has a copy.
+    """
+    if found.step == 0 or any(is_of_run(found, run) for run in service.home.glob("textual_inversion/*/*")):
+        return
+    kind = EmbeddingError if isinstance(found, Embedding) else HypernetworkError
+    raise kind(
+        f"{found.name} was not learned here, and training begins anew and would replace it: train another name, or "
+        f"create it anew with create/{what} and overwrite_old"
+    )
 
 
 def _begun_embedding(service: Service, name: str) -> dict[str, Any]:
@@ -232,6 +249,7 @@ def _begun_embedding(service: Service, name: str) -> dict[str, Any]:
     if name not in people:
         raise EmbeddingError(f"there is no embedding called {name[:64]!r}: create it first, with create/embedding")
     found = people[name]
+    _require_ours(service, found, "embedding")
     begun: dict[str, Any] = {"vectors_per_token": found.vectors_per_token}
     if "initializer_text" in found.metadata:
         begun["initializer_text"] = found.metadata["initializer_text"]
@@ -246,6 +264,7 @@ def _begun_hypernetwork(service: Service, name: str) -> dict[str, Any]:
             f"there is no hypernetwork called {name[:64]!r}: create it first, with create/hypernetwork"
         )
     found: Hypernetwork = library[name]
+    _require_ours(service, found, "hypernetwork")
     structure = found.structure
     return {
         "sizes": _numbers(list(found.sizes)),

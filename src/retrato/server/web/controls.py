@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
 
-from retrato.errors import SettingsError
+from retrato.errors import RetratoError, SettingsError
 from retrato.server.web.site import Site, label, problem
 from retrato.server.web.spoken import spoken_error
 from retrato.server.web.texts import CHOICES, FIELDS, IN_TRAINING
@@ -14,14 +14,6 @@ from retrato.settings import LearnSettings, Settings
 from retrato.training.report.markup import Html
 
 WIDEST_SLIDER = 200  # steps from one end to the other; more cannot be hit
-
-
-class FieldError(SettingsError):
-    """A mistake in a field of the page that the first word of its sentence does not name."""
-
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.field = field
 
 
 def control(
@@ -70,22 +62,31 @@ def settings_of(kind: type[Settings], names: Iterable[str], values: Iterable[obj
     said = {name: value for name, value in zip(names, values, strict=True) if value not in (None, "")}
     for name, field in kind.model_fields.items():
         if field.is_required() and not str(said.get(name, "")).strip():
-            raise SettingsError(f"{name} is empty: say {field.description}")
+            raise SettingsError(f"{name} is empty: say {field.description}", field=name)
     return kind(**said)
 
 
 def problem_of(
-    site: Site, error: Exception, prefix: str, otherwise: str, places: Mapping[str, str] = MappingProxyType({})
+    site: Site, error: RetratoError, prefix: str, places: Mapping[type[RetratoError], str] = MappingProxyType({})
 ) -> Html:
-    """Gives an error for the page, by the control of the field that its sentence begins with, else by `otherwise`.
+    """Gives an error for the page, by the control of the field that it is about, else by that of its kind in `places`.
 
-    `places` says which control stands for a word that is no control's name.
+    Any other stays where the page puts it, which is by the button that was pressed.
     """
+    field = _field_of(error) or places.get(type(error))
+    return problem(f"{prefix}-{field}" if field else None, spoken_error(site, error))
+
+
+def _field_of(error: RetratoError) -> str:
+    """Gives the field that an error is about, empty where that is not known.
+
+    The library's own sentences about settings begin with the setting; other errors begin with anything, be it a person
+    who is called `steps`.
+    """
+    if not isinstance(error, SettingsError):
+        return ""
     first = str(error).split(" ", 1)[0]
-    sentence = spoken_error(site, error)
-    if isinstance(error, FieldError):
-        return problem(f"{prefix}-{error.field}", sentence)
-    return problem(f"{prefix}-{places.get(first, first if first in FIELDS else otherwise)}", sentence)
+    return error.field or (first if first in FIELDS else "")
 
 
 def _bounds(metadata: Iterable[object]) -> Mapping[str, float]:

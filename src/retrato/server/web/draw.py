@@ -7,7 +7,14 @@ from typing import Any
 import gradio as gr
 
 from retrato.embeddings import EmbeddingLibrary
-from retrato.errors import RetratoError
+from retrato.errors import (
+    EmbeddingError,
+    HypernetworkError,
+    PhotoError,
+    PromptError,
+    RetratoError,
+    UnknownError,
+)
 from retrato.generation.upscale import IMAGE_UPSCALERS, LATENT_UPSCALERS
 from retrato.jobs import Job, order_drawing, order_grid
 from retrato.sampling import SAMPLERS, SCHEDULES
@@ -16,7 +23,7 @@ from retrato.server.web.easel import NAMES as BEGINNING
 from retrato.server.web.easel import WORDS, beginnings, easel
 from retrato.server.web.sheet import NAMES as SHEET
 from retrato.server.web.sheet import axes_of, sheet_fields
-from retrato.server.web.site import Site, bar, empty, label, owner_of
+from retrato.server.web.site import Site, bar, empty, job_of, label, owner_of
 from retrato.server.web.spoken import spoken
 from retrato.server.web.styles import NAMES as STYLES
 from retrato.server.web.styles import ON_A_SHEET, arriving, style_fields
@@ -33,8 +40,14 @@ ADVANCED = (
 NAMES = (*FIRST, *SIZES, *LIST, *ADVANCED, *STYLES)
 HIRES = ("hires", "hires_scale", "hires_steps", "hires_upscaler")  # only where one begins with words
 HANDS = ("mode", "source", "mask")
-# Where an error is shown whose field is called otherwise on the page.
-PLACES = {"init_image": "easel", "mask": "easel", "the": "easel"}
+# Where an error is shown that is about no setting. Pictures are what a drawing begins with.
+PLACES: Mapping[type[RetratoError], str] = {
+    PromptError: "prompt",
+    EmbeddingError: "prompt",
+    HypernetworkError: "prompt",
+    PhotoError: "easel",
+    UnknownError: "easel",
+}
 
 
 def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
@@ -95,12 +108,12 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
         try:
             ordered = order_of(site, dict(zip(asked, values, strict=True)), owner_of(request))
         except RetratoError as error:
-            return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(site, error, "draw", "prompt", PLACES)]
+            return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(site, error, "draw", PLACES)]
         return _shown(site, ordered)
 
     def watch(job: str, request: gr.Request) -> list[object]:
         owner = owner_of(request)
-        return _shown(site, _find(site, job, owner) if job else _newest(site, owner))
+        return _shown(site, job_of(site, job, owner) if job else _newest(site, owner))
 
     def cancel(job: str, request: gr.Request) -> list[object]:
         owner = owner_of(request)
@@ -203,13 +216,6 @@ def _shown(site: Site, job: Job | None) -> list[object]:
     is_open = job is not None and job.state in ("queued", "running")
     picture = stage_of(site, job)
     return [job.id if job else "", picture, gr.update(interactive=is_open), gr.Timer(active=is_open), ""]
-
-
-def _find(site: Site, job: str, owner: str) -> Job | None:
-    try:
-        return site.service.queue.get(job, owner=owner)
-    except RetratoError:
-        return None
 
 
 def _newest(site: Site, owner: str) -> Job | None:

@@ -111,12 +111,13 @@ def beginnings(service: Service, values: Mapping[str, Any], *, owner: str) -> di
     if mode == WORDS:
         return {}
     if not values["source"]:
-        raise SettingsError("init_image is missing: drop the picture to begin with, or begin with words only")
+        sentence = "init_image is missing: drop the picture to begin with, or begin with words only"
+        raise SettingsError(sentence, field="easel")
     picture = service.picture_file(values["source"], owner=owner)
     said = {name: values[name] for name in BOTH} | {"init_image": str(picture)}
     if mode == PICTURE:
         return said
     if not values["mask"]:
-        raise SettingsError("mask is empty: paint over what is to change in the picture")
+        raise SettingsError("mask is empty: paint over what is to change in the picture", field="easel")
     mask = store_upload(service.home, values["mask"], "the mask")  # of the picture's proportions, not always its size
     return {**said, **{name: values[name] for name in REPAINTING}, "mask": str(mask)}

@@ -10,14 +10,13 @@ import gradio as gr
 from retrato.errors import RetratoError
 from retrato.gallery import Picture
 from retrato.generation import parse_infotext
-from retrato.sampling import SAMPLERS, SCHEDULES
 from retrato.server.pictures import store_file, stored_text
-from retrato.server.web.draw import NAMES
 from retrato.server.web.easel import PICTURE, REPAINT, WORDS
 from retrato.server.web.restoring import restored
 from retrato.server.web.sheet import SIDES
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken_error
+from retrato.settings import GenerateSettings
 from retrato.training.report.markup import Html, joined, tag
 
 SHOWN = 120  # pictures at once
@@ -52,8 +51,9 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
             )
         said = gr.Textbox(elem_id=SAID, visible="hidden", show_label=False)
     anywhere = gr.File(elem_id="anywhere", visible="hidden", show_label=False)  # the page's script fills it
-    parameters = gr.State({})
-    filled = [controls[name] for name in (*NAMES, *SIDES, "mode", "source")]
+    text = gr.State("")  # that of the picture that is open
+    settings = settings_among(controls)
+    filled = [*settings.values(), *(controls[name] for name in (*SIDES, "mode", "source"))]
 
     def search(request: gr.Request, *asked: str) -> Html:
         return _found(site, asked, owner_of(request))
@@ -63,23 +63,23 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
         lists = [gr.update(choices=[*anything, *choices[kind]]) for kind in ("people", "models", "samplers")]
         return [*lists, search(request, *asked)]
 
-    def hear(said: str, parameters: dict[str, str], request: gr.Request, *asked: str) -> list[object]:
+    def hear(said: str, text: str, request: gr.Request, *asked: str) -> list[object]:
         _, verb, *rest = [*said.split(" "), ""]
         still = [gr.skip()] * (1 + len(filled))
         try:
             if verb == "open":
                 picture = site.service.gallery.get(int(rest[0]), owner=owner_of(request))
-                return [opened_of(site, picture), picture.parameters, *still, gr.skip()]
+                return [opened_of(site, picture), picture.infotext, *still, gr.skip()]
             if verb == "remove":
                 site.service.gallery.remove(int(rest[0]), owner=owner_of(request))
-                return ["", {}, *still, _found(site, asked, owner_of(request))]
+                return ["", "", *still, _found(site, asked, owner_of(request))]
             if verb in SENDING:
                 mode, source = SENDING[verb], rest[0] if SENDING[verb] != WORDS else gr.skip()
-                values = [*_filled(parameters), *("" for _ in SIDES)]
+                values = [*filled_with(settings, text), *("" for _ in SIDES)]
                 return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, gr.skip()]
         except RetratoError as error:
-            return [problem("gallery-opened", spoken_error(site, error)), {}, *still, gr.skip()]
-        return ["", {}, *still, gr.skip()]
+            return [problem("gallery-opened", spoken_error(site, error)), "", *still, gr.skip()]
+        return ["", "", *still, gr.skip()]
 
     def read(file: str | None) -> list[object]:
         if not file:
@@ -90,8 +90,8 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
             said = stored_text(content)
             kept = store_file(site.service.home, content, Path(file).name)
         except RetratoError as error:
-            return [problem("gallery-drop", spoken_error(site, error)), {}, here, None]
-        return [read_of(site, kept.stem, Path(file).name, said), parse_infotext(said) if said else {}, here, None]
+            return [problem("gallery-drop", spoken_error(site, error)), "", here, None]
+        return [read_of(site, kept.stem, Path(file).name, said), said, here, None]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     asked = [words, person, model, sampler, when]
@@ -100,9 +100,27 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
     for control in asked:
         control.change(search, asked, [pictures], **in_turn)
     tab.select(arrive, asked, [person, model, sampler, pictures], **in_turn)
-    said.change(hear, [said, parameters, *asked], [opened, parameters, tabs, *filled, pictures], **private)
+    said.change(hear, [said, text, *asked], [opened, text, tabs, *filled, pictures], **private)
     for place in (dropped, anywhere):
-        place.upload(read, [place], [opened, parameters, tabs, place], **private)
+        place.upload(read, [place], [opened, text, tabs, place], **private)
+
+
+def settings_among(controls: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Gives those of the tab's controls that stand for a setting, by its name; `hires_denoise` is one more of them."""
+    names = {*GenerateSettings.model_fields, "hires_denoise"}
+    return {name: control for name, control in controls.items() if name in names}
+
+
+def filled_with(controls: Mapping[str, Any], infotext: str) -> list[Any]:
+    """Gives what the `controls` of settings show after a picture that says `infotext`, in their order.
+
+    What its text leaves open stays as it is, and so does a list that does not have what another program calls it.
+    """
+    values = restored(infotext)
+    return [
+        gr.update(value=values[name]) if name in values and _has(control, values[name]) else gr.skip()
+        for name, control in controls.items()
+    ]
 
 
 def _found(site: Site, asked: Sequence[str], owner: str) -> Html:
@@ -180,10 +198,9 @@ def _facts(site: Site, parameters: Mapping[str, str], infotext: str, *more: Html
     return [tag("div", tag("div", *actions, class_="row"), tag("p", " "), tag("dl", *said, class_="facts"))]
 
 
-def _filled(parameters: Mapping[str, str]) -> list[object]:
-    values = restored(parameters)
-    known = {"sampler": SAMPLERS, "schedule": SCHEDULES}
-    for name, table in known.items():  # another program's: the control could not show it
-        if values.get(name) not in table:
-            values.pop(name, None)
-    return [gr.update(value=values[name]) if name in values else gr.skip() for name in NAMES]
+def _has(control: Any, value: object) -> bool:
+    """Says whether a control can show `value`: a list has its choices only, several of them or none too."""
+    if not isinstance(control, gr.Dropdown):
+        return True
+    choices = [choice for _, choice in control.choices]
+    return all(each in choices for each in (value if isinstance(value, list) else [value]))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from retrato.server.service import Service
+from retrato.server.web.dropped import OnlyDropped
 from retrato.server.web.nonces import Nonces
 from retrato.server.web.site import LANGUAGES, Site, choose_language, path_of
 from retrato.training.report.markup import Html, joined, tag
@@ -16,18 +17,28 @@ from retrato.training.report.markup import Html, joined, tag
 FORMS = tuple(f"{path_of(language)}/gradio_api/upload" for language in LANGUAGES)
 # Gradio's own files have a hash of their content in their names.
 LASTING = tuple(f"{path_of(language)}/assets/" for language in LANGUAGES)
+# What was dropped and never read (a field that was left, a name that was missing) Gradio removes once it is so old,
+# looking so often; in seconds.
+LOOKS_EVERY, OLD = 600, 3600
 
 
 def mount(app: FastAPI, service: Service) -> None:
     """Puts the page into `app`: `/` leads to the one in the browser's language."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is first imported, as below
+    # Where Gradio puts what is dropped; read by each part of a page and each application as it is made, so that every
+    # server keeps its own. The folder of the system that it would take otherwise nobody empties.
+    for folder in (service.dropped.parent, service.dropped):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(service.dropped)
     app.include_router(_routes())
 
     async def build() -> None:
         for language in LANGUAGES:
             _mount(app, Site(service, language))
 
-    app.add_middleware(Nonces, paths=[f"{path_of(language)}/" for language in LANGUAGES])
+    paths = [f"{path_of(language)}/" for language in LANGUAGES]
+    app.add_middleware(Nonces, paths=paths)
+    app.add_middleware(OnlyDropped, paths=paths, folder=service.dropped)
     asyncio.run(build())  # where no loop runs, Gradio makes one for each lock and never closes it
 
 
@@ -42,7 +53,8 @@ def _mount(app: FastAPI, site: Site) -> None:
     from retrato.server.web.queue import queue_tab
     from retrato.server.web.train import train_tab
 
-    with gr.Blocks(analytics_enabled=False, title="retrato", fill_width=True) as page:
+    cleaning = (LOOKS_EVERY, OLD)
+    with gr.Blocks(analytics_enabled=False, title="retrato", fill_width=True, delete_cache=cleaning) as page:
         gr.HTML(_header(site), elem_id="masthead")
         # Each tab enters `tabs` for its own part only: whatever else stood in it (a timer, a state) would be counted by
         # Gradio's browser side as a tab, and the labels behind it would be written one place too far.

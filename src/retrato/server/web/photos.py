@@ -47,11 +47,14 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
     def add(name: str | None, files: list[str] | None, request: gr.Request) -> Iterator[list[object]]:
         owner, refused = owner_of(request), []
         if not (name or "").strip():
+            for file in files or []:
+                Path(file).unlink(missing_ok=True)  # they are dropped again
             yield [gr.skip(), gr.skip(), gr.skip(), problem("photos-set", site("photos.unnamed")), gr.skip(), None]
             return
         for file in files or []:
             try:
-                site.service.add_photo(str(name).strip(), Path(file).name, Path(file).read_bytes(), owner=owner)
+                content = site.service.read_dropped(file)
+                site.service.add_photo(str(name).strip(), Path(file).name, content, owner=owner)
             except RetratoError as error:
                 refused.append(tag("li", spoken_error(site, error)))
         trouble = tag("ul", *refused, class_="problem", role="alert") if refused else ""

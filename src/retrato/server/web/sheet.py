@@ -5,13 +5,12 @@ from typing import Any
 
 import gradio as gr
 
-from retrato.errors import RetratoError
+from retrato.errors import RetratoError, SettingsError
 from retrato.generation import AXES
 from retrato.model.catalogue import list_vaes
 from retrato.prompts import StyleFile
 from retrato.server.service import Service
 from retrato.server.sheets import CHECKPOINT, check_axes
-from retrato.server.web.controls import FieldError
 from retrato.server.web.site import Site
 from retrato.settings import GenerateSettings
 from retrato.training.report.markup import tag
@@ -78,15 +77,18 @@ def example_of(service: Service, name: str) -> str:
 
 
 def axes_of(site: Site, values: Mapping[str, Any], settings: GenerateSettings) -> list[str]:
-    """Gives the axes that `values` of the fields name, as `parse_axis` reads them. Raises FieldError."""
+    """Gives the axes that `values` of the fields name, as `parse_axis` reads them.
+
+    Raises SettingsError, which knows the field.
+    """
     said: list[str] = []
     axes: list[str] = []
     for side in (side for side in SIDES if values[side]):
         if settings.matrix != "off" and side != "z":
-            raise FieldError(side, site("draw.sheet.matrix"))
+            raise SettingsError(site("draw.sheet.matrix"), field=side)
         try:
             said.append(f"{values[side]}={values[f'{side}_values'] or ''}")
             axes = check_axes(site.service, settings, said)
         except RetratoError as error:
-            raise FieldError(f"{side}_values", str(error)) from None
+            raise SettingsError(str(error), field=f"{side}_values") from None
     return axes

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from retrato.errors import RetratoError
+from retrato.jobs import Job
 from retrato.server.service import Service
 from retrato.server.web.texts import FIELDS, TEXTS
 from retrato.training.report.markup import Html, joined, tag
@@ -59,8 +61,19 @@ def owner_of(request: Any) -> str:
     return str(request.request.state.user)
 
 
-def problem(field: str, sentence: str) -> Html:
-    """Gives the sentence of an error; the page shows it by the control with the id `field`, anew each time."""
+def job_of(site: Site, job: str, owner: str) -> Job | None:
+    """Gives a job of `owner`'s, None where there is none (any more)."""
+    try:
+        return site.service.queue.get(job, owner=owner)
+    except RetratoError:
+        return None
+
+
+def problem(field: str | None, sentence: str) -> Html:
+    """Gives the sentence of an error; the page shows it by the control with the id `field`, anew each time.
+
+    Without a field, and while that is hidden, it stays where it is put.
+    """
     return tag("p", sentence, class_="problem", role="alert", data_by=field, data_turn=secrets.token_hex(4))
 
 

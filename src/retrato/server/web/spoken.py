@@ -102,6 +102,12 @@ SENTENCES: Sequence[tuple[str, str]] = (
     ),
     ("all {} steps are done", "todos os {} passos foram feitos"),
     (
+        "no photo has a caption, so clothes and rooms are learned along with the person: write .txt files beside the "
+        "photos, or once `{}`",
+        "nenhuma foto tem legenda, e roupas e salas são aprendidas junto com a pessoa: escreva arquivos .txt ao lado "
+        "das fotos, ou uma só vez `{}`",
+    ),
+    (
         "the loss on the {} has settled: no gain of {} in {} evaluations, least {} at step {}",
         "a perda nas {} se estabilizou: nenhum ganho de {} em {} avaliações, a menor {} no passo {}",
     ),
@@ -116,6 +122,10 @@ SENTENCES: Sequence[tuple[str, str]] = (
     (
         "{} has the least loss on the {}, {}; there was no scorer for pictures",
         "{} tem a menor perda nas {}, {}; não havia avaliador de imagens",
+    ),
+    (
+        "{}; that is little likeness: other photos or a closer start may do better",
+        "{}; é pouca semelhança: outras fotos ou um começo mais próximo podem dar um resultado melhor",
     ),
     (
         "{}; that is little likeness: more steps may do better",

@@ -259,6 +259,12 @@ OF_DRAWING: Sequence[tuple[str, str]] = (
         "{} deu valores que não são números, e a imagem sairia preta: use --dtype float32, ou uma Escala CFG menor",
     ),
     (
+        "there is too little memory on {} for a single picture: take a smaller size, close other programs, or use a "
+        "smaller model",
+        "falta memória em {} até para uma só imagem: use um tamanho menor, feche outros programas, ou use um modelo "
+        "menor",
+    ),
+    (
         "{} has weights that are not numbers in its {} ({}): it draws black pictures, get it again or another VAE",
         "{} tem pesos que não são números em {} ({}): desenha imagens pretas, baixe de novo ou use outro VAE",
     ),

@@ -1,4 +1,4 @@
-"""The errors that somebody who uses the page can meet, in Portuguese; those of drawing stand in `spoken_drawing`.
+"""The errors that somebody who uses the page can meet, in Portuguese; `spoken_drawing`, `spoken_training` have more.
 
 What is not here stays English, as nobody meets it on the page: errors of the command line, of the REST API and of the
 server's start. So does what exactly is damaged in a file of an embedding, a hypernetwork or a model: one row says which
@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 
 from retrato.server.web.spoken_drawing import OF_DRAWING
+from retrato.server.web.spoken_training import OF_TRAINING
 from retrato.server.web.texts import FIELDS, TEXTS
 
 Rows = Sequence[tuple[str, str]]
@@ -39,6 +40,7 @@ OF_SETTINGS: Rows = (
 
 ERRORS: Rows = (
     *OF_DRAWING,
+    *OF_TRAINING,
     # one photo
     (
         "{} is a TIFF of more than 8 bits with each colour apart (planar), which is not read: save it interleaved, or "
@@ -83,6 +85,7 @@ ERRORS: Rows = (
         "{} is not there (any more): put the picture back, or take it off the list",
         "{} não está (mais) lá: ponha a imagem de volta, ou tire da lista",
     ),
+    ("{} is not there any more: drop it again", "{} não está mais aqui: solte de novo"),
     (
         "{} is a link to a file that is not there: put the picture back, or take it off the list",
         "{} leva a um arquivo que não está lá: ponha a imagem de volta, ou tire da lista",
@@ -163,112 +166,6 @@ ERRORS: Rows = (
     (
         "the name {} is taken by {}: choose another, or allow overwriting",
         "o nome {} já é usado por {}: escolha outro",
-    ),
-    # a training
-    (
-        "the learning rate {} leaves no step to train after step {}: {}",
-        "a taxa de aprendizado {} não deixa passo a treinar depois do passo {}: {}",
-    ),
-    ("{} in the learning rate starts with no number: {}", "{} na taxa de aprendizado não começa com um número: {}"),
-    (
-        "{} in the learning rate does not end with a whole number of steps: {}",
-        "{} na taxa de aprendizado não termina com um número inteiro de passos: {}",
-    ),
-    (
-        "{} in the learning rate ends before the first step: {}",
-        "{} na taxa de aprendizado termina antes do primeiro passo: {}",
-    ),
-    (
-        "the learning rate holds {}: rates are numbers from 0 up, such as 0.005",
-        "a taxa de aprendizado contém {}: taxas são números a partir de 0, como 0.005",
-    ),
-    (
-        "held_out is {} of {} photos, but {} must remain to train on: take at most {}, or more photos",
-        "--held-out é {} de {} fotos, mas {} devem sobrar para o treino: use no máximo {}, ou mais fotos",
-    ),
-    (
-        "the learning rate {} begins with 0: decimals take a point, such as 0.005",
-        "a taxa de aprendizado {} começa com 0: os decimais levam ponto, como em 0.005",
-    ),
-    ("template is {}: name one of {}", "modelo de texto é {}: use um destes: {}"),
-    (
-        "there is no template file {}: give a text file with one prompt a line, or one of {}",
-        "não há modelo de texto {}: use um arquivo com um prompt por linha, ou um destes: {}",
-    ),
-    (
-        "{} cannot be read as a template: {}; give a UTF-8 text file",
-        "não foi possível ler um modelo de texto em {}: {}; use um arquivo de texto UTF-8",
-    ),
-    (
-        "{} is empty: write one prompt a line, such as: a photo of [name]",
-        "{} está vazio: escreva um prompt por linha, como: a photo of [name]",
-    ),
-    (
-        "line {} of {} has no [name]: put [name] where the embedding belongs",
-        "a linha {} de {} não tem [name]: ponha [name] onde entra a pessoa",
-    ),
-    (
-        "{} predicts {}: training needs one for epsilon or v_prediction",
-        "{} prevê {}: o treino precisa de um modelo de epsilon ou v_prediction",
-    ),
-    (
-        "process {} is training in {}: wait for its end, or take another name",
-        "o processo {} está treinando em {}: espere que termine, ou use outro nome",
-    ),
-    (
-        "there is too little memory on {} for a single example: close other programs, or use a smaller model; {}",
-        "falta memória em {} até para um só exemplo: feche outros programas, ou use um modelo menor; {}",
-    ),
-    (
-        "there is too little memory on {} for a single example, {} more are needed: close other programs, or use a "
-        "smaller model; {}",
-        "falta memória em {} até para um só exemplo, são precisos mais {}: feche outros programas, ou use um modelo "
-        "menor; {}",
-    ),
-    (
-        "the loss was not a number in {} of {} steps, and going back to good ones {} times did not help: take a lower "
-        "learning rate; {}",
-        "a perda não foi um número em {} de {} passos, e voltar {} vezes a passos bons não ajudou: use uma taxa de "
-        "aprendizado menor; {}",
-    ),
-    ("none of {} steps has a loss that is a number: {}", "nenhum dos {} passos tem uma perda que seja um número: {}"),
-    (
-        "what was learned by step {} holds numbers that are none: it was not saved",
-        "o que foi aprendido até o passo {} contém números que não o são: não foi salvo",
-    ),
-    ("{} cannot be written ({}): {}", "não foi possível gravar {} ({}): {}"),
-    (
-        "{} was deleted while the training was at work in it: start it anew",
-        "{} foi apagado enquanto o treino trabalhava nele: comece de novo",
-    ),
-    (
-        "{} is learned but could not go into the library: {}",
-        "{} foi aprendido, mas não pôde ir para a biblioteca: {}",
-    ),
-    # a training that goes on
-    (
-        "no run of {} under {} can be resumed: start it without --resume",
-        "não há treino de {} em {} que possa continuar: comece sem --resume",
-    ),
-    (
-        "all checkpoints in {} are damaged: start the training anew, without --resume",
-        "todos os checkpoints em {} estão danificados: comece o treino de novo, sem --resume",
-    ),
-    (
-        "{} is {}, but the run to resume was started with {}: use that again",
-        "--{} é {}, mas o treino a continuar começou com {}: use o mesmo de novo",
-    ),
-    (
-        "the run to resume was started on model {}, this is {}: take that",
-        "o treino a continuar começou com o modelo {}, este é {}: use aquele",
-    ),
-    (
-        "the photos are not those that {} was started with: put them back, or start anew",
-        "as fotos não são aquelas com que {} começou: ponha-as de volta, ou comece de novo",
-    ),
-    (
-        "the captions or the template are not those that {} was started with: put them back, or start anew",
-        "as legendas ou o modelo de texto não são aqueles com que {} começou: ponha-os de volta, ou comece de novo",
     ),
     # people, and the files that they are in
     ("there is no embedding called {} in {}: {}", "não há embedding chamado {} em {}: {}"),

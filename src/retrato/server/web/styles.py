@@ -5,9 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from retrato.errors import PromptError, RetratoError
+from retrato.errors import PromptError, RetratoError, SettingsError
 from retrato.prompts import Style, StyleFile, WildcardFolder
-from retrato.server.web.controls import FieldError, control, describe, problem_of
+from retrato.server.web.controls import control, describe, problem_of
 from retrato.server.web.site import Site, label
 from retrato.settings import GenerateSettings
 from retrato.training.report.markup import Html, joined, tag
@@ -48,7 +48,7 @@ def style_fields(site: Site, prompts: list[Any]) -> Mapping[str, Any]:
         try:
             save_style(site, Style((name or "").strip(), prompt or "", negative or ""))
         except RetratoError as error:
-            return [problem_of(site, error, "draw", "style_name"), gr.skip(), gr.skip()]
+            return [problem_of(site, error, "draw", {PromptError: "style_name"}), gr.skip(), gr.skip()]
         names = list(_styles(site).read())
         kept = tag("p", site("draw.style.kept", name=name.strip()), class_="quiet", role="status")
         return [kept, gr.update(choices=names), ""]
@@ -57,7 +57,7 @@ def style_fields(site: Site, prompts: list[Any]) -> Mapping[str, Any]:
         try:
             gone = remove_styles(site, chosen)
         except RetratoError as error:
-            return [problem_of(site, error, "draw", "styles"), gr.skip()]
+            return [problem_of(site, error, "draw", {PromptError: "styles"}), gr.skip()]
         return [gone, gr.update(choices=list(_styles(site).read()), value=[])]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
@@ -75,14 +75,14 @@ def arriving(site: Site) -> list[object]:
     try:
         names = list(_styles(site).read())
     except PromptError as error:
-        return [gr.update(choices=[]), problem_of(site, error, "draw", "styles")]
+        return [gr.update(choices=[]), problem_of(site, error, "draw", {PromptError: "styles"})]
     return [gr.update(choices=names), lists_of(site)]
 
 
 def save_style(site: Site, style: Style) -> None:
-    """Keeps a style under a name that is free. Raises PromptError and FieldError."""
+    """Keeps a style under a name that is free. Raises PromptError and SettingsError."""
     if not style.prompt.strip() and not style.negative_prompt.strip():
-        raise FieldError("prompt", site("draw.style.empty"))
+        raise SettingsError(site("draw.style.empty"), field="prompt")
     if style.name in _styles(site).read():
         raise PromptError(f"there is a style called {style.name!r} already: choose another name")
     _styles(site).save(style)

@@ -39,6 +39,26 @@ FIELDS: Mapping[str, tuple[str, str, str]] = {
     "recipe": ("Recipe", "Receita", "conjunto completo de escolhas de treino"),
     "learning_rate": ("Learning rate", "Taxa de aprendizado", "taxa, ou uma escala como `0.005:100, 1e-3:1000, 1e-5`"),
     "gradient_accumulation": ("Gradient accumulation", "Acúmulo de gradiente", "lotes somados antes de um passo"),
+    "gradient_clip": (
+        "Gradient clipping",
+        "Limite do gradiente",
+        "maior norma (ou valor) do gradiente, ou uma escala como `1:100, 0.1`; vazio é sem limite",
+    ),
+    "gradient_clip_by": (
+        "Clipped by",
+        "Limitado por",
+        "limita o gradiente como um todo, pela norma, ou cada um de seus números, pelo valor",
+    ),
+    "buckets": (
+        "Keep each photo's shape",
+        "Manter a forma de cada foto",
+        "aprende com a forma da própria foto, a mais próxima de uma grade com tantos pixels, em vez de quadrados",
+    ),
+    "use_mask": (
+        "Use masks",
+        "Usar máscaras",
+        "pesa a perda pela máscara da foto (nome.mask.png junto a ela, ou a opacidade): o resto não ensina nada",
+    ),
     "template": ("Template", "Modelo de texto", "arquivo de modelos de prompt, ou o nome de um embutido"),
     "caption": (
         "Captions",
@@ -53,6 +73,11 @@ FIELDS: Mapping[str, tuple[str, str, str]] = {
     "save_every": ("Save every", "Salvar a cada", "passos entre candidatos salvos"),
     "preview_every": ("Preview every", "Prévia a cada", "passos entre prévias; 0 para nenhuma"),
     "preview_prompt": ("Preview prompt", "Prompt das prévias", "prompt das prévias; [name] é a pessoa"),
+    "preview_cards": (
+        "Preview cards",
+        "Cartões das prévias",
+        "grava cada prévia também como cartão, uma imagem que leva o embedding",
+    ),
     "overwrite": (
         "Replace the one of this name",
         "Substituir quem tem este nome",
@@ -65,6 +90,8 @@ IN_TRAINING: Mapping[str, str] = {
     "seed": "semente de tudo o que é ao acaso",
     "steps": "no máximo tantos passos; o treino pode parar antes, por si só",
     "batch_size": "fotos por passo",
+    "width": "largura das imagens de treino em pixels; vazio é a do modelo",
+    "height": "altura das imagens de treino em pixels; vazio é a do modelo",
 }
 
 # What there is to choose from, where that is words: in English they are A1111's and the command line's own.
@@ -85,6 +112,8 @@ CHOICES: Mapping[str, str] = {
     "once": "sorteados uma vez",
     "deterministic": "a média",
     "random": "sorteados a cada passo",
+    "norm": "norma",
+    "value": "valor",
 }
 
 TEXTS: Mapping[str, tuple[str, str]] = {

@@ -5,11 +5,11 @@ from typing import Any
 
 import gradio as gr
 
-from retrato.errors import RetratoError
+from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, RetratoError, UnknownError
 from retrato.jobs import Job, order_training
 from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.draw import names_of
-from retrato.server.web.site import Site, bar, empty, owner_of, problem
+from retrato.server.web.site import Site, bar, empty, job_of, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
 from retrato.server.web.watching import Checkpoint, Watched, fold
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
@@ -18,14 +18,24 @@ from retrato.training.report.markup import Html, joined, tag
 
 FIRST = ("name", "initializer_text", "vectors_per_token", "recipe")
 ADVANCED = (
-    *("steps", "learning_rate", "batch_size", "gradient_accumulation", "template", "caption", "shuffle_tags"),
-    *("tag_dropout", "latent_sampling", "held_out", "evaluate_every", "save_every", "preview_every", "preview_prompt"),
-    *("seed", "overwrite"),
+    *("steps", "learning_rate", "batch_size", "gradient_accumulation", "gradient_clip", "gradient_clip_by", "width"),
+    *("height", "buckets", "use_mask", "template", "caption", "shuffle_tags", "tag_dropout", "latent_sampling"),
+    *("held_out", "evaluate_every", "save_every", "preview_every", "preview_prompt", "preview_cards", "seed"),
+    "overwrite",
 )
 NAMES = (*FIRST, *ADVANCED)
 OF_THE_RECIPE = ("steps", "learning_rate", "batch_size", "template", "evaluate_every", "save_every", "preview_every")
+OF_THE_MODEL = ("width", "height")
+OF_A_WORD = ("vectors_per_token", "preview_cards")  # a hypernetwork has neither
 KINDS: Mapping[str, type[LearnSettings]] = {"embedding": TrainSettings, "hypernetwork": HypernetworkSettings}
 OPEN = ("queued", "running", "paused")
+# Where an error is shown that is about no setting.
+PLACES: Mapping[type[RetratoError], str] = {
+    EmbeddingError: "name",
+    HypernetworkError: "name",
+    PhotoError: "photos",
+    UnknownError: "photos",
+}
 
 
 def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
@@ -41,7 +51,8 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
             what = gr.Radio(kinds, value="embedding", **texts)
             with gr.Accordion(site("advanced"), open=False):
                 for name in ADVANCED:
-                    nothing = {"placeholder": site("recipe's own")} if name in OF_THE_RECIPE else {}
+                    whose = "recipe's own" if name in OF_THE_RECIPE else "model's own" if name in OF_THE_MODEL else ""
+                    nothing = {"placeholder": site(whose)} if whose else {}
                     controls[name] = control(site, TrainSettings, name, "train", **nothing)
             start = gr.Button(site("train.start"), variant="primary", elem_id="train-start")
             trouble = gr.HTML(elem_id="train-trouble")
@@ -70,14 +81,14 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
             site.service.check_training(folder, settings)
             job = order_training(queue, folder, settings, owner=owner, model=site.service.model)
         except RetratoError as error:
-            yield [*arrive(request)[:-1], problem_of(site, error, "train", "name")]
+            yield [*arrive(request)[:-1], problem_of(site, error, "train", PLACES)]
             return
         yield _shown(site, job, Watched(job.id))
 
     def watch(watched: Watched, request: gr.Request) -> list[object]:
         if not watched.job:  # Gradio forgets it when the page was away for an hour
             return arrive(request)
-        return _shown(site, _find(site, watched.job, owner_of(request)), watched)
+        return _shown(site, job_of(site, watched.job, owner_of(request)), watched)
 
     def wish(kind: str) -> Any:
         def do(watched: Watched, request: gr.Request) -> list[object]:
@@ -104,8 +115,8 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
         button.click(wish(kind), [watched], shown, **private)
     timer.tick(watch, [watched], shown, queue=False, **private)
     stage.change(lambda: names_of(site), None, [names], **private)
-    vectors = controls["vectors_per_token"]
-    what.change(lambda kind: gr.update(visible=kind == "embedding"), [what], [vectors], **private)
+    of_a_word = [controls[name] for name in OF_A_WORD]
+    what.change(lambda kind: [gr.update(visible=kind == "embedding")] * 2, [what], of_a_word, **private)
     page.load(arrive, None, shown, **private)
 
 
@@ -129,6 +140,8 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
         parts.append(tag("p", site("train.stopped", step=seen.kept), class_="reason"))
     if job.state == "done" and "vectors_per_token" in job.settings:
         parts.append(tag("p", site("train.next", name=job.settings["name"])))
+    if seen.hint:
+        parts.append(tag("p", _capital(spoken(site, seen.hint)), class_="quiet", role="status"))
     if seen.extended and not seen.reason:
         parts.append(tag("p", _capital(spoken(site, seen.extended)), class_="quiet", role="status"))
     if seen.checkpoints:
@@ -227,10 +240,3 @@ def _shown(site: Site, job: Job | None, seen: Watched) -> list[object]:
         gr.update(visible=state in ("paused", "cancelled", "failed") and bool(seen.step)),
     ]
     return [seen, run_of(site, job, seen), *buttons, gr.Timer(active=state in ("queued", "running")), ""]
-
-
-def _find(site: Site, job: str, owner: str) -> Job | None:
-    try:
-        return site.service.queue.get(job, owner=owner)
-    except RetratoError:
-        return None

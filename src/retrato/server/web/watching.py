@@ -50,6 +50,7 @@ class Watched:
     picked: int | None = None
     picked_is_average: bool = False
     compares: bool = False  # candidates, as nothing is learned at the moment
+    hint: str = ""  # what would make it learn better
     extended: str = ""  # why it goes on after all of its steps
     reason: str = ""
     stop_reason: str = ""
@@ -84,6 +85,7 @@ def _fold_one(seen: Watched, event: JobEvent) -> Watched:
                 started_at=(begun, 0.0),
                 loss=kept,
                 held_out_loss=tuple(point for point in seen.held_out_loss if point[0] <= begun),
+                hint=str(data.get("hint", "")),
             )
         case "stepped":
             return _stepped(seen, data)

@@ -72,6 +72,17 @@ def test_a_sheet_that_cannot_be_drawn_is_refused_at_once(
     assert sentence in answer.json()["detail"]
 
 
+def test_a_preparation_names_no_folder_of_the_server(client: TestClient, service: Service) -> None:
+    """Where somebody else's photos lie, they would be read as masks."""
+    service.new_photo_set("masked", owner="local")
+    settings = {"mask": True, "mask_folder": str(service.home / "photos" / "rui" / "secret")}
+    said = {"kind": "prepare", "photos": "masked", "out": "made", "settings": settings}
+    answer = client.post("/api/v1/jobs", json=said)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("mask_folder names a folder of the server")
+    assert "made" not in service.photo_sets(owner="local")
+
+
 def test_listening_goes_on_after_the_last_event(client: TestClient) -> None:
     job = order(client)
     told = events(client, job["id"])

@@ -17,11 +17,12 @@ from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 
 from retrato.embeddings import Embedding, write_embedding
+from retrato.generation import format_infotext
 from retrato.jobs import JobQueue, order_drawing
 from retrato.sampling.samplers import find_sampler
 from retrato.server import create_app
 from retrato.server.api.sdapi import _settings
-from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG, joined_blur
+from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG, from_infotext, joined_blur
 from retrato.server.api.sdapi_models import Asking, Img2Img, Txt2Img
 from retrato.server.service import Service
 from retrato.settings import GenerateSettings, ServerSettings
@@ -304,6 +305,25 @@ def test_a_pictures_text_fills_in_what_was_not_sent(client: TestClient) -> None:
     assert (info["width"], info["height"], info["clip_skip"]) == (64, 128, 2)
     bad = text.replace("Steps: 3", "Steps: many")
     assert "no number" in post(client, "txt2img", {"infotext": bad}, status=422)["detail"]
+
+
+def test_a_pictures_text_fills_in_all_that_its_table_and_the_request_have() -> None:
+    settings = GenerateSettings(
+        prompt="a dog", negative_prompt="no", seed=9, width=64, height=128, guidance_scale=4, sampler="DPM++ 2M",
+        schedule="Karras", tiling=True, emphasis="No norm", clip_skip=2, variation_seed=3, variation_strength=0.5,
+        seed_resize_from="64x96", hires=True, hires_resize="128x256", hires_steps=3, hires_upscaler="Lanczos",
+        hires_sampler="DDIM", hires_prompt="a cat", hires_negative_prompt="nothing", denoising_strength=0.4,
+    )  # fmt: skip
+    assert from_infotext(format_infotext(settings)) == {
+        "prompt": "a dog", "negative_prompt": "no", "steps": 20, "seed": 9, "width": 64, "height": 128,
+        "cfg_scale": 4.0, "sampler_name": "DPM++ 2M", "scheduler": "Karras", "tiling": True, "subseed": 3,
+        "subseed_strength": 0.5, "seed_resize_from_w": 64, "seed_resize_from_h": 96, "enable_hr": True,
+        "hr_resize_x": 128, "hr_resize_y": 256, "hr_second_pass_steps": 3, "hr_upscaler": "Lanczos",
+        "hr_sampler_name": "DDIM", "hr_prompt": "a cat", "hr_negative_prompt": "nothing", "denoising_strength": 0.4,
+        "override_settings": {"CLIP_stop_at_last_layers": 2, "emphasis": "No norm"},
+    }  # fmt: skip
+    plain = from_infotext(format_infotext(GenerateSettings(prompt="a dog")))
+    assert not plain.keys() & {"enable_hr", "tiling", "override_settings", "negative_prompt"}
 
 
 def test_each_field_stands_once_in_its_table() -> None:

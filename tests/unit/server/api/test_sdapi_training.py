@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import dataclasses
 import io
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from retrato.errors import QueueError, RetratoError
+from retrato.embeddings import Embedding
+from retrato.errors import EmbeddingError, HypernetworkError, QueueError, RetratoError
 from retrato.jobs import JobQueue
 from retrato.jobs.queue import State
 from retrato.model import initial_vectors
@@ -138,6 +140,8 @@ def test_an_embedding_is_trained_with_a1111s_fields(client: TestClient, photos: 
     answer = post(client, "train/embedding", EMBEDDING | {"embedding_name": "ana-t9"})
     assert answer["info"].startswith("train embedding complete: filename: embeddings/ana-t9.safetensors")
     assert client.get("/sdapi/v1/embeddings").json()["loaded"]["ana-t9"]["step"] > 0
+    again = post(client, "train/embedding", EMBEDDING | {"embedding_name": "ana-t9"})  # what was learned here, anew
+    assert again["info"].startswith("train embedding complete: ")
     for changes in ({"data_root": "/etc"}, {"data_root": "../.."}, {"embedding_name": "nobody"}, {"wrong": 1}):
         body = EMBEDDING | {"embedding_name": "ana-t9"} | changes
         assert client.post("/sdapi/v1/train/embedding", json=body).status_code in (404, 422)
@@ -179,12 +183,28 @@ def test_training_starts_from_what_was_created(begun: Service) -> None:
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("step", [None, 19500])
+def test_what_was_trained_elsewhere_is_not_replaced(begun: Service, step: int | None) -> None:
+    """The file in the library is the only copy, and what it started from is not known."""
+    people, networks = begun.people(), begun.studio.hypernetworks
+    foreign = Embedding("realbenny-t1", (torch.ones(2, 32),), step=step)
+    people.add(foreign, overwrite=True)
+    sentence = "realbenny-t1 was not learned here.*train another name, or create it anew with create/embedding and over"
+    with pytest.raises(EmbeddingError, match=sentence):
+        _training(begun, EMBEDDING | {"embedding_name": "realbenny-t1"}, TrainSettings)
+    networks.add(dataclasses.replace(networks["begun-h"], name="benny-h", step=step), overwrite=True)
+    with pytest.raises(HypernetworkError, match="create/hypernetwork and overwrite_old"):
+        _training(begun, HYPERNETWORK | {"hypernetwork_name": "benny-h"}, HypernetworkSettings)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"clip_grad_mode": "norm", "clip_grad_value": "1:10, 0.1"}, {"gradient_clip": "1:10, 0.1"}),
         ({"clip_grad_mode": "value"}, {"gradient_clip": "0.1", "gradient_clip_by": "value"}),
         ({"clip_grad_mode": "disabled"}, {"gradient_clip": None}),
+        ({"clip_grad_mode": "value", "clip_grad_value": None}, {"gradient_clip": None, "gradient_clip_by": "norm"}),
+        ({"clip_grad_mode": "norm", "clip_grad_value": ""}, {"gradient_clip": None}),
         ({"learn_rate": 0.005}, {"learning_rate": "0.005"}),
         ({"gradient_step": 4, "batch_size": 2}, {"gradient_accumulation": 4, "batch_size": 2}),
         ({"shuffle_tags": True, "tag_drop_out": 0.3}, {"shuffle_tags": True, "tag_dropout": 0.3}),
@@ -194,10 +214,12 @@ def test_training_starts_from_what_was_created(begun: Service) -> None:
         ({"training_width": 96, "training_height": 64}, {"width": 96, "height": 64}),
         ({"varsize": True}, {"buckets": True, "width": None, "height": None}),
         ({"create_image_every": 5, "save_embedding_every": 7}, {"preview_every": 5, "save_every": 7}),
-        ({"save_image_with_stored_embedding": True}, {"preview_cards": True}),
+        ({"save_image_with_stored_embedding": True, "create_image_every": 5}, {"preview_cards": True}),
+        ({"save_image_with_stored_embedding": True}, {"preview_cards": False}),  # there are no previews
         ({"template_filename": "subject"}, {"template": "subject"}),
-        ({"preview_from_txt2img": True}, {"preview_prompt": "what txt2img says"}),
-        ({"preview_from_txt2img": False}, {"preview_prompt": None}),
+        ({"preview_from_txt2img": True, "create_image_every": 5}, {"preview_prompt": "what txt2img says"}),
+        ({"preview_from_txt2img": True}, {"preview_prompt": None, "preview_every": None}),
+        ({"preview_from_txt2img": False, "create_image_every": 5}, {"preview_prompt": None}),
         ({}, {"recipe": "a1111", "overwrite": True, "template": "style_filewords"}),
     ],
 )

@@ -7,8 +7,9 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from retrato.errors import PromptError, SettingsError
+from retrato.errors import EmbeddingError, PhotoError, PromptError, QueueError, RetratoError, SettingsError
 from retrato.server.web.controls import control, problem_of, settings_of
+from retrato.server.web.draw import PLACES
 from retrato.server.web.site import Site
 from retrato.settings import GenerateSettings, TrainSettings
 
@@ -58,7 +59,27 @@ def test_a_missing_prompt_is_said_in_words() -> None:
 def test_an_error_stands_by_its_field_and_says_no_place_on_the_disk(site: Site) -> None:
     with pytest.raises(SettingsError) as refused:
         settings_of(GenerateSettings, ("prompt", "width"), ("a cat", "abc"))
-    assert 'data-by="draw-width"' in problem_of(site, refused.value, "draw", "prompt")
-    assert 'data-by="draw-prompt"' in problem_of(site, PromptError("found (, wanted )"), "draw", "prompt")
+    assert 'data-by="draw-width"' in problem_of(site, refused.value, "draw")
     lost = PromptError(f"there is no style in {Path('/home/ana/retrato/styles.csv')}")
-    assert ">there is no style in styles.csv<" in problem_of(site, lost, "draw", "styles")
+    assert ">there is no style in styles.csv<" in problem_of(site, lost, "draw", {PromptError: "styles"})
+
+
+@pytest.mark.parametrize(
+    ("error", "field"),
+    [
+        (PromptError("found (, wanted )"), "prompt"),
+        (PromptError("the matrix has 9 parts after the first, which would be 512 prompts"), "prompt"),
+        (PromptError("the wildcards of the prompt give more than 1000 prompts: leave some out"), "prompt"),
+        (EmbeddingError("the embedding ana has 90 vectors and a chunk of the prompt holds 75"), "prompt"),
+        (EmbeddingError("steps holds vectors of 768, but mini takes 64"), "prompt"),  # a person of that name
+        (PhotoError("the mask is no picture"), "easel"),
+        (SettingsError("sampler is 'Oiler': choose Euler"), "sampler"),
+        (SettingsError("seed is one of many", field="x_values"), "x_values"),
+        (SettingsError("the width of the second pass is 2056: mini draws multiples of 8"), None),
+        (SettingsError("the matrix of the prompt has no part to leave out"), None),
+        (QueueError("9 jobs are waiting, more are not taken: try again later"), None),
+    ],
+)
+def test_an_error_about_no_field_stays_by_the_button(site: Site, error: RetratoError, field: str | None) -> None:
+    said = problem_of(site, error, "draw", PLACES)
+    assert (f'data-by="draw-{field}"' in said) if field else ("data-by" not in said)

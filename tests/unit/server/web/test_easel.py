@@ -2,6 +2,7 @@
 
 import base64
 import io
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -10,6 +11,8 @@ from retrato.errors import PhotoError, SettingsError, UnknownError
 from retrato.generation.canvas import read_source
 from retrato.server.pictures import store_file
 from retrato.server.service import Service
+from retrato.server.web.controls import problem_of
+from retrato.server.web.draw import PLACES
 from retrato.server.web.easel import beginnings, canvas_of
 from retrato.server.web.site import Site
 from retrato.settings import GenerateSettings
@@ -74,8 +77,9 @@ def test_what_is_missing_is_said(
 ) -> None:
     if change.get("source") == "kept":
         change = {**change, "source": f"upload:{store_file(service.home, png((64, 64))).stem}"}
-    with pytest.raises(error, match=sentence):
+    with pytest.raises(error, match=sentence) as refused:
         beginnings(service, {**VALUES, **change}, owner="local")
+    assert 'data-by="draw-easel"' in problem_of(Site(service, "en"), cast("Any", refused.value), "draw", PLACES)
 
 
 def test_only_who_repaints_gets_a_canvas(service: Service) -> None:

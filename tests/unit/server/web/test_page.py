@@ -1,9 +1,17 @@
 """The page in its frame: language by the browser, nothing from elsewhere, no telemetry."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
+
+from retrato.server import create_app
+from retrato.server.service import Service
+from retrato.settings import ServerSettings
+from retrato.studio import Studio
 
 
 @pytest.mark.parametrize(("accepted", "place"), [("pt-BR", "/pt-br/"), ("en", "/en/"), ("fr", "/en/")])
@@ -34,6 +42,39 @@ def test_uploads_come_from_this_page_only(client: TestClient) -> None:
     assert client.post(address, files=files).status_code == 415
     assert client.post(address, files=files, headers={"origin": "http://evil.example"}).status_code == 403
     assert client.post(address, files=files, headers={"origin": "http://127.0.0.1:7860"}).status_code == 200
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks for the bits of a folder")
+def test_each_server_keeps_what_is_dropped_on_its_page_to_itself(
+    client: TestClient, service: Service, tmp_path: Path, tiny_folder: Path
+) -> None:
+    """Also where another one was made in this process meanwhile."""
+    other = create_app(Studio.open(tiny_folder, home=tmp_path / "other"), ServerSettings())
+    files = {"files": ("a.jpg", b"x", "image/jpeg")}
+    answer = client.post("/en/gradio_api/upload", files=files, headers={"origin": "http://127.0.0.1:7860"})
+    (sent,) = map(Path, answer.json())
+    assert sent.parents[1] == service.home / "uploads" / "page"
+    assert sent.read_bytes() == b"x"
+    for folder in sent.parents[1:3]:
+        assert folder.stat().st_mode & 0o077 == 0
+    assert list(other.state.service.dropped.iterdir()) == []
+    other.state.service.close()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_page_reads_no_file_of_this_machine_for_whoever_names_it(
+    client: TestClient, service: Service, tmp_path: Path, stream: bool
+) -> None:
+    """Gradio would: somebody else's photo became the picture to begin with."""
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "secret.png")
+    called = client.get("/en/config").json()["dependencies"]
+    number = next(each["id"] for each in called if each["api_name"] == "take")
+    named = {"path": str(tmp_path / "secret.png"), "meta": {"_type": "gradio.FileData"}, "is_stream": stream}
+    body = {"data": [named], "fn_index": number, "session_hash": "taking"}
+    for way in ("queue/join", f"run/{number}", "call/take", "api/take"):
+        answer = client.post(f"/en/gradio_api/{way}", json=body, headers={"origin": "http://127.0.0.1:7860"})
+        assert answer.status_code == 403
+    assert list((service.home / "uploads").glob("*.png")) == []
 
 
 def test_the_script_is_ours(client: TestClient) -> None:

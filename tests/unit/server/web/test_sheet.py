@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from retrato.embeddings import Embedding, write_embedding
+from retrato.errors import SettingsError
 from retrato.generation import AXES
 from retrato.server.service import Model, Service
-from retrato.server.web.controls import FieldError
 from retrato.server.web.sheet import CHECKPOINT, EXAMPLES, NAMES, axes_of, example_of
 from retrato.server.web.site import Site
 from retrato.settings import GenerateSettings
@@ -83,7 +83,7 @@ def test_models_and_vaes_become_files_of_the_home_folder(site: Site) -> None:
     ],
 )
 def test_a_mistake_knows_its_field(site: Site, said: dict[str, str], field: str, sentence: str) -> None:
-    with pytest.raises(FieldError, match=sentence.replace("(", r"\(")) as found:
+    with pytest.raises(SettingsError, match=sentence.replace("(", r"\(")) as found:
         axes_of(site, {**NONE, **said}, DRAWING)
     assert found.value.field == field
 
@@ -91,7 +91,7 @@ def test_a_mistake_knows_its_field(site: Site, said: dict[str, str], field: str,
 def test_a_matrix_leaves_room_for_tables_only(site: Site) -> None:
     drawing = DRAWING.changed(prompt="a hat|red", matrix="prompt")
     assert axes_of(site, {**NONE, "z": "Seed", "z_values": "1,2"}, drawing) == ["Seed=1,2"]
-    with pytest.raises(FieldError, match="both sides") as found:
+    with pytest.raises(SettingsError, match="both sides") as found:
         axes_of(site, {**NONE, "y": "Seed", "y_values": "1,2"}, drawing)
     assert found.value.field == "y"
 

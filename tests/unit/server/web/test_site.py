@@ -1,8 +1,13 @@
 """Which language a browser gets, and markup that lets nobody's text in as markup."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
-from retrato.server.web.site import bar, button, choose_language, empty, path_of, problem
+from retrato.jobs import JobQueue, order_drawing
+from retrato.server.web.site import Site, bar, button, choose_language, empty, job_of, path_of, problem
+from retrato.settings import GenerateSettings
 
 
 @pytest.mark.parametrize(
@@ -36,3 +41,11 @@ def test_what_others_wrote_stays_text() -> None:
     ):
         assert "<script" not in html
         assert "alert(1)" in html
+
+
+def test_a_job_is_its_owners_and_one_that_is_gone_is_none(queue: JobQueue) -> None:
+    site = Site(cast("Any", SimpleNamespace(queue=queue)), "en")
+    job = order_drawing(queue, GenerateSettings(prompt="a cat"), owner="ana")
+    assert job_of(site, job.id, "ana") == job
+    assert job_of(site, job.id, "bert") is None
+    assert job_of(site, "none", "ana") is None

@@ -14,6 +14,7 @@ from retrato.prompts.wildcards import WildcardFolder
 from retrato.server.web.site import Site
 from retrato.server.web.spoken import SENTENCES, spoken
 from retrato.settings import TrainSettings
+from retrato.training.captions import captions_hint
 from retrato.training.extension import after_extension, extension, still_best
 from retrato.training.pick import _least_loss, _reason
 from retrato.training.recipes import RECIPES, resolve
@@ -65,13 +66,13 @@ def reasons() -> list[str]:
     done: Any = SimpleNamespace(evaluations=[], best_evaluation=None, step=10)
     said = [_reason_to_stop(run(held_out), state) or "" for held_out in (0, 2) for state in (settled, done)]
     for held_out in (0, 2):
-        said += [_reason(first, last, run(held_out)), _reason(last, last, run(held_out))]
-        said += [_reason(unlike, last, run(held_out)), _reason(unlike, unlike, run(held_out))]
+        said += [_reason(first, last, run(held_out), False), _reason(last, last, run(held_out), True)]
+        said += [_reason(unlike, last, run(held_out), False), _reason(unlike, unlike, run(held_out), True)]
         said.append(_least_loss(run(held_out), [first, last]).reason)
     extended: Any = SimpleNamespace(plan=resolve(TrainSettings(name="ana-1"), RECIPES["retrato"], 20))
-    said += [still_best(first, last), still_best(unlike, last)]
+    said += [still_best(first, last, False), still_best(unlike, last, False), still_best(unlike, last, True)]
     said += [extension(extended, 10, unlike).reason, *(after_extension(10, each) for each in said[:2])]
-    return said
+    return [*said, captions_hint(["", ""], ["a photo of [name], [filewords]"])]
 
 
 def test_all_that_the_library_says_is_said_in_portuguese() -> None:

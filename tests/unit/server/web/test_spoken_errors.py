@@ -39,7 +39,6 @@ MET = (
 # How errors of these modules begin that the page does not show.
 NOT_MET = (
     # The page has no field for it, or never lets both be said.
-    "buckets were given together",
     "hires and init_image were",
     "tiling and engine",
     "mask is {}, but there is no picture",
@@ -51,9 +50,7 @@ NOT_MET = (
     "a sheet has {} axes",
     "a prompt matrix takes",
     "the prompts take {} bytes",
-    "the gradient clipping holds",
     "sizes name {}",
-    "{} is {}: {} learns from multiples",
     "the hypernetwork {} reaches into",
     "{} is an address",
     "track is {}",

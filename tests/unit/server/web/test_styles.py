@@ -6,9 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from retrato.errors import PromptError
+from retrato.errors import PromptError, SettingsError
 from retrato.prompts import Style, StyleFile
-from retrato.server.web.controls import FieldError
 from retrato.server.web.site import Site
 from retrato.server.web.styles import arriving, lists_of, remove_styles, save_style
 
@@ -46,7 +45,7 @@ def test_a_name_that_is_taken_or_none_is_refused(site: Site, name: str, sentence
 
 
 def test_a_style_without_words_is_refused_at_the_prompt(site: Site) -> None:
-    with pytest.raises(FieldError, match="prompt is empty") as found:
+    with pytest.raises(SettingsError, match="prompt is empty") as found:
         save_style(site, Style("comic", " "))
     assert found.value.field == "prompt"
 

@@ -8,8 +8,9 @@ import pytest
 
 from retrato.jobs import Job
 from retrato.server.web.site import Site
-from retrato.server.web.train import duration, run_of
+from retrato.server.web.train import NAMES, OF_A_WORD, duration, run_of
 from retrato.server.web.watching import Checkpoint, Watched
+from retrato.settings import HypernetworkSettings, TrainSettings
 
 SITE = Site(cast("Any", SimpleNamespace()), "en")
 
@@ -18,6 +19,11 @@ def job(state: Any, **more: Any) -> Job:
     return Job(
         "0" * 16, "train", "local", state, {"name": "ana<b>", "vectors_per_token": 3}, {}, 0.5, False, 0.0, **more
     )
+
+
+def test_all_that_a_word_can_be_learned_with_can_be_said() -> None:
+    assert set(TrainSettings.model_fields) - set(NAMES) == {"track"}  # files for another program, beside the run
+    assert set(NAMES) - set(HypernetworkSettings.model_fields) == set(OF_A_WORD)
 
 
 def test_with_nobody_learned_it_says_what_to_do() -> None:

@@ -25,6 +25,12 @@ def test_the_time_left_follows_from_the_pace_of_the_steps() -> None:
     assert (seen.step, seen.steps, seen.photos, seen.held_out, seen.after) == (11, 100, 3, 1, 3)
 
 
+def test_what_would_make_it_learn_better_is_shown() -> None:
+    said = {**PREPARED, "hint": "no photo has a caption"}
+    assert fold(Watched("job"), events(("prepared", said))).hint == said["hint"]
+    assert fold(Watched("job"), events(("prepared", PREPARED))).hint == "", "of a training that an older one began"
+
+
 def test_folding_in_two_parts_is_folding_at_once() -> None:
     said = events(
         ("prepared", PREPARED),

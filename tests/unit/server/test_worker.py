@@ -1,0 +1,165 @@
+"""The worker beside a full disk, beside a second server, and on models that are gone."""
+
+import importlib
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retrato.errors import QueueError
+from retrato.jobs import order_captions, order_drawing
+from retrato.jobs.said import Said
+from retrato.server.service import Service
+from retrato.server.worker import Worker
+from retrato.settings import GenerateSettings, ServerSettings
+from retrato.studio import Studio
+
+DRAWING = GenerateSettings(prompt="a cat", steps=1, width=64, height=64, seed=3)
+WORK = importlib.import_module("retrato.jobs.work")  # by attributes one gets the function of that name
+
+
+@pytest.fixture
+def service(tmp_path: Path, tiny_folder: Path) -> Iterator[Service]:
+    with closing(Service(Studio.open(tiny_folder, home=tmp_path / "home", device="cpu"), ServerSettings())) as service:
+        yield service
+
+
+@pytest.fixture
+def worker(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    """One that has not begun; it is stopped at the end."""
+    monkeypatch.setattr("retrato.server.worker.PAUSE", 0.01)
+    worker = Worker(service)
+    yield worker
+    if worker._thread.is_alive():
+        worker.stop()
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.01)
+
+
+def lock_the_queue(service: Service, *, is_locked: bool) -> None:
+    """Lets SQLite refuse every change, as where the disk is full."""
+    service.queue._database.execute(f"PRAGMA query_only = {int(is_locked)}")
+
+
+def test_a_queue_that_cannot_be_written_for_a_while_is_gone_on_with(
+    service: Service, worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = order_drawing(service.queue, DRAWING).id
+    lock_the_queue(service, is_locked=True)
+    worker.start()
+    wait_until(lambda: "the queue cannot be written" in caplog.text)
+    time.sleep(0.1)
+    assert caplog.text.count("the queue cannot be written") == 1  # and not at each try
+    assert service.queue.get(job).state == "queued"
+    lock_the_queue(service, is_locked=False)
+    wait_until(lambda: service.queue.get(job).state == "done")
+
+
+def test_a_job_whose_end_could_not_be_written_is_done_again(
+    service: Service, worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts: list[bool] = []
+
+    def fills_the_disk(studio: Studio, queue: object, job: Any) -> Generator[Said, None, dict[str, int]]:
+        starts.append(job.resumes)
+        lock_the_queue(service, is_locked=len(starts) == 1)
+        yield Said("sampled", {})
+        return {"starts": len(starts)}
+
+    monkeypatch.setattr(WORK, "DOINGS", {**WORK.DOINGS, "draw": fills_the_disk})
+    job, later = (order_drawing(service.queue, DRAWING).id for _ in range(2))
+    worker.start()
+    wait_until(lambda: "the queue cannot be written" in caplog.text)
+    assert service.queue.get(job).state == "running"
+    lock_the_queue(service, is_locked=False)
+    wait_until(lambda: service.queue.get(later).state == "done")
+    assert service.queue.get(job).result == {"starts": 2}
+    assert starts == [False, True, False]
+
+
+def test_a_gallery_that_cannot_be_written_stops_nobody(
+    service: Service, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(service.gallery, "scan", full)
+    job = order_drawing(service.queue, DRAWING).id
+    worker.start()
+    wait_until(lambda: service.queue.get(job).state == "done")
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_a_second_server_in_one_home_is_refused_and_takes_nothing(
+    service: Service, worker: Worker, tiny_folder: Path, device: str
+) -> None:
+    worker.start()
+    (service.home / "uploads").mkdir()
+    (sent := service.home / "uploads" / "a.png").write_bytes(b"just sent to the first")
+    studio = Studio.open(tiny_folder, home=service.home, device=device)
+    with closing(Service(studio, ServerSettings())) as other, pytest.raises(QueueError, match="already works"):
+        Worker(other).start()
+    assert sent.exists()
+
+
+def test_leftovers_are_gone_before_the_first_request_and_dropped_files_at_the_end(
+    service: Service, worker: Worker
+) -> None:
+    service.dropped.mkdir(parents=True)
+    (leftover := service.home / "uploads" / "a.png").write_bytes(b"of a job that is done")
+    (dropped := service.dropped / "photo.jpg").write_bytes(b"38.7 N")
+    worker.start()
+    assert not leftover.exists()
+    assert not dropped.exists()
+    dropped.write_bytes(b"38.7 N")
+    worker.stop()
+    assert not dropped.exists()
+
+
+def test_a_server_that_cannot_begin_leaves_the_home_to_the_next(
+    service: Service, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = order_drawing(service.queue, DRAWING).id
+    service.queue.claim("cuda:0")  # and its server was killed
+    lock_the_queue(service, is_locked=True)
+    with pytest.raises(sqlite3.OperationalError):
+        worker.start()
+    lock_the_queue(service, is_locked=False)
+    (after := Worker(service)).start()
+    wait_until(lambda: service.queue.get(job).state == "done")
+    after.stop()
+
+
+def test_a_model_that_was_taken_away_meanwhile_is_named(service: Service, worker: Worker, tiny_folder: Path) -> None:
+    shutil.copytree(tiny_folder, model := service.home / "models" / "other")
+    gone, later = (order_drawing(service.queue, DRAWING, model=each).id for each in (str(model), None))
+    shutil.rmtree(model)
+    worker.start()
+    wait_until(lambda: service.queue.get(later).state == "done")
+    job = service.queue.get(gone)
+    assert job.state == "failed"
+    assert job.error is not None
+    assert "models/other" in job.error.replace("\\", "/")
+    assert str(service.home) not in job.error
+    assert "log" not in job.error
+    assert job.result == {"input_is_wrong": True}
+
+
+def test_a_job_that_ends_in_its_last_hour_is_done(tmp_path: Path, tiny_folder: Path) -> None:
+    studio = Studio.open(tiny_folder, home=tmp_path / "home", device="cpu")
+    with closing(Service(studio, ServerSettings(job_hours=1e-9))) as service:
+        job = order_captions(service.queue, []).id
+        (worker := Worker(service)).start()
+        wait_until(lambda: not service.queue.get(job).is_open)
+        worker.stop()
+        assert service.queue.get(job).state == "done"

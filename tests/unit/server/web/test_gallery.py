@@ -1,0 +1,82 @@
+"""What a picture was drawn with goes back into the controls of the tab where one draws, which take it."""
+
+import asyncio
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+
+from retrato.generation import format_infotext
+from retrato.generation.infotext import FIELDS
+from retrato.server.web.draw import HIRES, NAMES, draw_tab, drawing_of
+from retrato.server.web.easel import NAMES as BEGINNING
+from retrato.server.web.gallery import filled_with, settings_among
+from retrato.server.web.site import Site
+from retrato.settings import GenerateSettings
+
+DRAWN = GenerateSettings(
+    prompt="a (red:1.2) [hat:coat:0.5]", negative_prompt="dogs", sampler="DPM++ 2M", schedule="Karras", steps=7,
+    guidance_scale=3.5, seed=12, width=64, height=128, clip_skip=2, emphasis="No norm", schedule_rules="2022",
+    tiling=True, hires=True, hires_scale=1.5, hires_steps=4, hires_upscaler="Lanczos", denoising_strength=0.4,
+)  # fmt: skip
+
+
+@pytest.fixture(params=["en", "pt-BR"], scope="module")
+def site(request: pytest.FixtureRequest) -> Site:
+    return Site(cast("Any", SimpleNamespace()), request.param)
+
+
+@pytest.fixture(scope="module")
+def controls(site: Site) -> Mapping[str, Any]:
+    async def build() -> Mapping[str, Any]:
+        with gr.Blocks(analytics_enabled=False) as page:
+            return draw_tab(site, page, gr.Tabs())
+
+    return asyncio.run(build())  # as the page is put together
+
+
+def after(controls: Mapping[str, Any], infotext: str, **before: object) -> dict[str, Any]:
+    """Gives what the controls say once they are filled; each one refuses what it could not have sent itself."""
+    settings = settings_among(controls)
+    values = {name: control.value for name, control in controls.items()} | before
+    for (name, control), update in zip(settings.items(), filled_with(settings, infotext), strict=True):
+        if "value" in update:
+            values[name] = control.preprocess(control.postprocess(update["value"]))
+    return values
+
+
+def test_drawing_again_is_drawing_the_same(site: Site, controls: Mapping[str, Any]) -> None:
+    values = after(controls, format_infotext(DRAWN))
+    again = drawing_of(site, values, "local")
+    assert again == DRAWN.changed(count=values["count"])
+
+
+def test_what_was_chosen_before_does_not_stay(site: Site, controls: Mapping[str, Any]) -> None:
+    plain = GenerateSettings(prompt="a hat", seed=3, width=64, height=64, guidance_scale=7)
+    before = {**after(controls, format_infotext(DRAWN)), "styles": ["oil"], "matrix": "prompt", "hypernetwork": "oil"}
+    values = after(controls, format_infotext(plain), **before)
+    assert drawing_of(site, values, "local") == plain.changed(count=values["count"])
+
+
+def test_every_setting_that_pictures_say_and_the_tab_has_is_tried_here(controls: Mapping[str, Any]) -> None:
+    """Whoever adds a row to infotext's table, or a control to the tab, is asked to add it above."""
+    said = {name for field in FIELDS for name in field.fields} & settings_among(controls).keys()
+    defaults = {name: GenerateSettings.model_fields[name].default for name in said}
+    assert {name for name in said if getattr(DRAWN, name) == defaults[name]} == {*BEGINNING} - {"denoising_strength"}
+
+
+def test_the_tab_has_a_control_for_each_of_its_settings(controls: Mapping[str, Any]) -> None:
+    assert settings_among(controls).keys() == {*NAMES, *HIRES, *BEGINNING, "hires_denoise", "mask"}
+
+
+def test_what_a_list_does_not_have_is_not_put_into_it(controls: Mapping[str, Any]) -> None:
+    text = "a hat\nSteps: 7, Sampler: Euler SMEA, Seed: 1, Hires upscale: 2, Hires upscaler: 4x-UltraSharp"
+    values = after(controls, text)
+    assert (values["steps"], values["sampler"], values["hires"]) == (7, "Euler a", True)
+    assert values["hires_upscaler"] == "Latent"
+
+
+def test_a_picture_that_says_nothing_changes_nothing(controls: Mapping[str, Any]) -> None:
+    assert all("value" not in update for update in filled_with(settings_among(controls), ""))
