@@ -23,7 +23,7 @@ from retrato.errors import RetratoError, SettingsError
 from retrato.photos import Refused
 from retrato.settings import TrainSettings
 from retrato.studio import Studio
-from retrato.training import Failed, Of, TrainingEvent
+from retrato.training import Failed, Of, Prepared, TrainingEvent
 from retrato.training.people import people_in
 from retrato.training.run_folder import has_run
 
@@ -83,6 +83,7 @@ def _train(
         count, hire = _hiring(ray, place, workers, len(people))
         waiting = deque(people)
         tries = dict.fromkeys(people, 0)
+        begun: dict[str, Path] = {}  # the runs of this very training, each in its folder
         at_work: dict[Any, tuple[str, Any]] = {}  # a person's stream of events -> (the person, the worker)
         idle = [hire() for _ in range(count)]
         try:
@@ -92,13 +93,13 @@ def _train(
                     folder, own = people[name]
                     tries[name] += 1
                     stream = worker.learn.options(num_returns="streaming").remote(
-                        folder.resolve(), own.model_dump(), resume, tries[name] > 1
+                        folder.resolve(), own.model_dump(), resume, begun.get(name)
                     )
                     at_work[stream] = (name, worker)
                 (stream,), _ = ray.wait(list(at_work), num_returns=1)
                 name, worker = at_work[stream]
                 try:
-                    yield Of(name, ray.get(next(stream)))
+                    event = ray.get(next(stream))
                 except StopIteration:
                     del at_work[stream]
                     idle.append(worker)
@@ -110,6 +111,10 @@ def _train(
                         waiting.append(name)
                     else:
                         yield Of(name, Failed(f"its worker was lost {TRIES} times: see what ends it, then --resume"))
+                else:
+                    if isinstance(event, Prepared):
+                        begun[name] = event.run_folder
+                    yield Of(name, event)
         finally:
             with contextlib.suppress(ray.exceptions.RayError):
                 ray.get([worker.stop.remote() for _, worker in at_work.values()], timeout=GRACE)
@@ -124,14 +129,21 @@ class _Learner:
         self._is_stopping = False
         self._learning = threading.Lock()
 
-    def learn(self, folder: Path, values: dict[str, Any], resume: bool, is_again: bool) -> Iterator[Event | Failed]:
-        """Yields the person's events; the last one is Finished or Failed, unless stopped."""
+    def learn(self, folder: Path, values: dict[str, Any], resume: bool, begun: Path | None) -> Iterator[Event | Failed]:
+        """Yields the person's events; the last one is Finished or Failed, unless stopped.
+
+        `begun` is the run in which a lost worker was at it. One that ended before its first checkpoint does not count,
+        nor does an earlier run of the name, unless that is to `resume`.
+        """
         with self._learning:
             try:
                 settings = TrainSettings(**values)
                 self._studio = self._studio or self._place.open()
-                goes_on = (resume or is_again) and has_run(self._place.home / "textual_inversion", settings.name)
-                with closing(self._studio.train(folder, settings, resume=goes_on)) as events:
+                if begun is not None and not any(begun.glob("checkpoints/*.json")):
+                    begun = None
+                root = self._place.home / "textual_inversion"
+                goes_on = begun is not None or (resume and has_run(root, settings.name))
+                with closing(self._studio.train(folder, settings, out=begun, resume=goes_on)) as events:
                     for event in events:
                         if self._is_stopping:
                             return

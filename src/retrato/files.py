@@ -1,6 +1,6 @@
-"""Writes files so that a reader finds the old one or the new one, never half of one, locks them, says their names.
+"""Writes files so that a reader finds the old one or the new one, never half of one, reads, locks and names them.
 
-Knows nothing of what is in them.
+Knows nothing of what is in them, and of systems what concerns files and the words of a command.
 """
 
 import contextlib
@@ -8,12 +8,17 @@ import errno
 import importlib
 import io
 import os
-import tempfile
+import re
+import secrets
+import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+WINDOWS = os.name == "nt"
 FULL = (errno.ENOSPC, errno.EDQUOT)
+PAUSES = (0.05, 0.1, 0.2, 0.4, 0.75)  # seconds between tries to rename on Windows
 
 
 @contextlib.contextmanager
@@ -23,27 +28,59 @@ def atomic_path(path: Path) -> Iterator[Path]:
     On any exception (disk full, Ctrl-C) the temporary file is removed and an older `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stem = path.stem.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")  # names end at 255 bytes, not letters
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None  # nobody asked for the temporary one
-    os.close(handle)
-    temporary = Path(name)
+    temporary = temporary_file(path)
     try:
         yield temporary
         with temporary.open("r+b") as written:  # Windows syncs only what may be written
             os.fsync(written.fileno())
         temporary.chmod(0o644)
-        temporary.replace(path)
-        if hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        _rename(temporary, path)
+        _sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what went wrong before is what is told
+            temporary.unlink(missing_ok=True)
+
+
+def temporary_file(path: Path) -> Path:
+    """Makes an empty hidden file beside `path`, with its ending, and gives where; an OSError names `path` itself.
+
+    Not by `tempfile`, which on Windows takes a folder where nothing may be written for a name that is taken, and up to
+    Python 3.12 tries 2 ** 31 others (cpython issue 66305).
+    """
+    stem = path.stem.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")  # names end at 255 bytes, not letters
+    temporary = path.parent / f".{stem}-{secrets.token_hex(8)}.tmp{path.suffix}"
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # nobody asked for the temporary one
+    return temporary
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    """Renames to `path`; on Windows again and again where a virus scanner or an indexer holds a file for a moment."""
+    for pause in PAUSES if WINDOWS else ():
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the names in a folder last, where the system can: Windows opens no folders, many a share syncs none."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # the file itself is written
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_atomic(path: Path, content: bytes | str) -> Path:
@@ -55,6 +92,27 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
     with _needing(len(content), path), atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return path
+
+
+def read_text(path: Path, most: int) -> str:
+    """Gives the text of a UTF-8 file, a byte-order mark left out.
+
+    Raises OSError where it cannot be opened, ValueError where it is not UTF-8 or has more than `most` bytes.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it has more than {most} bytes")
+    return content.decode("utf-8-sig")
+
+
+def existing(name: Path | str) -> Path | None:
+    """Gives the path that somebody named, `~` written out, None where nothing is there or nothing can be called so."""
+    try:
+        path = Path(name).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # longer than any name can be, the home of nobody, a zero byte
+        return None
 
 
 def append(file: io.FileIO, text: str) -> None:
@@ -117,3 +175,24 @@ def printable(name: Path | str, longest: int = 120) -> str:
     text = str(name).encode("utf-8", "backslashreplace").decode()
     text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
     return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-longest // 2 + 1 :]}"
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """Gives what a glob finds in `folder`, by name, without what is hidden by a dot.
+
+    Macs leave `._name` beside a file on disks and shares that are not theirs (exFAT, SMB): what is in it is theirs too.
+    """
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
+def quoted(word: str) -> str:
+    """Gives a word of a command as this system's shell takes it, in double quotes where it needs any and they will do.
+
+    All shells know these; to Windows' own, single ones are letters like others.
+    """
+    if re.fullmatch(r"[\w+:./\\-]+" if WINDOWS else r"[\w+:./-]+", word, re.ASCII):
+        return word
+    if WINDOWS:  # where programs take their line apart: a backslash is itself, unless a quote follows
+        word = re.sub(r'(\\*)"', r'\1\1\\"', word)
+        return '"' + re.sub(r"(\\+)\Z", r"\1\1", word) + '"'
+    return shlex.quote(word) if re.search(r'["$`!\\]', word) else f'"{word}"'

@@ -1,8 +1,11 @@
 import os
 import signal
 from collections import Counter
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -48,23 +51,97 @@ def test_a_worker_says_what_is_wrong_with_a_person_and_takes_the_next(
 ) -> None:
     worker = cluster._Learner(Place(str(tiny_folder), tmp_path / "home", "cpu"))
     values = SETTINGS.changed(name="eve-t1", steps=2).model_dump()
-    (failed,) = worker.learn(people / "eve", values, False, False)
+    (failed,) = worker.learn(people / "eve", values, False, None)
     assert isinstance(failed, Failed)
     values = SETTINGS.changed(name="ana-t1", steps=2).model_dump()
-    assert isinstance(list(worker.learn(people / "ana", values, False, False))[-1], Finished)
-    taken = list(worker.learn(people / "ana", values, False, False))[-1]
+    first = list(worker.learn(people / "ana", values, False, None))
+    assert isinstance(first[-1], Finished)
+    taken = list(worker.learn(people / "ana", values, False, None))[-1]
     assert isinstance(taken, Failed)
     assert "the name ana-t1 is taken" in taken.reason
     # The same again after a lost worker: the run goes straight to its end, and the name is its own.
-    again = list(worker.learn(people / "ana", values, False, True))
+    again = list(worker.learn(people / "ana", values, False, run_of(first)))
     assert not [event for event in again if isinstance(event, Stepped)]
     assert isinstance(again[-1], Finished)
+
+
+def run_of(events: Iterable[object]) -> Path:
+    return next(event.run_folder for event in events if isinstance(event, Prepared))
+
+
+def test_a_lost_workers_person_goes_on_in_its_own_run_and_in_no_earlier_one(
+    people: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    worker = cluster._Learner(Place(str(tiny_folder), home, "cpu"))
+    values = SETTINGS.changed(name="ana-t1", steps=4, save_every=2, overwrite=True).model_dump()
+    earlier = run_of(list(worker.learn(people / "bob", values, False, None)))  # other photos under the same name
+    # Lost before its first checkpoint: learned from the start.
+    events = worker.learn(people / "ana", values, False, None)
+    begun = run_of(events)
+    events.close()
+    assert not list(begun.glob("checkpoints/*.json"))
+    events = worker.learn(people / "ana", values, False, begun)
+    begun = run_of(events)
+    assert begun != earlier
+    next(event for event in events if isinstance(event, Stepped) and event.step == 3)
+    events.close()
+    # Lost later: its own run goes on.
+    again = list(worker.learn(people / "ana", values, False, begun))
+    assert run_of(again) == begun
+    assert [event.step for event in again if isinstance(event, Stepped)] in ([3, 4], [4])
+    assert isinstance(again[-1], Finished)
+
+
+class FakeRay:
+    """Ray, as far as `_train` calls it: everything happens here, and the first worker is lost after three events."""
+
+    exceptions = SimpleNamespace(RayError=RuntimeError)
+
+    def __init__(self, place: Place) -> None:
+        self.learner = cluster._Learner(place)
+        self.given: list[Path | None] = []
+        worker = SimpleNamespace(learn=self, stop=SimpleNamespace(remote=lambda: None))
+        self.hire: Callable[[], object] = lambda: worker
+
+    def options(self, **_: object) -> Self:
+        return self
+
+    def remote(self, folder: Path, values: dict[str, Any], resume: bool, begun: Path | None) -> Iterator[object]:
+        self.given.append(begun)
+        return self.lost(self.learner.learn(folder, values, resume, begun), len(self.given) == 1)
+
+    def lost(self, events: Iterator[object], is_first: bool) -> Iterator[object]:
+        for count, event in enumerate(events):
+            if is_first and count == 3:
+                events.close()
+                raise RuntimeError("the machine is off")
+            yield event
+
+    def wait(self, streams: list[object], num_returns: int) -> tuple[list[object], list[object]]:
+        return streams[:num_returns], streams[num_returns:]
+
+    def get(self, found: object, timeout: float = 0) -> object:
+        return found
+
+
+def test_the_next_try_is_told_of_the_run_that_the_lost_worker_began(
+    people: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(str(tiny_folder), tmp_path / "home", "cpu")
+    ray = FakeRay(place)
+    monkeypatch.setattr(cluster, "_cluster", lambda _: nullcontext(ray))
+    monkeypatch.setattr(cluster, "_hiring", lambda *_: (1, ray.hire))
+    settings = SETTINGS.changed(name="ana-t1", steps=4, save_every=2)
+    events = [each.event for each in cluster._train(place, {"ana-t1": (people / "ana", settings)}, 1, False)]
+    assert ray.given == [None, run_of(events)]
+    assert isinstance(events[-1], Finished)
 
 
 def test_a_worker_that_is_stopped_saves(people: Path, tiny_folder: Path, tmp_path: Path) -> None:
     worker = cluster._Learner(Place(str(tiny_folder), tmp_path / "home", "cpu"))
     values = SETTINGS.changed(name="ana-t1", save_every=30).model_dump()
-    events = worker.learn(people / "ana", values, False, False)
+    events = worker.learn(people / "ana", values, False, None)
     next(event for event in events if isinstance(event, Stepped) and event.step == 3)
     worker._is_stopping = True
     assert list(events) == []

@@ -2,12 +2,15 @@
 
 import errno
 import os
+import re
+import shlex
 import stat
 from pathlib import Path
 
 import pytest
 
-from retrato.files import append, atomic_path, locked_file, write_atomic
+from retrato import files
+from retrato.files import append, atomic_path, existing, locked_file, quoted, read_text, visible, write_atomic
 
 
 def test_writes_text_as_utf8_and_bytes_as_they_are(tmp_path: Path) -> None:
@@ -98,21 +101,80 @@ def test_a_reader_sees_nothing_until_all_is_written(tmp_path: Path) -> None:
 def test_a_failed_rename_leaves_no_temporary_file(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     (folder / "full").mkdir(parents=True)
-    with pytest.raises(OSError, match="a"):
+    with pytest.raises(OSError, match="a") as caught:
         write_atomic(folder, "x")
+    assert caught.value.filename == str(folder)
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_who_cannot_write_is_told_of_the_file_that_was_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(**_: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / ".x-3k.tmp.json"))
+def scanned(monkeypatch: pytest.MonkeyPatch, times: int) -> list[float]:
+    """Makes this system Windows with a virus scanner that holds a file for so many tries; gives the pauses made."""
+    pauses: list[float] = []
+    rename = Path.replace
 
-    monkeypatch.setattr("retrato.files.tempfile.mkstemp", refused)
-    with pytest.raises(PermissionError) as caught:
-        write_atomic(tmp_path / "x.json", "x")
-    assert caught.value.filename == str(tmp_path / "x.json")
+    def held(self: Path, target: Path) -> Path:
+        if len(pauses) < times:
+            raise PermissionError(errno.EACCES, "Access is denied", str(self), None, str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(files, "WINDOWS", True)
+    monkeypatch.setattr(files.time, "sleep", pauses.append)
+    monkeypatch.setattr(Path, "replace", held)
+    return pauses
+
+
+def test_windows_renames_as_soon_as_nobody_holds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = scanned(monkeypatch, 3)
+    assert write_atomic(tmp_path / "a", "x").read_text() == "x"
+    assert len(pauses) == 3
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_windows_gives_up_a_file_that_stays_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = scanned(monkeypatch, 99)
+
+    def cannot_be_removed(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "in use", str(self))
+
+    monkeypatch.setattr(Path, "unlink", cannot_be_removed)
+    with pytest.raises(PermissionError, match="Access is denied") as caught:
+        write_atomic(tmp_path / "a", "x")
+    assert caught.value.filename == str(tmp_path / "a")
+    assert sum(pauses) == pytest.approx(1.5)
+
+
+def test_a_share_that_syncs_no_folders_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = os.fsync
+
+    def only_files(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(handle)
+
+    monkeypatch.setattr("retrato.files.os.fsync", only_files)
+    assert write_atomic(tmp_path / "a", "x").read_text() == "x"
+
+
+@pytest.mark.parametrize("system", [os.name, "nt"])
+def test_who_cannot_write_is_told_of_the_file_that_was_asked_for_at_once(
+    system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows `tempfile` would try 2 ** 31 names: there `os.access` says that all can write everywhere."""
+    names, path = [], tmp_path / "x.json"
+
+    def refused(name: str | Path, *_: int) -> int:
+        names.append(str(name))
+        if len(names) > 9:
+            raise SystemExit("no end of it")
+        raise PermissionError(errno.EACCES, "Permission denied", str(name))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "name", system)
+        patched.setattr(os, "open", refused)
+        with pytest.raises(PermissionError) as caught:
+            write_atomic(path, "x")
+    assert caught.value.filename == str(path)
+    assert len(names) == 1
 
 
 def test_very_long_names_work(tmp_path: Path) -> None:
@@ -138,3 +200,69 @@ def test_a_lock_is_free_again_whatever_happened_under_it(tmp_path: Path) -> None
         raise KeyboardInterrupt
     with locked_file(tmp_path / "a") as other:
         assert other is None
+
+
+def test_what_a_mac_leaves_beside_files_is_not_there(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.txt", "._a.txt", "a.bin", "deep/c.txt", "deep/._c.txt"):
+        write_atomic(tmp_path / name, "x")
+    assert visible(tmp_path, "*.txt") == [tmp_path / "a.txt", tmp_path / "b.txt"]
+    assert visible(tmp_path, "**/*.txt") == [tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "deep" / "c.txt"]
+
+
+@pytest.mark.parametrize(
+    ("word", "is_windows", "expected"),
+    [
+        ("ana-1", False, "ana-1"),
+        ("a portrait of ana-1, comic style", False, '"a portrait of ana-1, comic style"'),
+        ("it's [ana | fox]", False, '"it\'s [ana | fox]"'),
+        ("$5 `a` !", False, "'$5 `a` !'"),
+        ("", False, '""'),
+        ("C:\\ana\\a.txt", True, "C:\\ana\\a.txt"),
+        ("C:\\Ana Maria\\a.txt", True, '"C:\\Ana Maria\\a.txt"'),
+        ("C:\\a&b\\", True, '"C:\\a&b\\\\"'),
+        ("a portrait of ana-1, $5", True, '"a portrait of ana-1, $5"'),
+        ('a "b\\"', True, '"a \\"b\\\\\\""'),
+    ],
+)
+def test_words_of_a_command_are_quoted_as_the_shell_takes_them(
+    word: str, is_windows: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "WINDOWS", is_windows)
+    assert quoted(word) == expected
+    assert (taken_apart(quoted(word)) if is_windows else shlex.split(quoted(word))) == [word]
+
+
+def taken_apart(line: str) -> list[str]:
+    """Gives the words of a line as Microsoft's C library takes them from it."""
+    words, word, is_inside = [], "", False
+    for backslashes, letter in re.findall(r"(\\*)([^\\]|$)", line):
+        word += backslashes[: len(backslashes) // 2] if letter == '"' else backslashes
+        if letter == '"' and len(backslashes) % 2 == 0:
+            is_inside = not is_inside
+        elif letter == " " and not is_inside:
+            words, word = [*words, word], ""
+        else:
+            word += letter
+    return [*words, word]
+
+
+def test_text_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_bytes("\ufeffolá\r\n".encode())
+    assert read_text(path, 9) == "olá\r\n"
+    with pytest.raises(ValueError, match="more than 8 bytes"):
+        read_text(path, 8)
+    path.write_bytes(b"\xff")
+    with pytest.raises(ValueError, match="utf-8"):
+        read_text(path, 8)
+    with pytest.raises(FileNotFoundError):
+        read_text(tmp_path / "absent.txt", 8)
+
+
+def test_what_somebody_names_is_there_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert existing("~/here") == existing(tmp_path / "here") == tmp_path / "here"
+    for name in ("~/absent", "x" * 300, "~nobody-at-all/x", "zero\0byte"):
+        assert existing(name) is None

@@ -40,7 +40,8 @@ class Entry:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line, by default this process's, and gives its exit code.
 
-    0 done, 1 failed while working, 2 the input is wrong, 130 interrupted by Ctrl-C, SIGTERM or a closed terminal.
+    0 done, 1 failed while working, 2 the input is wrong, 130 interrupted by Ctrl-C, Ctrl-Break, SIGTERM or a closed
+    terminal (not on Windows, which ends a program with its window at once).
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     for stream in (sys.stdout, sys.stderr):
@@ -113,11 +114,11 @@ def _usage(error: Exception) -> str:
 
 @contextmanager
 def _terminating_like_interrupting() -> Iterator[None]:
-    """While open, SIGTERM, and a terminal that is closed, do what Ctrl-C does: the work is saved before the end."""
+    """While open, SIGTERM, Ctrl-Break and a terminal that is closed do what Ctrl-C does: the work is saved first."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kinds = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
     before = {kind: signal.getsignal(kind) for kind in kinds}
     for kind in kinds:
         if before[kind] != signal.SIG_IGN:  # nohup means that the terminal does not matter

@@ -13,8 +13,8 @@ from retrato.embeddings import blend as blend_embeddings
 from retrato.embeddings.kind import format_of
 from retrato.errors import EmbeddingError, SettingsError
 from retrato.home import home_folder
-from retrato.model.catalogue import find_model
-from retrato.model.words import Word, nearest_words, vocabulary_widths
+from retrato.model.catalogue import describe_model, find_model
+from retrato.model.words import Word, nearest_words
 from retrato.photos import read_photo
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
@@ -41,7 +41,7 @@ def show(
     screen = Screen(json)
     found, file = _find(embedding)
     source = find_model(model, home_folder() / "models")
-    words = nearest_words(source, found.vectors) if vocabulary_widths(source) == found.dims else None
+    words = nearest_words(source, found.vectors) if describe_model(source).dims == found.dims else None
     facts = {**_facts(found, file), "format": format_of(file), "nearest_words": words, "metadata": found.metadata}
     for name, value in facts.items():
         if name not in ("metadata", "norms", "nearest_words") and (name != "encoders" or len(found.vectors) > 1):

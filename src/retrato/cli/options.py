@@ -15,7 +15,10 @@ from pydantic.fields import FieldInfo
 from rich.markup import escape
 
 from retrato.errors import SettingsError
+from retrato.files import WINDOWS
 from retrato.settings import Settings
+
+MOST_PROCESSES = 61 if WINDOWS else 64  # Windows can wait for no more at once
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, everything else to stderr")]
 Model = Annotated[
@@ -39,7 +42,10 @@ ScorerSource = Annotated[
 Device = Annotated[str, typer.Option("--device", help="where to compute: auto, cpu, cuda, cuda:1, mps or xpu")]
 Dtype = Annotated[str, typer.Option("--dtype", help="number format of the U-Net: auto, float32, bfloat16 or float16")]
 Processes = Annotated[
-    int, typer.Option("--processes", min=0, max=64, help="photos worked on at once; 0: as many as there are cores")
+    int,
+    typer.Option(
+        "--processes", min=0, max=MOST_PROCESSES, help="photos worked on at once; 0: as many as there are cores"
+    ),
 ]
 PhotoFolder = Annotated[Path, typer.Argument(help="the folder of photos", metavar="PHOTOS", show_default=False)]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from retrato.cli.counting import counting
 from retrato.cli.options import Device, Json, Model, PhotoFolder, Processes, from_settings
 from retrato.cli.screen import Screen
-from retrato.errors import ModelError, PhotoError
+from retrato.errors import PhotoError
 from retrato.files import printable, write_atomic
 from retrato.home import home_folder
 from retrato.photos import Looked, PreparedPhoto, Refused, checking, list_photos, processes_for, read_photos
@@ -173,12 +173,12 @@ def caption(
 def _captioner(model: str, named: str | None, device: str) -> Callable[[Image.Image], str]:
     """Gives what says a picture in words; raises ModelError where there is nothing of the kind."""
     from retrato.model.catalogue import find_model  # torch is only waited for where a model is asked
-    from retrato.model.companions import FETCH_CAPTIONER, captioner_of
+    from retrato.model.companions import captioner_of, no_captioner
 
     home = home_folder()
     captioner = captioner_of(find_model(model, home / "models"), home, device=device, named=named)
     if captioner is None:
-        raise ModelError(f"{model} has no captioner: `{FETCH_CAPTIONER}`, or write .txt files beside the photos")
+        raise no_captioner(model)
     return lambda image: captioner.caption([image])[0]
 
 

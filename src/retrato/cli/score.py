@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from retrato.cli.generate import picture_folder
 from retrato.cli.options import Device, Dtype, Json, Model, ScorerSource
 from retrato.cli.outcome import Interrupted
 from retrato.cli.screen import Screen
-from retrato.errors import SettingsError
 from retrato.studio import Studio
 from retrato.training.verdict import FaceSummary, ScoredPicture, Verdict
 
@@ -30,13 +30,9 @@ def score(
     """Draws it with the prompts and seeds of picking, compares with the photos, says what came out."""
     screen, started = Screen(json), time.perf_counter()
     studio = Studio.open(model, device=device, dtype=dtype)
-    folder = out or studio.outputs
+    folder = picture_folder(out or studio.outputs)
     images: list[dict[str, object]] = []
     verdict: Verdict | None = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"{folder} cannot be a folder for pictures ({error.strerror}): name another") from None
     try:
         with closing(studio.score(name, photos, scorer=scorer)) as judged:
             for each in judged:

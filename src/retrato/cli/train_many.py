@@ -18,6 +18,8 @@ from retrato.photos import Refused
 from retrato.settings import TrainSettings
 from retrato.studio import Studio
 from retrato.training import Extended, Failed, Finished, Of, Picked, Prepared, Stepped, TrainingEvent
+from retrato.training.prepare import recipe_of
+from retrato.training.recipes import check_choices
 
 
 @from_settings(TrainSettings, defaults={"name": "*"})
@@ -49,6 +51,7 @@ def train_many(
     screen, started = Screen(json), time.perf_counter()
     finished: dict[str, Finished] = {}
     failed: dict[str, str] = {}
+    check_choices(settings, recipe_of(settings))  # on a cluster it would be said of each person, from far away
     try:
         studio = Studio.open(model, device=device, dtype=dtype)
         if engine == "ray":

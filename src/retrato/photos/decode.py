@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from retrato.errors import PhotoError
+from retrato.photos.measure import scaled_size
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
@@ -137,7 +138,7 @@ def _reduced(image: Image.Image, shorter_side: int) -> Image.Image:
     scale = shorter_side / min(image.size)
     if scale >= 1:
         return image
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    size = scaled_size(image, scale)
     image = _eight_bits(image)
     info = image.info
     if image.mode in ("1", "P", "PA"):  # palettes cannot be averaged

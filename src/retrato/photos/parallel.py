@@ -13,6 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import TypeVar
 
+from retrato.files import WINDOWS
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -87,8 +89,12 @@ def _pool(work: Callable[[Item], Result], processes: int) -> ProcessPoolExecutor
     context = multiprocessing.get_context(method)
     function = work.func if isinstance(work, partial) else work
     context.set_forkserver_preload(["__main__", function.__module__])  # what a server that runs has loaded stays so
+    if WINDOWS:
+        processes = min(processes, 61)  # it can wait for no more at once, and Python refuses them
     return ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_interrupting_to_the_parent)
 
 
 def _leave_interrupting_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from retrato.photos.framing import Box
-from retrato.photos.measure import Floats, border, luma
+from retrato.photos.measure import Floats, border, luma, scaled_size
 
 Crop = Literal["center", "focal", "face", "none"]
 Shape = Literal["square", "bucket", "keep"]
@@ -31,11 +31,9 @@ def square(image: Image.Image, size: int, crop: Crop = "center") -> Image.Image:
     picture and fills what is missing of the square with the colour of its border.
     """
     if crop != "none":
-        return cut(image, square_box(image, crop), size)
+        return cut(image, crop_box(image, crop), size)
     scale = size / max(image.size)
-    whole = image.resize(
-        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS
-    )
+    whole = image.resize(scaled_size(image, scale), Image.Resampling.LANCZOS)
     colour = border(image).colour if image.mode == "RGB" else (0.0, 0.0, 0.0)
     filled = Image.new(image.mode, (size, size), tuple(round(value) for value in colour[: len(image.getbands())]))
     filled.paste(whole, ((size - whole.width) // 2, (size - whole.height) // 2))
@@ -47,11 +45,6 @@ def cut(image: Image.Image, box: Box, size: int | tuple[int, int]) -> Image.Imag
     size = (size, size) if isinstance(size, int) else size
     part = image.crop(box)  # resize's own box looks beyond its edges
     return part.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-
-
-def square_box(image: Image.Image, crop: Crop = "center") -> Box:
-    """Gives the largest square in the picture, as near to its middle or focal point as it fits; `none`: the picture."""
-    return crop_box(image, crop)
 
 
 def crop_box(
@@ -117,11 +110,7 @@ def focal_point(image: Image.Image, face: Box | None = None) -> tuple[float, flo
     The last two come from a copy of at most 128 pixels, where grain and far-off leaves no longer count as detail.
     """
     scale = min(1.0, 128 / max(image.size))
-    small = image.resize(
-        (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
-        Image.Resampling.BOX,
-        reducing_gap=2.0,
-    )
+    small = image.resize(scaled_size(image, scale), Image.Resampling.BOX, reducing_gap=2.0)
     values = luma(small)
     edges = np.hypot(*(np.gradient(values, axis=axis) if values.shape[axis] > 1 else 0 * values for axis in (0, 1)))
     points = [(EDGE_WEIGHT, _centroid(edges**2)), (ENTROPY_WEIGHT, _centroid(_entropy(values) ** 2))]

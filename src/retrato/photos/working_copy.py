@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from retrato.errors import PhotoError
 from retrato.files import printable
 from retrato.photos.encode import encode
-from retrato.photos.faces import BEST_SIDE, find_largest_box
+from retrato.photos.faces import BEST_SIDE, find_largest_box, why_missing
 from retrato.photos.framing import Box, Framing, framing, subject
+from retrato.photos.measure import scaled_size
 from retrato.photos.photo import MASK_SUFFIX, Photo, Refused, read_mask, read_photo
 from retrato.photos.square import crop_box, cut, shaped_size, split_boxes, square
 from retrato.settings import PhotoSettings
@@ -41,12 +42,12 @@ class WorkingCopies:
 
 
 def working_copies(source: Path, settings: PhotoSettings, faces: bool) -> WorkingCopies | Refused:
-    """Gives the copies of one photo, or why it cannot be used; `faces`: look for them."""
+    """Gives the copies of one photo, or why it cannot be used; `faces`: look for them, where they can be found."""
     try:
         # Twice the size is enough to cut from, and a JPEG's decoder halves for free; a close face wants all there is.
         photo = read_photo(source, shorter_side=None if settings.face_share else settings.size * 2)
         mask = _given_mask(photo, settings)
-        face = _face_box(photo.image, settings.crop == "face") if faces else None
+        face = _face_box(photo.image, settings.crop == "face") if faces and not why_missing() else None
     except PhotoError as error:  # one bad picture never stops the rest
         return Refused(source, str(error))
     notes = []
@@ -95,7 +96,7 @@ def _given_mask(photo: Photo, settings: PhotoSettings) -> Image.Image | None:
 def _face_box(image: Image.Image, thorough: bool) -> Box | None:
     """Gives the box of the largest face in the picture's own pixels."""
     scale = min(1.0, BEST_SIDE / min(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    size = scaled_size(image, scale)
     small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0) if scale < 1 else image
     found = find_largest_box(small, thorough=thorough)
     if found is None:

@@ -36,7 +36,7 @@ from retrato.training.step import Share
 logger = logging.getLogger("retrato")
 # While the first one evaluates and picks, the others wait; one that is gone is noticed at once, not by this.
 PATIENCE = timedelta(days=7)
-STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
+import importlib.util
 import inspect
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pytest
 import typer
 
+from retrato.cli import options
 from retrato.cli.options import from_settings, parse_size
 from retrato.errors import SettingsError
 from retrato.settings import Settings, option
@@ -75,6 +77,17 @@ def test_what_an_option_stands_for_is_told_what_else_is_given() -> None:
 
     app(["--source", "oats", "--rows", "2"], standalone_mode=False)
     assert got == [("oats", {"rows": 2}), (Garden(plant="oats", rows=2, soil="sand"), frozenset({"rows"}))]
+
+
+def test_windows_takes_no_more_processes_than_it_can_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for is_windows, most in ((False, 64), (True, 61)):
+        monkeypatch.setattr("retrato.files.WINDOWS", is_windows)
+        spec = importlib.util.spec_from_file_location("options_there", options.__file__)
+        assert spec is not None
+        assert spec.loader is not None
+        there = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(there)
+        assert get_args(there.Processes)[1].max == most
 
 
 def test_sizes() -> None:

@@ -1,17 +1,23 @@
 """On pictures in scikit-image's wheel (public domain, CC0): an astronaut, a man with a camera, a cat."""
 
+import codecs
+import ctypes
 import importlib.util
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
 from retrato.errors import PhotoError
-from retrato.photos import Photo, check_photos, prepare
+from retrato.photos import Photo, PreparedPhoto, check_photos, prepare
 from retrato.photos import faces as module
 from retrato.photos.faces import Face, find_faces, find_largest_box, identity_distance, strangers, why_missing
 from retrato.photos.framing import framing
-from retrato.photos.look import measure, problems_of
+from retrato.photos.look import Measured, look, measure, problems_of
+from retrato.photos.working_copy import WorkingCopies, working_copies
 from retrato.settings import PhotoSettings
 
 pytestmark = pytest.mark.faces
@@ -129,10 +135,87 @@ def test_prepare_cuts_around_the_face(pictures: dict[str, Image.Image], tmp_path
     assert (mask.size, mask.getpixel((128, 128)), mask.getpixel((2, 2))) == ((256, 256), 255, 0)
 
 
+@pytest.fixture
+def afresh() -> Iterator[None]:
+    """Nothing of dlib's is loaded yet, and nothing that was loaded here stays."""
+    for cached in (module._finders, module._readers, module._not_loaded):
+        cached.cache_clear()
+    yield
+    for cached in (module._finders, module._readers, module._not_loaded):
+        cached.cache_clear()
+
+
+@pytest.mark.usefixtures("afresh")
+@pytest.mark.parametrize("fault", ["models", "library"])
+def test_a_finder_that_cannot_be_loaded_is_no_fault_of_the_photos(
+    fault: str,
+    folder_of: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def unopened(path: str) -> None:
+        raise RuntimeError(f"Unable to open {path} for reading.")
+
+    if fault == "models":
+        monkeypatch.setattr(importlib.import_module("dlib"), "cnn_face_detection_model_v1", unopened)
+    else:
+        monkeypatch.setitem(sys.modules, "dlib", None)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: SimpleNamespace(submodule_search_locations=["/x"]))
+    photos = folder_of(4)
+    report = check_photos(photos, size=64)
+    assert [each.verdict for each in report.photos] == ["good"] * 4
+    assert 'install it with: pip install "retrato[faces]"' in str(report.not_looked_for)
+    prepared = list(prepare(photos, tmp_path / "out", PhotoSettings(size=64, crop="focal")))
+    assert len(prepared) == 4
+    assert all(isinstance(each, PreparedPhoto) for each in prepared)
+    (first, *_) = sorted(photos.iterdir())
+    found = look(first, 64, "quick")  # as a process does that cannot load what the first one could
+    assert isinstance(found, Measured)
+    assert found.faces is None
+    assert isinstance(working_copies(first, PhotoSettings(size=64), faces=True), WorkingCopies)
+    (said,) = [each for each in caplog.messages if "face" in each]
+    assert said.startswith("no faces are looked for: the face finder")
+    with pytest.raises(PhotoError, match="crop is face, but the face finder"):
+        prepare(photos, tmp_path / "more", PhotoSettings(size=64, crop="face"))
+
+
+def test_windows_gives_dlib_the_letters_of_its_code_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dlib opens what it is given byte by byte, and would look for `JoÃ£o` there."""
+    monkeypatch.setattr(module, "WINDOWS", True)
+
+    def find(name: str) -> codecs.CodecInfo | None:
+        return codecs.lookup("cp1252") if name == "mbcs" else None
+
+    def short(name: str, buffer: ctypes.Array[ctypes.c_wchar], size: int) -> int:
+        assert size >= 260
+        buffer.value = "C:\\PROGRA~1\\J\u00c3~1.DAT" if "Program" in name else ""
+        return len(buffer.value)
+
+    windows = SimpleNamespace(kernel32=SimpleNamespace(GetShortPathNameW=short))
+    monkeypatch.setattr(ctypes, "windll", windows, raising=False)
+    codecs.register(find)
+    try:
+        assert module._for_dlib(Path("/ana/a.dat")) == "/ana/a.dat"
+        assert module._for_dlib(Path("/João/a.dat")) == "/João/a.dat".encode("cp1252")
+        assert module._for_dlib(Path("/Program Files/健/a.dat")) == b"C:\\PROGRA~1\\J\xc3~1.DAT"
+        assert module._for_dlib(Path("/健/a.dat")) == b"/?/a.dat"
+    finally:
+        codecs.unregister(find)
+
+
+@pytest.mark.usefixtures("afresh")
+def test_dlib_opens_files_by_bytes(pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_for_dlib", lambda path: bytes(path))
+    (face,) = find_faces(pictures["astronaut"])
+    assert face.is_clear
+
+
+@pytest.mark.usefixtures("afresh")
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert why_missing() is None
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "pip install 'retrato[faces]'" in str(why_missing())
+    assert 'pip install "retrato[faces]"' in str(why_missing())
     module._finders.cache_clear()
     with pytest.raises(PhotoError, match="no face finder in this installation"):
         find_faces(Image.new("RGB", (64, 64)))

@@ -5,13 +5,19 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from retrato.photos.look import BLURRED
-from retrato.photos.measure import border, exposure, luma, sharpness
+from retrato.photos.measure import border, exposure, luma, scaled_size, sharpness
 
 Scene = Callable[..., Image.Image]
 
 
 def smooth(image: Image.Image, sigma: float) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(sigma))
+
+
+def test_a_scaled_picture_has_at_least_one_pixel() -> None:
+    image = Image.new("L", (300, 5))
+    assert scaled_size(image, 0.5) == (150, 2)
+    assert scaled_size(image, 0.01) == (3, 1)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,10 +1,12 @@
 import os
+import signal
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from retrato.photos import parallel
 from retrato.photos.parallel import processes_for, spread
 
 
@@ -56,3 +58,28 @@ def test_no_more_than_two_a_process_are_begun_before_their_turn(tmp_path: Path) 
 def test_few_items_are_done_in_this_process() -> None:
     assert processes_for(3) == 1
     assert processes_for(100) >= 1
+
+
+def test_windows_gets_no_more_processes_than_it_can_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("concurrent.futures.process._MAX_WINDOWS_WORKERS", 61)
+    monkeypatch.setattr("concurrent.futures.process.sys.platform", "win32")  # where Python looks
+    for is_windows in (False, True):
+        monkeypatch.setattr(parallel, "WINDOWS", is_windows)
+        if not is_windows:
+            with pytest.raises(ValueError, match="max_workers must be <= 61"):
+                parallel._pool(doubled, 64)
+        else:
+            assert parallel._pool(doubled, 64)._max_workers == 61
+            assert parallel._pool(doubled, 2)._max_workers == 2
+
+
+def test_ctrl_c_and_windows_ctrl_break_are_the_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
+    kinds = (signal.SIGINT, signal.SIGUSR1)
+    before = [signal.getsignal(kind) for kind in kinds]
+    try:
+        parallel._leave_interrupting_to_the_parent()
+        assert [signal.getsignal(kind) for kind in kinds] == [signal.SIG_IGN] * 2
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)

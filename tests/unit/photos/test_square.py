@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrato.photos.square import focal_point, split_boxes, square, square_box
+from retrato.photos.square import crop_box, focal_point, split_boxes, square
 
 Scene = Callable[..., Image.Image]
 
@@ -21,7 +21,7 @@ def test_center_keeps_the_middle() -> None:
 def test_focal_follows_the_detail(scene: Scene, place: tuple[int, int], side: str) -> None:
     image = Image.new("RGB", (300, 100), (120, 130, 140))
     image.paste(scene(1, (40, 40)), place)
-    left, _, right, _ = square_box(image, "focal")
+    left, _, right, _ = crop_box(image, "focal")
     assert left <= place[0]
     assert place[0] + 40 <= right
     across, down = focal_point(image)

@@ -5,11 +5,11 @@ Knows the record and the definitions of the settings.
 
 import os
 import platform
-import shlex
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from retrato.files import quoted
 from retrato.model.load import EMBEDDED
 from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training.report.markup import Html, joined, tag
@@ -148,7 +148,7 @@ def how_to_go_on(record: RunRecord, prompts: Sequence[str]) -> Html:
     """Gives the exact commands to draw more, to learn somebody else, and to use the file in other programs."""
     model = record.model["name"]
     flag, folder = ("", str(EMBEDDED)) if model == EMBEDDED_NAME else (" --model MODEL", "MODEL")
-    draw = "\n".join(f"retrato generate {shlex.quote(prompt)} --count 4{flag}" for prompt in prompts)
+    draw = "\n".join(f"retrato generate {quoted(prompt)} --count 4{flag}" for prompt in prompts)
     where = f"MODEL is the one it was learned on, {model}." if flag else ""
     return section(
         "How to go on",
@@ -182,7 +182,7 @@ def _embedding_elsewhere(record: RunRecord, folder: str) -> list[Html]:
     )
     return [
         paragraph(elsewhere),
-        _code(f"retrato embeddings show {shlex.quote(str(record.file))}"),
+        _code(f"retrato embeddings show {quoted(str(record.file))}"),
         paragraph("In diffusers:"),
         _code(python),
     ]
@@ -193,8 +193,8 @@ def _hypernetwork_elsewhere(record: RunRecord) -> list[Html]:
         f"The hypernetwork belongs to the model it was learned on, {record.model['name']}, and to its descendants. For "
         "AUTOMATIC1111's web UI write it as .pt, and put that into models/hypernetworks."
     )
-    file = shlex.quote(str(record.file))
-    return [paragraph(elsewhere), _code(f"retrato hypernetworks convert {file} {shlex.quote(record.name)}.pt")]
+    file = quoted(str(record.file))
+    return [paragraph(elsewhere), _code(f"retrato hypernetworks convert {file} {quoted(f'{record.name}.pt')}")]
 
 
 def _code(text: str) -> Html:
