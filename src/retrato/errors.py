@@ -26,7 +26,14 @@ class RetratoError(Exception):
 
 
 class SettingsError(RetratoError):
-    """Raised when an option's value is outside its range, or two options contradict each other."""
+    """Raised when an option's value is outside its range, or two options contradict each other.
+
+    `field` is the option that it is about, the first of several; empty where that is not known.
+    """
+
+    def __init__(self, sentence: str, *, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
 
 
 class PromptError(RetratoError):

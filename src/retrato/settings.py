@@ -4,13 +4,13 @@ Each field is at once a parameter of the library, an option of the command line,
 and a row of `docs/settings.md`. Values are checked once, here, and trusted afterwards. Knows no torch.
 """
 
-from typing import Annotated, Any, Literal, Self, cast, get_args
+import unicodedata
+from typing import Any, Literal, Self, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from retrato.errors import SettingsError
 
-Count = Annotated[int, Field(ge=0)]
 RecipeName = Literal["retrato", "a1111"]
 MOST_STEPS = 1_000_000
 
@@ -29,7 +29,9 @@ class Settings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingsError("; ".join(_sentence(detail) for detail in error.errors())) from None
+            found = error.errors()
+            field = next((str(detail["loc"][0]) for detail in found if detail["loc"]), "")
+            raise SettingsError("; ".join(_sentence(detail) for detail in found), field=field) from None
 
     def changed(self, **values: Any) -> Self:
         """Gives a copy in which `values` are replaced, validated again."""
@@ -127,12 +129,27 @@ class LearnSettings(Settings):
     overwrite: bool = option(False, "replace an embedding of the same name")
     seed: int = option(0, "seed of everything random", ge=0, le=2**63 - 1)
 
+    @field_validator("name", mode="before")
+    @classmethod
+    def _has_composed_letters(cls, name: object) -> object:
+        """What is learned is called in Unicode's NFC form; a folder's name from a Mac comes in another one."""
+        return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+
     @model_validator(mode="after")
     def _have_one_shape(self) -> Self:
         if self.buckets and (self.width or self.height):
             raise ValueError(
                 "buckets were given together with width or height: either each photo's shape or one for all"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _do_something(self) -> Self:
+        for name in ("preview_prompt", "preview_cards"):
+            if (said := getattr(self, name, None)) and not self.preview_every:
+                raise ValueError(f"{name} is {_shown(said)}, but there are no previews: add --preview-every")
+        if self.gradient_clip_by == "value" and self.gradient_clip is None:
+            raise ValueError("gradient_clip_by is 'value', but the gradient has no limit: add --gradient-clip")
         return self
 
 

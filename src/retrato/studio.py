@@ -48,9 +48,11 @@ from retrato.training.answer import Answer, Lesson, answered
 from retrato.training.checkpoint import load_checkpoint
 from retrato.training.learnable import Artefact, find_artefact, is_same, read_artefact
 from retrato.training.people import people_in
-from retrato.training.prepare import check_free_word, check_settings_name, photo_hash, training_size
+from retrato.training.prepare import check_settings, check_settings_name, recipe_of, training_size
+from retrato.training.recipes import check_choices, resolve
 from retrato.training.report import try_to_write_report
-from retrato.training.run_folder import LOCK, RunFolder, has_run, kind_of, seen_photos
+from retrato.training.run_folder import LOCK, RunFolder, has_run, kind_of
+from retrato.training.seen import names_seen
 from retrato.training.tracking import require_tracker, tracking
 from retrato.training.train import lesson
 from retrato.training.verdict import ScoredPicture, Verdict, judge_artefact
@@ -188,9 +190,11 @@ class Studio:
         In `settings.name` a `*` stands for the folder's name. Each person gets what `train` gives, for the price of
         larger batches; one whose folder, name or training fails gets a Failed, and the others go on. With `resume`
         interrupted runs go on, and people who are in the library already are left out. Passes hold at most `at_once`
-        examples. Raises PhotoError where there are no folders, SettingsError where two people would have one name.
+        examples. Raises PhotoError without folders, SettingsError for two of one name, else what `train` finds.
         """
         people = people_in(folders, settings)
+        check_choices(settings, recipe_of(settings))
+        training_size(self.components, settings)
         return self._train_many(people, resume, at_once)
 
     def score(
@@ -206,11 +210,9 @@ class Studio:
         judge = scorer_of(self.model, self.home, named=scorer) if scorer else self.scorer
         if judge is None:
             raise ModelError(f"{self.model} brings no scorer: name one with --scorer, or `{FETCH_SCORER}`")
-        seen: set[str] = set()
-        for side, known in seen_photos(self.home / "textual_inversion", artefact.name).items():
-            as_then, _ = read_photos(photos, shorter_side=side or self.components.defaults.size)
-            seen |= {photo.path.name for photo in as_then if photo_hash(photo) in known}
-        return judge_artefact(self.components, artefact, usable, judge, seen=sorted(seen))
+        runs, size = self.home / "textual_inversion", self.components.defaults.size
+        seen = names_seen(artefact, Path(name_or_file), photos, runs, size)
+        return judge_artefact(self.components, artefact, usable, judge, seen=seen)
 
     def find(self, name_or_file: str | Path) -> Artefact:
         """Gives the embedding or hypernetwork of that name, or in that file; raises EmbeddingError or so."""
@@ -218,12 +220,12 @@ class Studio:
         return find_artefact(name_or_file, self.library, self.hypernetworks)
 
     def check_training(self, photos: Path | str, settings: LearnSettings) -> None:
-        """Raises what `train` would raise about the name and the folder; photos are not read yet, so this is quick."""
+        """Raises what `train` would raise about settings and folder; photos are not read yet, so this is quick."""
         check_settings_name(settings)
         require_tracker(settings.track)
-        list_photos(photos)
+        resolve(settings, recipe_of(settings), len(list_photos(photos)))
         self._check_free(settings)
-        check_free_word(self.components, settings)
+        check_settings(self.components, settings)
 
     def keep_latest(self, run_folder: Path, settings: LearnSettings) -> tuple[Path, int] | None:
         """Installs what an interrupted run learned last and gives the file and the step, None where there is nothing.

@@ -1,5 +1,6 @@
 """Values are checked once, with a sentence that names the setting; what is trusted afterwards cannot change."""
 
+import pickle
 from typing import get_args
 
 import pytest
@@ -42,6 +43,10 @@ def test_defaults_are_the_documented_ones() -> None:
         (TrainSettings, {"name": ""}, "name is ''"),
         (TrainSettings, {"name": "ana", "vectors_per_token": 76}, "vectors_per_token is 76: "),
         (TrainSettings, {"name": "ana", "recipe": "kohya"}, "recipe is 'kohya': input should be 'retrato' or 'a1111'"),
+        (TrainSettings, {"name": "ana", "preview_prompt": "[name]"}, "preview_prompt is '[name]', but there are"),
+        (TrainSettings, {"name": "ana", "preview_cards": True, "preview_every": 0}, "preview_cards is True, but there"),
+        (HypernetworkSettings, {"name": "ana", "preview_prompt": "x"}, "no previews: add --preview-every"),
+        (TrainSettings, {"name": "ana", "gradient_clip_by": "value"}, "no limit: add --gradient-clip"),
         (PhotoSettings, {"crop": "nose"}, "crop is 'nose': "),
     ],
 )
@@ -55,6 +60,18 @@ def test_a_bad_value_is_named_in_one_sentence(kind: type[Settings], values: dict
 def test_all_bad_values_are_named_at_once() -> None:
     with pytest.raises(SettingsError, match=r"steps is 0: .*; count is 0: "):
         GenerateSettings(prompt="x", steps=0, count=0)
+
+
+def test_an_error_knows_the_first_field_that_it_is_about() -> None:
+    for values, field in (
+        ({"prompt": "x", "styles": ["a", 3]}, "styles"),
+        ({"prompt": "x", "width": 100, "count": 0}, "width"),
+        ({"prompt": "x", "seed": 2**63 - 2, "count": 5}, ""),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            GenerateSettings(**values)
+        assert caught.value.field == field
+    assert pickle.loads(pickle.dumps(SettingsError("no", field="steps"))).field == "steps"
 
 
 def test_settings_are_frozen_and_a_changed_copy_is_checked_again() -> None:
@@ -95,3 +112,12 @@ def test_every_number_has_a_least_and_a_most(kind: type[Settings]) -> None:
 def test_every_choice_is_shown_by_the_type() -> None:
     field = TrainSettings.model_fields["recipe"]
     assert get_args(field.annotation) == ("retrato", "a1111")
+
+
+@pytest.mark.parametrize("kind", [TrainSettings, HypernetworkSettings])
+def test_a_name_is_composed(kind: type[TrainSettings] | type[HypernetworkSettings]) -> None:
+    """Folders from a Mac have decomposed names, and nobody in the library is called so."""
+    assert kind(name="joa\u0303o-1").name == "jo\u00e3o-1"
+    assert len(kind(name="a\u0303" * 64).name) == 64
+    with pytest.raises(SettingsError, match="name is 3: "):
+        kind(name=3)

@@ -9,11 +9,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from retrato.embeddings import Embedding, read_embedding, write_embedding
-from retrato.errors import EmbeddingError, ModelError, PhotoError, PromptError, TrainingError
+from retrato.errors import EmbeddingError, ModelError, PhotoError, PromptError, RetratoError, TrainingError
 from retrato.generation import Cell, Drawn, parse_axis, parse_infotext
 from retrato.photos import Refused
 from retrato.prompts import Style
-from retrato.settings import GenerateSettings, TrainSettings
+from retrato.settings import GenerateSettings, HypernetworkSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training import Finished, Picked, Prepared, Stepped
 
@@ -72,6 +72,46 @@ def test_names_are_refused_before_anything_is_done(studio: Studio, photos: Path,
     with pytest.raises(EmbeddingError):
         studio.train(photos, short(name))
     assert not studio.home.exists()
+
+
+WRONG = {
+    "learning_rate": "0,005",
+    "gradient_clip": "x",
+    "width": 65,
+    "held_out": 100,
+    "template": "nowhere.txt",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_settings_that_nobody_can_be_learned_with_are_refused_before_they_are_queued(
+    studio: Studio, photos: Path, name: str
+) -> None:
+    """Photos are not read for it: what the page and the API ask is quick."""
+    (photos / "0.png").write_bytes(b"no picture")
+    studio.check_training(photos, short())
+    with pytest.raises(RetratoError, match="the learning rate" if name == "learning_rate" else f"{name}|{WRONG[name]}"):
+        studio.check_training(photos, short(**{name: WRONG[name]}))
+
+
+@pytest.mark.parametrize("said", [{"layer_structure": "2, 1"}, {"sizes": "a lot"}, {"dropout": "0.5"}])
+def test_networks_that_cannot_be_built_are_refused_before_they_are_queued(
+    studio: Studio, photos: Path, said: dict[str, str]
+) -> None:
+    studio.check_training(photos, HypernetworkSettings(name="ana-h1"))
+    with pytest.raises(RetratoError):
+        studio.check_training(photos, HypernetworkSettings(name="ana-h1", **said))
+
+
+def test_settings_are_read_before_the_model_is_and_for_many_people_at_once(studio: Studio, photos: Path) -> None:
+    for name in ("learning_rate", "gradient_clip", "template"):
+        with pytest.raises(RetratoError):
+            studio.train(photos, short(**{name: WRONG[name]}))
+        with pytest.raises(RetratoError):
+            studio.train_many(photos.parent, short("*-t1", **{name: WRONG[name]}))
+    assert "_components" not in vars(studio)
+    with pytest.raises(RetratoError, match="width is 65"):
+        studio.train_many(photos.parent, short("*-t1", width=65))
 
 
 def test_a_name_in_a_file_of_another_model_is_taken_too(studio: Studio, photos: Path) -> None:

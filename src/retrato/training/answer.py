@@ -11,8 +11,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
-import torch
-
 from retrato.errors import TrainingError
 from retrato.model.memory import is_out_of_memory
 from retrato.training.checkpoint import last_good
@@ -95,7 +93,7 @@ def answer_of(wanted: Wanted, share: Share = WHOLE, room: Room | None = None) ->
                 share,
                 at_once,
             )
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             if at_once == 1 and not _computes_blocks_twice(run):

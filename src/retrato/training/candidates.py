@@ -13,13 +13,21 @@ AVERAGE = "-average"  # in the name of its file
 
 
 def gather_candidates(run: Run, state: State) -> list[Candidate]:
-    """Gives what was saved, the least loss and the moving average, in the order of steps, the average last."""
+    """Gives what was saved, the least loss and the moving average, in the order of steps, the average last.
+
+    Who deleted what was saved has not lost the run: those files are left out, but for what is known without them.
+    """
     loss_at = dict(state.evaluations)
-    found = [Candidate(step, run.folder.candidate(step), loss_at.get(step, math.nan)) for step in state.saved]
-    best = state.best_evaluation
-    if best is not None and best[0] not in state.saved:
-        file = write_artefact(run.artefact(state.best, best[0]), run.folder.candidate(best[0]))
-        found.append(Candidate(best[0], file, best[1]))
+    files = {step: run.folder.candidate(step) for step in state.saved}
+    found = [Candidate(step, file, loss_at.get(step, math.nan)) for step, file in files.items() if file.exists()]
+    known: dict[int, Parameters] = {}
+    if state.best_evaluation is not None:
+        known = {state.best_evaluation[0]: state.best}
+    elif state.saved and not found:
+        known = {state.step: state.parameters}
+    for step in known.keys() - {candidate.step for candidate in found}:
+        file = write_artefact(run.artefact(known[step], step), run.folder.candidate(step))
+        found.append(Candidate(step, file, loss_at.get(step, math.nan)))
     found.sort(key=lambda candidate: candidate.step)
     if run.plan.average_over and state.updates:
         with frozen(run.components, run.plan.batch_size, run.latent_cells) as autocast:

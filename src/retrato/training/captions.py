@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from retrato.model.caption import Captioner
+from retrato.model.companions import FETCH_CAPTIONER
 from retrato.photos import Photo
 from retrato.prompts import fill_template
 
@@ -33,6 +34,16 @@ def captions_of(
         for index, caption in zip(missing, written, strict=True):
             captions[index] = caption
     return captions
+
+
+def captions_hint(captions: Sequence[str], templates: Sequence[str]) -> str:
+    """Says what is learned besides the person where no photo has a caption that a template asks for; else nothing."""
+    if any(captions) or not any("[filewords]" in template for template in templates):
+        return ""
+    return (
+        "no photo has a caption, so clothes and rooms are learned along with the person: write .txt files beside the "
+        f"photos, or once `{FETCH_CAPTIONER}`"
+    )
 
 
 def class_phrase(words: str) -> str:

@@ -8,29 +8,49 @@ from pathlib import Path
 
 from retrato.embeddings import card_bytes
 from retrato.files import write_atomic
-from retrato.generation import Drawn, GeneratedImage, generate
+from retrato.generation import Drawn, GeneratedImage, check_prompts, generate, resolve_settings
+from retrato.generation.networks import hypernetworks_of
+from retrato.generation.prompt_plan import plan_prompt
+from retrato.generation.resolve import schedule_for_few_steps
 from retrato.model import Components
-from retrato.settings import GenerateSettings, TrainSettings
+from retrato.prompts import extract_tags
+from retrato.settings import GenerateSettings, LearnSettings, TrainSettings
 from retrato.training.events import Previewed
-from retrato.training.learnable import Subject
+from retrato.training.learnable import Subject, subject_of
 from retrato.training.optimizer import State
-from retrato.training.prepare import Run
-from retrato.training.recipes import PickPlan
+from retrato.training.prepare import Inputs, Run
+from retrato.training.recipes import PickPlan, Plan
 
 PREVIEW_STEPS = 15
+ALONE = "previews are drawn with nothing but what is being learned"
+
+
+def check_preview(components: Components, inputs: Inputs, settings: LearnSettings) -> list[str]:
+    """Gives a sentence for each thing in the previews' prompt that may surprise; none where no previews are drawn.
+
+    Raises SettingsError or PromptError for a prompt that cannot be drawn: now, and not at the first preview.
+    """
+    if not inputs.plan.preview_every:
+        return []
+    start = inputs.learnable.artefact(inputs.learnable.start, 0, {"initializer_text": settings.initializer_text})
+    subject = subject_of(start, components.defaults.class_word)
+    asked = _preview(inputs.plan, subject)
+    hypernetworks_of(asked.prompt, subject.hypernetworks)
+    plan_prompt(components, resolve_settings(components, asked), subject.embeddings)
+    text, tags = extract_tags(asked.prompt)
+    others = [
+        f"prompt, character {tag.position + 1}: <{tag.kind}:{name[:64]}> does nothing: {ALONE}"
+        for tag, name in ((tag, "".join(tag.positional[:1])) for tag in tags)
+        if name not in subject.hypernetworks
+    ]
+    warnings = check_prompts([asked.changed(prompt=text)], subject.embeddings)
+    return [f"preview {warning}" for warning in (*others, *warnings)]
 
 
 def draw_preview(run: Run, state: State) -> Previewed:
     """Draws one picture of what is known by now, always from the same seed, so that previews can be compared."""
     subject = run.subject(run.artefact(state.parameters, state.step))
-    settings = GenerateSettings(
-        prompt=subject.prompt(run.plan.preview_prompt),
-        sampler="DPM++ 2M",
-        schedule="Karras",
-        steps=PREVIEW_STEPS,
-        seed=run.plan.seed % 2**32,
-    )
-    (drawn,) = _draw(run.components, settings, subject)
+    (drawn,) = _draw(run.components, _preview(run.plan, subject), subject)
     file = run.folder.images / f"{run.settings.name}-{state.step}.png"
     embedding = subject.embeddings.get(run.settings.name)
     if embedding is not None and isinstance(run.settings, TrainSettings) and run.settings.preview_cards:
@@ -64,6 +84,17 @@ def save_as(picture: GeneratedImage, file: Path) -> Path:
     return picture.save(file.parent).replace(file)
 
 
+def _preview(plan: Plan, subject: Subject) -> GenerateSettings:
+    return GenerateSettings(
+        prompt=subject.prompt(plan.preview_prompt),
+        sampler="DPM++ 2M",
+        schedule="Karras",
+        steps=PREVIEW_STEPS,
+        seed=plan.seed % 2**32,
+    )
+
+
 def _draw(components: Components, settings: GenerateSettings, subject: Subject) -> list[GeneratedImage]:
+    settings = settings.changed(schedule=schedule_for_few_steps(components, settings.schedule))
     events = generate(components, settings, subject.embeddings, subject.hypernetworks)
     return [event.image for event in events if isinstance(event, Drawn)]

@@ -5,10 +5,13 @@ Knows nothing of steps and optimizers.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
+from torch import Tensor
 
 from retrato.model import Components
+from retrato.model.memory import Room, in_parts
 from retrato.prompts import fill_template
 from retrato.training.learnable import Learnable
 from retrato.training.optimizer import Parameters
@@ -50,11 +53,23 @@ def evaluate(
     batch_size: int,
     autocast: bool,
 ) -> float:
-    """Gives the mean loss over all examples of the evaluation `batches`, worked through in parts of `batch_size`."""
+    """Gives the mean loss over all examples of the evaluation `batches`, worked through in parts of `batch_size`.
+
+    Where memory is too small for these, in smaller ones, with texts padded as before. Raises ModelError where it is too
+    small for a single example.
+    """
     on_device = tuple(each.to(components.device) for each in parameters)
+    room = Room()
     with learnable.entered(on_device, None) as encode:
+
+        def losses_of(part: Batch, at_once: int) -> Tensor:
+            few = part.split(at_once)
+            return torch.cat(
+                [losses(components, diffusion, each, encode(each.texts, part.texts), autocast) for each in few]
+            )
+
         parts = (part for batch in batches for part in batch.split(batch_size))
-        found = [losses(components, diffusion, part, encode(part.texts), autocast) for part in parts]
+        found = [in_parts(partial(losses_of, part), len(part.texts), room, components.device) for part in parts]
     return float(torch.cat(found).mean())
 
 

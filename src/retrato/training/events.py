@@ -14,7 +14,8 @@ from pathlib import Path
 class Prepared:
     """Photos are read and encoded, the model is frozen, the first step is about to run.
 
-    `learning_share` says about how much of the time from here on is learning; the rest is comparing candidates.
+    `learning_share` says about how much of the time from here on is learning; the rest is comparing candidates. `hint`
+    is a sentence about what would make it learn better, empty where nothing is missing.
     """
 
     photos: tuple[Path, ...]
@@ -26,6 +27,7 @@ class Prepared:
     run_folder: Path
     settings: Mapping[str, object]
     learning_share: float = 1.0
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

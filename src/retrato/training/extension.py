@@ -9,20 +9,20 @@ import math
 
 from retrato.errors import EmbeddingError, HypernetworkError
 from retrato.training.candidates import AVERAGE
-from retrato.training.evaluate import has_settled
 from retrato.training.events import Candidate, Extended
+from retrato.training.learnable import write_artefact
 from retrato.training.optimizer import State
-from retrato.training.pick import figures_of, is_little_like, learning_share, which
+from retrato.training.pick import figures_of, is_little_like, is_settled, learning_share, which
 from retrato.training.prepare import Run
+from retrato.training.verdict import PICKED_WITH
 
 SCORES = frozenset({"identity", "prompt_fidelity", "harmonic", "pictures"})
 
 
 def goes_on(run: Run, state: State, picked: Candidate) -> bool:
     """Says whether the plan's extra steps are to be made."""
-    plan = run.plan
-    is_at_end = state.step == plan.steps and not has_settled(state.evaluations, plan.patience, plan.least_gain)
-    return plan.extra_steps > 0 and is_at_end and is_little_like(picked)
+    is_at_end = state.step == run.plan.steps and not is_settled(run, state.evaluations)
+    return run.plan.extra_steps > 0 and is_at_end and is_little_like(picked)
 
 
 def extended(run: Run) -> Run:
@@ -55,6 +55,9 @@ def kept_before(run: Run, state: State, first: int) -> Candidate | None:
         return None
     is_average = "averaged_over" in facts
     file = run.folder.candidate(picked.step, AVERAGE if is_average else "")
+    if not file.exists():  # somebody cleared candidates away: what was picked is one of them, and its scores
+        own = {name: fact for name, fact in facts.items() if name not in (*SCORES, PICKED_WITH)}
+        write_artefact(dataclasses.replace(picked, metadata=own), file)
     pictures = [run.folder.images / f"{file.stem}-{cell}.png" for cell in range(run.plan.pick.rounds[-1])]
     return Candidate(
         picked.step,
@@ -71,7 +74,7 @@ def is_no_worse(kept: Candidate, picked: Candidate) -> bool:
     return round(kept.scores["harmonic"], 4) >= round(picked.scores["harmonic"], 4)
 
 
-def still_best(kept: Candidate, picked: Candidate) -> str:
-    """Gives why `kept` stays, as a pick's reason."""
+def still_best(kept: Candidate, picked: Candidate, settled: bool) -> str:
+    """Gives why `kept` stays, as a pick's reason; `settled` is as in `pick.figures_of`."""
     since = f"{which(picked)} is the best of those since then, with {picked.scores['harmonic']:.2f}"
-    return f"{which(kept)} is kept: {since}, and this one has {figures_of(kept)}"
+    return f"{which(kept)} is kept: {since}, and this one has {figures_of(kept, settled)}"

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from retrato.model import Components
+from retrato.model.device import cpu_trains_in_bfloat16
 
 LEAST_BATCH = 4
 # Plain attention holds (cells x cells) numbers per head and picture: fine for 32x32 latents, not for 64x64.
@@ -76,13 +77,7 @@ def _plain_attention(unet: Any) -> Iterator[None]:
 
 
 def uses_bfloat16(components: Components, batch_size: int, cells: int) -> bool:
-    """Says whether bfloat16 on the CPU pays, see the table above."""
+    """Says whether bfloat16 on the CPU pays, see the table above; emulated it is slow, and further from float32."""
     if components.device.type != "cpu" or components.dtype != torch.float32:
         return False
-    return multiplies_bfloat16() and batch_size >= LEAST_BATCH and cells <= MOST_CELLS
-
-
-def multiplies_bfloat16() -> bool:
-    """Says whether the processor multiplies bfloat16 itself; emulated it is slow, and further from float32."""
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+    return cpu_trains_in_bfloat16() and batch_size >= LEAST_BATCH and cells <= MOST_CELLS

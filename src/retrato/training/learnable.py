@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 
 from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding, write_embedding
+from retrato.embeddings.embedding import in_prompt
 from retrato.errors import EmbeddingError, HypernetworkError
 from retrato.generation import hypernet_tag
 from retrato.hypernetworks import Hypernetwork, HypernetworkLibrary, Structure, read_hypernetwork, write_hypernetwork
@@ -90,12 +91,19 @@ def untrained(components: Components, settings: LearnSettings) -> Artefact:
     return learnable.artefact(learnable.start, 0, {"initializer_text": settings.initializer_text})
 
 
+def check_structure(settings: LearnSettings) -> None:
+    """Raises HypernetworkError for networks that can be built for no model."""
+    if isinstance(settings, HypernetworkSettings):
+        _structure(settings)
+        _said_sizes(settings)
+
+
 def subject_of(artefact: Artefact, class_word: str) -> Subject:
     """Gives how `artefact` is drawn: an embedding by its name, a hypernetwork by its class word and its tag."""
     if isinstance(artefact, Hypernetwork):
         words = class_phrase(artefact.metadata.get("initializer_text") or class_word)
         return Subject(words, hypernet_tag(artefact.name), hypernetworks={artefact.name: artefact})
-    return Subject(artefact.name, embeddings={artefact.name: artefact})
+    return Subject(in_prompt(artefact.name), embeddings={artefact.name: artefact})
 
 
 def read_artefact(file: Path, kind: type[LearnSettings]) -> Artefact:
@@ -193,14 +201,8 @@ def _encoder(components: Components, vectors: Mapping[str, Parameters]) -> Encod
 
 
 def _hypernetwork(components: Components, settings: HypernetworkSettings, plan: Plan) -> Learnable:
-    structure = Structure(
-        parse_numbers(settings.layer_structure, "the layer structure"),
-        settings.activation.lower(),
-        layer_norm=settings.layer_norm,
-        activate_output=settings.activate_output,
-        dropout=parse_numbers(settings.dropout, "the drop-out") if settings.dropout else (),
-    )
-    sizes = _sizes(components, settings.sizes)
+    structure = _structure(settings)
+    sizes = _sizes(components, settings)
     start = initial_parameters(structure, sizes, settings.weight_init, generator(plan.seed, "start"))
 
     plain_encode = torch.no_grad()(_encoder(components, {}))
@@ -238,13 +240,30 @@ def _hypernetwork(components: Components, settings: HypernetworkSettings, plan: 
     )
 
 
-def _sizes(components: Components, text: str | None) -> tuple[int, ...]:
-    """Gives the widths that `text` lists, by default all of the model's; raises HypernetworkError for one it lacks."""
-    widths = attention_widths(components.unet)
-    if text is None:
-        return widths
-    sizes = tuple(int(size) for size in parse_numbers(text, "sizes"))
+def _structure(settings: HypernetworkSettings) -> Structure:
+    """Gives the layers that are asked for; raises HypernetworkError for such as there cannot be."""
+    return Structure(
+        parse_numbers(settings.layer_structure, "the layer structure"),
+        settings.activation.lower(),
+        layer_norm=settings.layer_norm,
+        activate_output=settings.activate_output,
+        dropout=parse_numbers(settings.dropout, "the drop-out") if settings.dropout else (),
+    )
+
+
+def _said_sizes(settings: HypernetworkSettings) -> tuple[int, ...]:
+    """Gives the widths that are asked for, none where that is left to the model; raises HypernetworkError."""
+    if settings.sizes is None:
+        return ()
+    sizes = tuple(int(size) for size in parse_numbers(settings.sizes, "sizes"))
     check_sizes(sizes)
+    return sizes
+
+
+def _sizes(components: Components, settings: HypernetworkSettings) -> tuple[int, ...]:
+    """Gives the widths to learn for, by default all of the model's; raises HypernetworkError for one it lacks."""
+    widths = attention_widths(components.unet)
+    sizes = _said_sizes(settings) or widths
     if missing := [size for size in sizes if size not in widths]:
         raise HypernetworkError(
             f"sizes name {missing[0]}, but the attention of {components.name} is {', '.join(map(str, widths))} wide: "

@@ -14,6 +14,7 @@ from PIL import Image
 from retrato.model.score import Scorer
 from retrato.training.captions import class_phrase
 from retrato.training.drawing import draw_cells, save_as
+from retrato.training.evaluate import has_settled
 from retrato.training.events import Candidate, Scored
 from retrato.training.judge import judge_of
 from retrato.training.learnable import Subject
@@ -57,13 +58,18 @@ class _Entry:
 
 
 def choose(
-    run: Run, candidates: Sequence[Candidate], scorer: Scorer | None, *, after: int = 0
+    run: Run,
+    candidates: Sequence[Candidate],
+    scorer: Scorer | None,
+    *,
+    after: int = 0,
+    evaluations: Sequence[tuple[int, float]] = (),
 ) -> Generator[Scored, None, Choice]:
     """Yields Scored for each candidate that was drawn, and gives the choice.
 
     The candidates come in the order in which an early one is to be preferred; those of steps up to `after` are not
     compared where there are others, nor are those that are still far from the least loss on held-out photos (see
-    `near_least_loss`). Without a scorer the least loss decides.
+    `near_least_loss`). `evaluations` are the run's, as (step, loss). Without a scorer the least loss decides.
     """
     if scorer is None:
         return _least_loss(run, candidates)
@@ -73,7 +79,7 @@ def choose(
     judge = judge_of(scorer, [photo.image for photo in run.held_out or run.trained], texts)
     ceiling = judge.ceiling([photo.image for photo in run.trained] if run.held_out else ())
     class_word = _Entry(Candidate(0, run.folder.images / "class.png", math.nan))
-    near = near_least_loss(candidates) if run.held_out else list(range(len(candidates)))
+    near = near_least_loss(candidates, evaluations) if run.held_out else list(range(len(candidates)))
     asked = [index for index in near if candidates[index].step > after] or near
     chosen = shortlist([candidates[index] for index in asked], plan.most_candidates)
     entries = {asked[index]: _Entry(candidates[asked[index]]) for index in chosen}
@@ -98,24 +104,20 @@ def choose(
     return Choice(
         candidates=everyone,
         picked=everyone[picked],
-        reason=_reason(everyone[picked], everyone[best], run),
-        yardstick={
-            "class_word_identity": float(yardstick.class_word.likeness.mean()),
-            "photos_identity": ceiling,
-            "class_word_fidelity": float(yardstick.class_word.fidelity.mean()),
-            "unrelated_fidelity": yardstick.unrelated,
-        },
+        reason=_reason(everyone[picked], everyone[best], run, is_settled(run, evaluations)),
+        yardstick=yardstick.figures(),
         class_pictures=tuple(class_word.files),
     )
 
 
-def near_least_loss(candidates: Sequence[Candidate]) -> list[int]:
+def near_least_loss(candidates: Sequence[Candidate], evaluations: Sequence[tuple[int, float]] = ()) -> list[int]:
     """Gives the positions of those whose loss has come three quarters of the way from the highest to the least.
 
     A scorer may be content before the person is learned, for what it cannot see: the loss on photos held out still
-    falls then. That of one candidate jumps, so what is near counts, and not the least alone.
+    falls then. That of one candidate jumps, so what is near counts, and not the least alone. A step that was saved and
+    not evaluated counts with the loss of the step nearest to it that was, be that a candidate or not.
     """
-    losses = [_loss_or_infinity(candidate) for candidate in candidates]
+    losses = _known_losses(candidates, evaluations)
     known = [loss for loss in losses if math.isfinite(loss)]
     if not known:
         return list(range(len(candidates)))
@@ -178,17 +180,29 @@ def _least_loss(run: Run, candidates: Sequence[Candidate]) -> Choice:
     return Choice(tuple(candidates), picked, reason)
 
 
-def figures_of(picked: Candidate) -> str:
-    """Gives the scores of what was picked, as the end of a sentence."""
+def is_settled(run: Run, evaluations: Sequence[tuple[int, float]]) -> bool:
+    """Says whether the loss of a run has settled, so that it would make no further step."""
+    return has_settled(evaluations, run.plan.patience, run.plan.least_gain)
+
+
+def figures_of(picked: Candidate, settled: bool) -> str:
+    """Gives the scores of what was picked, as the end of a sentence; where they are low, what may raise them.
+
+    More steps are none where the loss has `settled`: training would stop at once.
+    """
     figures = (
         f"likeness {picked.scores['identity']:.2f}, prompt fidelity {picked.scores['prompt_fidelity']:.2f}, "
         f"together {picked.scores['harmonic']:.2f}"
     )
-    return figures + "; that is little likeness: more steps may do better" * is_little_like(picked)
+    if not is_little_like(picked):
+        return figures
+    if settled:
+        return figures + "; that is little likeness: other photos or a closer start may do better"
+    return figures + "; that is little likeness: more steps may do better"
 
 
-def _reason(picked: Candidate, best: Candidate, run: Run) -> str:
-    figures = figures_of(picked)
+def _reason(picked: Candidate, best: Candidate, run: Run, settled: bool) -> str:
+    figures = figures_of(picked, settled)
     judged = "photos it never saw" if run.held_out else "the photos it was trained on, as none were held out"
     if picked is best:
         return f"{which(picked)} scores best against {judged}: {figures}"
@@ -201,6 +215,22 @@ def _reason(picked: Candidate, best: Candidate, run: Run) -> str:
 def which(candidate: Candidate) -> str:
     """Gives what a candidate is called in a sentence."""
     return f"the moving average at step {candidate.step}" if candidate.is_average else f"step {candidate.step}"
+
+
+def _known_losses(candidates: Sequence[Candidate], evaluations: Sequence[tuple[int, float]]) -> list[float]:
+    """Gives each one's loss, that of the nearest evaluation where a step has none, infinity where nobody knows."""
+    known = dict(evaluations) | {each.step: each.loss for each in candidates if _is_evaluated(each)}
+    return [
+        known[min(known, key=lambda step: abs(step - each.step))]
+        if known and not each.is_average and math.isnan(each.loss)
+        else _loss_or_infinity(each)
+        for each in candidates
+    ]
+
+
+def _is_evaluated(candidate: Candidate) -> bool:
+    """Says whether the loss is that of the vectors of this very step."""
+    return math.isfinite(candidate.loss) and not candidate.is_average
 
 
 def _loss_or_infinity(candidate: Candidate) -> float:

@@ -21,10 +21,19 @@ from retrato.settings import HypernetworkSettings, LearnSettings
 from retrato.training.captions import captions_of, class_phrase
 from retrato.training.evaluate import evaluation_batch
 from retrato.training.latent_cache import cache_latents, loss_masks
-from retrato.training.learnable import Artefact, Learnable, Subject, learnable_of, read_artefact, subject_of
+from retrato.training.learnable import (
+    Artefact,
+    Learnable,
+    Subject,
+    check_structure,
+    learnable_of,
+    read_artefact,
+    subject_of,
+)
 from retrato.training.optimizer import Parameters
 from retrato.training.recipes import HYPERNETWORK_RECIPES, RECIPES, Plan, Recipe, resolve
 from retrato.training.run_folder import RunFolder
+from retrato.training.seen import fingerprints, photo_hash
 from retrato.training.split import Split, split_photos
 from retrato.training.step import Batch, Diffusion, Material, read_diffusion
 
@@ -85,13 +94,17 @@ class Run:
         return max(batch.latents.shape[-2] * batch.latents.shape[-1] for batch in self.evaluation)
 
     def artefact(self, parameters: Parameters, step: int, **facts: str) -> Artefact:
-        """Gives `parameters` as what can be kept, which says where it comes from, and `facts` besides."""
+        """Gives `parameters` as what can be kept, which says where it comes from, and `facts` besides.
+
+        It knows the photos that it must not be judged by, the held-out ones too: those are what it is picked with.
+        """
         own = {
             "recipe": self.plan.recipe,
             "initializer_text": self.settings.initializer_text,
             "photos": str(len(self.trained)),
             "samples": str(step * self.plan.samples_per_step),
             "seed": str(self.plan.seed),
+            **fingerprints(self.facts["photos"].values(), self.facts["read_at"]),
         }
         return self.learnable.artefact(parameters, step, own | facts)
 
@@ -106,7 +119,7 @@ class Run:
 
 def check_inputs(components: Components, photos: Path | str | Sequence[Photo], settings: LearnSettings) -> Inputs:
     """Gives the photos, the plan and the split; raises PhotoError, EmbeddingError, SettingsError or PromptError."""
-    check_free_word(components, settings)
+    check_settings(components, settings)
     if isinstance(photos, Path | str):
         photos, _ = read_photos(Path(photos), shorter_side=max(training_size(components, settings)))
     require_trainable(photos)
@@ -115,6 +128,13 @@ def check_inputs(components: Components, photos: Path | str | Sequence[Photo], s
     size = training_size(components, settings)
     sizes = tuple(shaped_size(*photo.image.size, size[0], "bucket") if settings.buckets else size for photo in photos)
     return Inputs(tuple(photos), plan, split, learnable_of(components, settings, plan), sizes)
+
+
+def check_settings(components: Components, settings: LearnSettings) -> None:
+    """Raises EmbeddingError, HypernetworkError or SettingsError for what cannot be learned from whatever photos."""
+    check_free_word(components, settings)
+    training_size(components, settings)
+    check_structure(settings)
 
 
 def recipe_of(settings: LearnSettings) -> Recipe:
@@ -127,7 +147,9 @@ def training_size(components: Components, settings: LearnSettings) -> tuple[int,
     size = (settings.width or components.defaults.size, settings.height or components.defaults.size)
     for name, side in zip(("width", "height"), size, strict=True):
         if side % components.vae_scale:
-            raise SettingsError(f"{name} is {side}: {components.name} learns from multiples of {components.vae_scale}")
+            raise SettingsError(
+                f"{name} is {side}: {components.name} learns from multiples of {components.vae_scale}", field=name
+            )
     return size
 
 
@@ -208,14 +230,6 @@ def prepare(
 def settings_facts(settings: LearnSettings) -> dict[str, Any]:
     """Gives the settings that must be the same to resume: those that what is learned depends on, but for the steps."""
     return settings.model_dump(exclude={"steps", "overwrite", "track", *PREVIEWS})
-
-
-def photo_hash(photo: Photo) -> str:
-    """Gives what tells a photo's pixels, and its mask if it has one, from any others."""
-    digest = hashlib.sha256(photo.image.tobytes())
-    if photo.mask is not None:
-        digest.update(photo.mask.tobytes())
-    return digest.hexdigest()
 
 
 def _hash_of(captions: Sequence[str], templates: Sequence[str]) -> str:

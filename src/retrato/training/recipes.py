@@ -13,7 +13,7 @@ from typing import Any, Literal
 from retrato.errors import SettingsError
 from retrato.prompts import read_templates
 from retrato.prompts.templates import TEMPLATES
-from retrato.settings import HypernetworkSettings, LearnSettings
+from retrato.settings import MOST_STEPS, HypernetworkSettings, LearnSettings
 from retrato.training.rate_schedule import parse_rate_schedule, rate_at
 
 
@@ -122,7 +122,7 @@ class Plan(Choices):
     """Everything a run needs to know, nothing left open: a recipe with the settings applied.
 
     `rates` are the stages of the rate as (rate, end step), relative or not as `rate_is_relative` says;
-    `gradient_clips` those of the largest norm or value of the gradient, empty for no limit.
+    `gradient_clips` those of the largest norm or value of the gradient, whose last never ends; empty for no limit.
     `steps` is where training ends at the latest, so also where a schedule ends before the asked number of steps.
     `batch_size` times `gradient_accumulation` photos make one step.
     """
@@ -176,17 +176,10 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
     Raises SettingsError for a rate that is not a positive number, or for more held-out photos than can be spared, and
     PromptError for a template that cannot be read.
     """
-    steps = settings.steps or recipe.steps
     own_rate = settings.learning_rate is not None
     own_length = own_rate or settings.steps is not None
-    rates = tuple(parse_rate_schedule(settings.learning_rate or f"{recipe.learning_rate!r}", steps))
-    text = settings.learning_rate or ""
-    if "," in text and rates[0][0] == 0:
-        raise SettingsError(f"the learning rate {text!r} begins with 0: decimals take a point, such as 0.005")
-    for rate, _ in rates:
-        if not 0 <= rate < math.inf:
-            raise SettingsError(f"the learning rate holds {rate}: rates are numbers from 0 up, such as 0.005")
-    steps = min(steps, max(end for _, end in rates))
+    rates = _rates(settings.learning_rate or f"{recipe.learning_rate!r}", settings.steps or recipe.steps)
+    steps = min(settings.steps or recipe.steps, max(end for _, end in rates))
     held_out = _held_out(settings.held_out, recipe.hold_out, photo_count)
     choices: dict[str, Any] = {choice.name: getattr(recipe, choice.name) for choice in dataclasses.fields(Choices)}
     choices |= {
@@ -205,7 +198,7 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
         recipe=settings.recipe,
         rates=rates,
         gradient_accumulation=settings.gradient_accumulation,
-        gradient_clips=_clips(settings, steps),
+        gradient_clips=_clips(settings.gradient_clip),
         gradient_clip_by=settings.gradient_clip_by,
         preview_every=settings.preview_every or 0,
         preview_prompt=settings.preview_prompt or "a portrait of [name]",
@@ -217,18 +210,46 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
     )
 
 
-def _clips(settings: LearnSettings, steps: int) -> tuple[tuple[float, int], ...]:
-    """Gives the stages of the gradient's limit; raises SettingsError for one that is not a number above 0."""
-    if settings.gradient_clip is None:
+def check_choices(settings: LearnSettings, recipe: Recipe) -> None:
+    """Raises what `resolve` raises however many photos there are."""
+    resolve(settings, recipe, (settings.held_out or 0) + LEAST_TRAINED)
+
+
+def _rates(text: str, steps: int) -> tuple[tuple[float, int], ...]:
+    """Gives the stages of the rate; raises SettingsError for one that is not a number from 0 up."""
+    try:
+        rates = tuple(parse_rate_schedule(text, steps))
+    except SettingsError as error:
+        raise SettingsError(str(error), field="learning_rate") from None
+    if "," in text and rates[0][0] == 0:
+        raise SettingsError(
+            f"the learning rate {text!r} begins with 0: decimals take a point, such as 0.005", field="learning_rate"
+        )
+    for rate, _ in rates:
+        if not 0 <= rate < math.inf:
+            raise SettingsError(
+                f"the learning rate holds {rate}: rates are numbers from 0 up, such as 0.005", field="learning_rate"
+            )
+    return rates
+
+
+def _clips(text: str | None) -> tuple[tuple[float, int], ...]:
+    """Gives the stages of the gradient's limit; raises SettingsError for one that is not a number above 0.
+
+    Its last entry holds for good, whatever end is written and however long training goes on, as in A1111.
+    """
+    if text is None:
         return ()
     try:
-        stages = tuple(parse_rate_schedule(settings.gradient_clip, steps))
-    except SettingsError as error:
-        raise SettingsError(str(error).replace("learning rate", "gradient clipping")) from None
-    for limit, _ in stages:
-        if not 0 < limit < math.inf:
-            raise SettingsError(f"the gradient clipping holds {limit}: limits are numbers above 0, such as 0.1")
-    return stages
+        stages = parse_rate_schedule(text, MOST_STEPS)
+    except SettingsError:
+        stages = []
+    if not stages or not all(0 < limit < math.inf for limit, _ in stages):
+        raise SettingsError(
+            f"gradient_clip is {text!r}: write a number above 0, or pairs of limit and last step such as `1:100, 0.1`",
+            field="gradient_clip",
+        )
+    return (*stages[:-1], (stages[-1][0], MOST_STEPS))
 
 
 def _templates(settings: LearnSettings) -> tuple[str, ...]:
@@ -249,7 +270,8 @@ def _held_out(asked: int | None, by_default: bool, photo_count: int) -> int:
     if asked > spare:
         raise SettingsError(
             f"held_out is {asked} of {photo_count} photos, but {LEAST_TRAINED} must remain to train on: "
-            f"take at most {spare}, or more photos"
+            f"take at most {spare}, or more photos",
+            field="held_out",
         )
     return asked
 

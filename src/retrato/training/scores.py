@@ -21,10 +21,6 @@ class Cells:
     likeness: Tensor
     fidelity: Tensor
 
-    def first(self, count: int) -> "Cells":
-        """Gives the first `count` cells."""
-        return Cells(self.likeness[:count], self.fidelity[:count])
-
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
@@ -39,6 +35,15 @@ class Yardstick:
     ceiling: float
     unrelated: float
     shows_identity: Tensor
+
+    def figures(self) -> dict[str, float]:
+        """Gives the cosines at the ends of both scales, as `run.json` and `retrato score` name them."""
+        return {
+            "class_word_identity": float(self.class_word.likeness.mean()),
+            "photos_identity": self.ceiling,
+            "class_word_fidelity": float(self.class_word.fidelity.mean()),
+            "unrelated_fidelity": self.unrelated,
+        }
 
 
 def score(cells: Cells, yardstick: Yardstick, left_out: int | None = None) -> dict[str, float]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from retrato.errors import ModelError
 from retrato.model import Components, Conditioning
+from retrato.model.text import added_conditions
 from retrato.training.captions import caption_text
 from retrato.training.latent_cache import LatentCache
 from retrato.training.learnable import Learnable
@@ -201,7 +202,7 @@ def losses(
             noisy.to(device, dtype),
             batch.timesteps.to(device),
             encoder_hidden_states=conditioning.states.to(dtype),
-            added_cond_kwargs=_added_conditions(components, conditioning.pooled, batch),
+            added_cond_kwargs=added_conditions(components, conditioning.pooled, batch.latents.shape[-2:]),
         ).sample
     error = (prediction.float() - target.to(device)).square()
     if batch.masks is not None:
@@ -248,12 +249,3 @@ def gradients(
 def loss_scale(components: Components) -> float:
     """Gives what to multiply a loss by for its gradient: float16 has too little range, a constant keeps it in that."""
     return 1024.0 if components.dtype == torch.float16 else 1.0
-
-
-def _added_conditions(components: Components, pooled: Tensor | None, batch: Batch) -> dict[str, Tensor] | None:
-    """Gives what Stable Diffusion XL wants besides: the pooled text; original size, crop corner and size in pixels."""
-    if pooled is None:
-        return None
-    height, width = (side * components.vae_scale for side in batch.latents.shape[-2:])
-    sizes = torch.tensor([[height, width, 0, 0, height, width]], device=components.device, dtype=components.dtype)
-    return {"text_embeds": pooled.to(components.dtype), "time_ids": sizes.expand(len(batch.texts), -1)}

@@ -7,6 +7,7 @@ and of the library that the result goes to, nor what it is that learns (see `lea
 import contextlib
 import dataclasses
 import io
+import logging
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -24,9 +25,9 @@ from retrato.photos import Photo
 from retrato.settings import LearnSettings
 from retrato.training.answer import Answer, Lesson, Wanted, answered
 from retrato.training.candidates import evaluate_run, gather_candidates, nearest_start
+from retrato.training.captions import captions_hint
 from retrato.training.checkpoint import last_good, load_checkpoint, save_checkpoint
-from retrato.training.drawing import draw_preview
-from retrato.training.evaluate import has_settled
+from retrato.training.drawing import check_preview, draw_preview
 from retrato.training.events import (
     Candidate,
     Evaluated,
@@ -60,11 +61,13 @@ from retrato.training.optimizer import (
     roll_back,
     skip,
 )
-from retrato.training.pick import Choice, choose, learning_share
+from retrato.training.pick import Choice, choose, is_settled, learning_share
 from retrato.training.prepare import Run, check_inputs, prepare, settings_facts
 from retrato.training.run_folder import RunFolder, kind_of, locked, open_loss_log
 from retrato.training.summary import write_settings, write_summary
 from retrato.training.verdict import PICKED_WITH
+
+logger = logging.getLogger("retrato")
 
 Said = TypeVar("Said")
 Given = TypeVar("Given")
@@ -120,6 +123,8 @@ def lesson(
     times = {"prepare": 0.0, "train": 0.0, "pick": 0.0}
     started = time.perf_counter()
     inputs = check_inputs(components, photos, settings)
+    for warning in check_preview(components, inputs, settings):
+        logger.warning(warning)
     folder = RunFolder(Path(run_folder), settings.name, kind_of(settings))
     with _writing(folder), locked(folder.path):
         run = prepare(components, inputs, settings, folder, captioner)
@@ -177,6 +182,8 @@ def _found_state(run: Run, resume: bool) -> State:
         raise SettingsError(f"{run.folder.path} already holds a run: resume it, or give another folder")
     # A setting that is younger than the run was left at its default then; others may have been written differently.
     kind, written = type(run.settings), found.facts["settings"]
+    if written.get("gradient_clip") is None:  # how to clip was taken once without a limit, and meant nothing
+        written = {name: value for name, value in written.items() if name != "gradient_clip_by"}
     started_with = settings_facts(kind(**{name: value for name, value in written.items() if name in kind.model_fields}))
     for name, now in settings_facts(run.settings).items():
         before = started_with.get(name)
@@ -209,6 +216,7 @@ def _prepared(run: Run, first_step: int, *, picks: bool) -> Prepared:
         run_folder=run.folder.path,
         settings=dataclasses.asdict(run.plan),
         learning_share=learning_share(run.plan) if picks else 1.0,
+        hint=captions_hint(run.captions, run.plan.templates) if run.settings.caption != "none" else "",
     )
 
 
@@ -320,7 +328,7 @@ def _rolled_back(run: Run, state: State) -> State:
 def _reason_to_stop(run: Run, state: State) -> str | None:
     """Says in one sentence why no further step is made, None while there is no reason."""
     plan = run.plan
-    if has_settled(state.evaluations, plan.patience, plan.least_gain):
+    if is_settled(run, state.evaluations):
         step, loss = state.best_evaluation or (0, math.nan)
         whose = "held-out photos" if run.split.held_out else "photos"
         return (
@@ -371,9 +379,10 @@ def _pick(
     candidates = sorted(known.values(), key=lambda each: (each.step, each.is_average))
     if not candidates:
         raise TrainingError(f"none of {state.step} steps has a loss that is a number: {last_good(run.folder)}")
-    choice = yield from choose(run, candidates, scorer, after=after)
+    choice = yield from choose(run, candidates, scorer, after=after, evaluations=state.evaluations)
     if kept is not None and scorer is not None and is_no_worse(kept, choice.picked):
-        return dataclasses.replace(choice, picked=kept, reason=still_best(kept, choice.picked))
+        reason = still_best(kept, choice.picked, is_settled(run, state.evaluations))
+        return dataclasses.replace(choice, picked=kept, reason=reason)
     picked = run.read(choice.picked.file)
     facts = {**picked.metadata, **{name: f"{value:.4f}" for name, value in choice.picked.scores.items()}}
     if scorer is not None:

@@ -104,12 +104,7 @@ def judge_artefact(
     yield Verdict(
         scores=score(cells, yardstick),
         pictures=pictures,
-        yardstick={
-            "class_word_identity": float(yardstick.class_word.likeness.mean()),
-            "photos_identity": yardstick.ceiling,
-            "class_word_fidelity": float(yardstick.class_word.fidelity.mean()),
-            "unrelated_fidelity": yardstick.unrelated,
-        },
+        yardstick=yardstick.figures(),
         taints=tuple(_taints(artefact, scorer, len(photos), seen)),
         faces=_summary(pictures, known),
     )

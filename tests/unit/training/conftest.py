@@ -72,4 +72,4 @@ def scorer() -> ColourScorer:
 @pytest.fixture
 def everyone_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever their loss: the tiny model's falls by chance."""
-    monkeypatch.setattr("retrato.training.pick.near_least_loss", lambda candidates: list(range(len(candidates))))
+    monkeypatch.setattr("retrato.training.pick.near_least_loss", lambda found, _: list(range(len(found))))

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from retrato.photos import Photo
-from retrato.training.captions import caption_text, captions_of
+from retrato.training.captions import caption_text, captions_hint, captions_of
 from retrato.training.randomness import generator
 
 
@@ -54,3 +54,19 @@ def test_dropping_leaves_out_about_the_asked_share() -> None:
     kept = fill(", ".join(words), dropout=0.25).split(", ")[1:]
     assert 130 <= len(kept) <= 170
     assert fill(", ".join(words), dropout=1.0) == "a photo of ana-t1"
+
+
+@pytest.mark.parametrize(
+    ("captions", "templates", "is_said"),
+    [
+        (["", ""], ["a photo of [name], [filewords]"], True),
+        (["red coat", ""], ["a photo of [name], [filewords]"], False),
+        (["", ""], ["a photo of [name]"], False),
+    ],
+)
+def test_who_has_no_captions_where_they_are_asked_for_is_told_what_is_learned_instead(
+    captions: list[str], templates: list[str], is_said: bool
+) -> None:
+    hint = captions_hint(captions, templates)
+    assert ("clothes and rooms are learned along" in hint) == is_said
+    assert ("models fetch Salesforce/blip" in hint) == is_said

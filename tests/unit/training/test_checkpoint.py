@@ -4,7 +4,6 @@ import operator
 import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,8 +118,8 @@ def test_numbers_that_are_none_are_never_written(tmp_path: Path, name: str) -> N
 
 
 # What a save does on the way, in whatever order: a kill just before any of these must lose nothing.
-MODULES = {"os": os, "tempfile": tempfile, "pathlib": pathlib}
-DEEDS = ("os.fsync", "tempfile.mkstemp", "pathlib.Path.replace", "pathlib.Path.chmod", "pathlib.Path.unlink")
+MODULES = {"os": os, "pathlib": pathlib}
+DEEDS = ("os.fsync", "os.open", "pathlib.Path.replace", "pathlib.Path.chmod", "pathlib.Path.unlink")
 
 
 def killed_before(deed: int, folder: Path) -> bool:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -27,8 +29,14 @@ def test_there_are_at_least_as_many_pairs_as_asked_for() -> None:
     assert len(evaluation_batch(MATERIAL, 1000, pairs=1, seed=0).texts) == 3
 
 
-def loss(components: Components, vectors: tuple[torch.Tensor, ...], batch_size: int = 8, seed: int = 0) -> float:
-    batch = evaluation_batch(MATERIAL, 1000, pairs=6, seed=seed)
+def loss(
+    components: Components,
+    vectors: tuple[torch.Tensor, ...],
+    batch_size: int = 8,
+    seed: int = 0,
+    material: Material = MATERIAL,
+) -> float:
+    batch = evaluation_batch(material, 1000, pairs=6, seed=seed)
     diffusion = read_diffusion(components)
     settings = TrainSettings(name="ana-t1")
     learnable = learnable_of(components, settings, resolve(settings, RECIPES["retrato"], 8))
@@ -45,6 +53,25 @@ def test_is_bit_equal_when_repeated_and_tells_vectors_apart(tiny_components: Com
 def test_the_size_of_the_parts_does_not_matter(tiny_components: Components) -> None:
     vectors = initial_vectors(tiny_components, "person", 2)
     assert loss(tiny_components, vectors, 1) == pytest.approx(loss(tiny_components, vectors, 8), rel=1e-5)
+
+
+def test_where_memory_is_full_parts_are_halved_and_texts_stay_as_long(
+    tiny_components: Components, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors, rows = initial_vectors(tiny_components, "person", 2), []
+    long = dataclasses.replace(MATERIAL, captions=("cat " * 80, "", "a cat"))
+    whole, real = loss(tiny_components, vectors, 4, material=long), tiny_components.unet.forward
+
+    def full(sample: torch.Tensor, *told: object, **named: object) -> object:
+        rows.append(len(sample))
+        if len(sample) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(sample, *told, **named)
+
+    monkeypatch.setattr(tiny_components.unet, "forward", full)
+    assert loss(tiny_components, vectors, 4, material=long) == pytest.approx(whole, rel=1e-5)
+    assert rows == [4, 2, 2, 2]
+    assert loss(tiny_components, vectors, 2, material=long) != pytest.approx(whole, rel=1e-5)
 
 
 def test_leaves_no_graph_behind(tiny_components: Components) -> None:

@@ -182,6 +182,7 @@ def test_a_loss_that_has_settled_ends_it(
     events = list(run_training(asked, scorer=Redness()))
     assert not only(events, Extended)
     assert "settled" in events[-1].stop_reason
+    assert "more steps" not in only(events, Picked)[0].reason
 
 
 @pytest.mark.parametrize(
@@ -205,6 +206,24 @@ def test_resumed_at_any_step_it_ends_as_if_nothing_had_been(
     assert resumed[-1].stop_reason == whole[-1].stop_reason
     assert only(resumed, Picked)[0].reason == only(whole, Picked)[0].reason
     assert resumed[-1].file.read_bytes() == whole[-1].file.read_bytes()
+
+
+@pytest.mark.usefixtures("everyone_is_compared")
+def test_what_was_best_before_is_there_again_where_somebody_deleted_its_candidate(
+    run_training: Start, asked: TrainSettings, learned_from: dict[str, int], tmp_path: Path
+) -> None:
+    learned_from |= {"step": 100, "half": 2}
+    whole = list(run_training(asked, "whole", scorer=Redness()))
+    events = run_training(asked, scorer=Redness())
+    next(event for event in events if isinstance(event, Stepped) and event.step == 6)
+    events.close()
+    candidates = tmp_path / "run" / "embeddings"
+    for file in candidates.glob("*.safetensors"):
+        file.unlink()
+    resumed = list(run_training(asked, scorer=Redness(), resume=True))
+    assert (resumed[-1].picked_step, resumed[-1].file.read_bytes()) == (2, whole[-1].file.read_bytes())
+    kept, before = (place / "ana-t1-2.safetensors" for place in (candidates, tmp_path / "whole" / "embeddings"))
+    assert kept.read_bytes() == before.read_bytes()
 
 
 @pytest.mark.usefixtures("everyone_is_compared")

@@ -62,6 +62,13 @@ def test_bfloat16_only_where_it_pays(
     assert uses_bfloat16(tiny_components, batch_size, cells) is expected
 
 
+def test_arms_bfloat16_was_never_timed_and_is_left_alone(
+    tiny_components: Components, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"bf16": True, "sve_bf16": True})
+    assert not uses_bfloat16(tiny_components, 8, 256)
+
+
 def test_without_bfloat16_the_attention_stays_as_it_is(
     tiny_components: Components, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from retrato.hypernetworks import Hypernetwork
 from retrato.model import Components
 from retrato.model.attention import attention_widths
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
+from retrato.training.drawing import draw_cells
 from retrato.training.learnable import (
     Learnable,
     learnable_of,
@@ -117,6 +118,17 @@ def test_what_is_saved_comes_back_and_can_be_drawn(
     else:
         assert subject.prompt("a photo of [name], smiling") == "a photo of ana-t1, smiling"
         assert subject.embeddings["ana-t1"] is back
+
+
+def test_a_name_with_brackets_draws_the_very_same_person(tiny_components: Components) -> None:
+    """So a browser calls the second copy of a file; unescaped brackets would be weights, and the name no name."""
+    what = learnable(tiny_components, EMBEDDING)
+    plan = dataclasses.replace(RECIPES["retrato"].pick, steps=1)
+    artefact = what.artefact(tuple(each + 1 for each in what.start), 1, {})
+    subjects = [subject_of(dataclasses.replace(artefact, name=name), "person") for name in ("ana-t1", "ana-t1 (1)")]
+    assert subjects[1].prompt("a photo of [name]") == r"a photo of ana-t1 \(1\)"
+    plain, bracketed = (draw_cells(tiny_components, plan, [0], subject)[0] for subject in subjects)
+    assert bracketed.image.tobytes() == plain.image.tobytes()
 
 
 def test_an_embedding_starts_near_its_words_in_every_text_encoder(tiny_xl_components: Components) -> None:

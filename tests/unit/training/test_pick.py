@@ -50,12 +50,40 @@ def test_the_shortlist_keeps_the_least_loss_and_the_last() -> None:
         ((2.0, 1.0, 1.2, 1.3), [1, 2]),
         ((1.0, 1.0), [0, 1]),
         ((math.nan, 2.0, 1.0), [2]),
+        ((2.0, math.nan, math.nan, 1.0), [2, 3]),  # each counts with the nearest one
+        ((2.0, math.nan, 1.0, math.nan), [2, 3]),
         ((math.nan, math.inf), [0, 1]),
         ((1.0,), [0]),
     ],
 )
 def test_who_is_far_from_the_least_loss_is_not_compared(losses: tuple[float, ...], near: list[int]) -> None:
     assert near_least_loss(candidates(*losses)) == near
+
+
+def test_a_step_that_was_saved_counts_with_the_nearest_evaluation_also_of_a_step_that_was_not() -> None:
+    asked = candidates(math.nan, math.nan, 1.0)
+    assert near_least_loss(asked, [(60, 3.0), (90, 1.2), (150, 1.0)]) == [1, 2]
+    no_number = dataclasses.replace(asked[0], is_average=True)  # it was evaluated: nothing else speaks for it
+    assert near_least_loss([*asked, no_number], [(60, 3.0), (90, 1.2), (150, 1.0)]) == [1, 2]
+
+
+def test_saved_steps_are_compared_whether_they_were_evaluated_or_not(
+    run_training: Callable[..., Iterator[TrainingEvent]],
+    quick: TrainSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pick, "draw_cells", paint(dict.fromkeys([*"2456", "average", "class"], (120, 120, 200))))
+    monkeypatch.setattr(Judge, "unrelated", lambda *_: 0.0)
+    losses = iter([0.2, 0.1, 0.1])  # at 5 and at the end, and of the average
+    monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(losses))
+    asked = quick.changed(save_every=2, evaluate_every=5, seed=1)
+    events = list(run_training(asked, scorer=Faithful()))
+    scored = {event.candidate.step for event in events if isinstance(event, Scored)}
+    assert scored == {6}, "those of step 2 and 4 have the loss of step 5, which is far from the least"
+    losses = iter([0.1] * 3)
+    events = list(run_training(asked, "even", scorer=Faithful()))
+    scored = {event.candidate.step for event in events if isinstance(event, Scored)}
+    assert scored == {2, 4, 5, 6}, "5 has the least loss"
 
 
 @pytest.mark.parametrize(
@@ -142,11 +170,17 @@ def test_the_candidate_most_like_the_photos_is_picked(
     assert len(list((tmp_path / "run" / "images").iterdir())) == drawn
 
 
-def test_says_when_the_best_is_little_like_the_person(
+@pytest.mark.parametrize(("patience", "advice"), [(None, "more steps"), (1, "other photos or a closer start")])
+def test_says_when_the_best_is_little_like_the_person_and_what_may_help(
     run_training: Callable[..., Iterator[TrainingEvent]],
     quick: TrainSettings,
     monkeypatch: pytest.MonkeyPatch,
+    patience: int | None,
+    advice: str,
 ) -> None:
+    """Where the loss has settled, more steps are none: training would stop at once."""
+    recipe = dataclasses.replace(RECIPES["retrato"], patience=patience, least_gain=0.99)
+    monkeypatch.setattr("retrato.training.prepare.RECIPES", {"retrato": recipe})
     colours = {str(step): (120, 120, 200) for step in range(1, 7)} | {
         "average": (120, 120, 200),
         "class": (120, 120, 200),
@@ -156,7 +190,7 @@ def test_says_when_the_best_is_little_like_the_person(
     events = list(run_training(quick.changed(save_every=1, evaluate_every=2), scorer=Faithful()))
     (picked,) = (event for event in events if isinstance(event, Picked))
     assert picked.candidate.scores["identity"] == pytest.approx(0, abs=0.01)
-    assert picked.reason.endswith("; that is little likeness: more steps may do better")
+    assert picked.reason.endswith(f"; that is little likeness: {advice} may do better")
 
 
 def test_without_a_scorer_the_least_loss_is_picked_and_the_reason_says_so(

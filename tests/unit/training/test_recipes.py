@@ -4,9 +4,10 @@ import math
 import pytest
 
 from retrato.errors import PromptError, SettingsError
-from retrato.settings import TrainSettings
+from retrato.settings import MOST_STEPS, TrainSettings
 from retrato.training.pick import pictures_needed
-from retrato.training.recipes import RECIPES, resolve
+from retrato.training.rate_schedule import rate_at
+from retrato.training.recipes import RECIPES, check_choices, resolve
 
 
 def settings(**values: object) -> TrainSettings:
@@ -90,6 +91,13 @@ def test_refuses_to_hold_out_too_many_photos() -> None:
         resolve(settings(held_out=3), RECIPES["retrato"], 5)
 
 
+def test_what_no_photos_can_mend_is_found_without_any() -> None:
+    check_choices(settings(held_out=100), RECIPES["retrato"])
+    for wrong in ({"learning_rate": "abc"}, {"gradient_clip": "x"}, {"template": "nowhere.txt"}):
+        with pytest.raises((SettingsError, PromptError)):
+            check_choices(settings(**wrong), RECIPES["retrato"])
+
+
 @pytest.mark.parametrize(("photos", "held_out", "most"), [(7, None, 6), (7, 0, 7), (7, 4, 3), (20, None, 16)])
 def test_a_batch_is_never_larger_than_what_is_trained_on_and_accumulation_multiplies_it(
     photos: int, held_out: int | None, most: int
@@ -116,8 +124,17 @@ def test_the_gradients_limit_is_a_number_or_a_schedule() -> None:
         return resolve(TrainSettings(name="a", steps=100, gradient_clip=text), RECIPES["retrato"], 8).gradient_clips
 
     assert clips(None) == ()
-    assert clips(0.5) == clips("0.5") == ((0.5, 100),)
-    assert clips("1:10, 0.1") == ((1.0, 10), (0.1, 100))
-    for text, sentence in (("0", "above 0"), ("-1", "above 0"), ("a", "gradient clipping starts with no number")):
-        with pytest.raises(SettingsError, match=sentence):
+    assert clips(0.5) == clips("0.5") == ((0.5, MOST_STEPS),)
+    assert clips("1:10, 0.1") == ((1.0, 10), (0.1, MOST_STEPS))
+    for text in ("0", "-1", "a", "1:10, 0", "inf", "", "0,1"):
+        with pytest.raises(SettingsError, match=f"gradient_clip is '{text}': write a number above 0, or pairs of"):
             clips(text)
+
+
+def test_the_gradients_limit_never_ends() -> None:
+    """Not with its schedule, as in A1111, and not where a training goes on beyond its steps."""
+    extended = resolve(settings(gradient_clip="1:100, 0.5:300, 0.1"), RECIPES["retrato"], 20).extended()
+    limits = [rate_at(extended.gradient_clips, step) for step in (0, 249, 299, 300, extended.steps - 1)]
+    assert (extended.steps, limits) == (600, [1.0, 0.5, 0.5, 0.1, 0.1])
+    ended = resolve(settings(gradient_clip="1:100, 0.1:200", steps=1000), RECIPES["a1111"], 20)
+    assert [rate_at(ended.gradient_clips, step) for step in (99, 199, 200, 999)] == [1.0, 0.1, 0.1, 0.1]

@@ -26,6 +26,12 @@ def test_the_scales_end_at_class_word_and_photos() -> None:
     )
 
 
+def test_the_ends_of_the_scales_are_told() -> None:
+    assert YARDSTICK.figures() == pytest.approx(
+        {"class_word_identity": 0.2, "photos_identity": 0.8, "class_word_fidelity": 0.3, "unrelated_fidelity": 0.1}
+    )
+
+
 def test_likeness_is_not_judged_where_the_prompt_hides_it() -> None:
     hidden = cells(0.5, 0.3)
     hidden.likeness[2] = -1.0

@@ -7,8 +7,9 @@ from diffusers import DDPMScheduler
 
 from retrato.errors import ModelError
 from retrato.model import Components, initial_vectors, token_chunks
+from retrato.model.device import cpu_trains_in_bfloat16
+from retrato.sampling.guidance import Guidance, predict
 from retrato.settings import TrainSettings
-from retrato.training.frozen import multiplies_bfloat16
 from retrato.training.latent_cache import LatentCache
 from retrato.training.learnable import Learnable, learnable_of
 from retrato.training.recipes import RECIPES, Plan, resolve
@@ -190,7 +191,7 @@ def test_the_gradient_is_that_of_rows_in_the_token_table(tiny_components: Compon
     assert float((found - expected).norm() / expected.norm()) < 1e-5
 
 
-@pytest.mark.skipif(not multiplies_bfloat16(), reason="this processor has no bfloat16, so it is never used here")
+@pytest.mark.skipif(not cpu_trains_in_bfloat16(), reason="this processor has no bfloat16, so it is never used here")
 def test_the_gradient_in_bfloat16_is_close(tiny_components: Components) -> None:
     _, batch, vectors = example(tiny_components)
     exact_loss, (exact,) = learn(tiny_components, batch, vectors, plan())
@@ -251,6 +252,31 @@ def test_both_text_encoders_of_xl_learn(tiny_xl_components: Components) -> None:
     assert [each.shape for each in found] == [(2, 32), (2, 48)]
     assert loss > 0
     assert all(float(each.norm()) > 0 for each in found)
+
+
+def test_xl_is_told_the_same_in_training_as_in_drawing(tiny_xl_components: Components) -> None:
+    """Pooled text and sizes, for pictures that are no squares."""
+    model = tiny_xl_components
+    diffusion, batch, vectors = example(model)
+    wide = dataclasses.replace(batch, latents=batch.latents[..., :4, :], noise=batch.noise[..., :4, :])
+    told = []
+
+    def hear(unet: object, inputs: object, further: dict[str, dict[str, torch.Tensor]]) -> None:
+        told.append(further["added_cond_kwargs"])
+
+    handle = model.unet.register_forward_pre_hook(hear, with_kwargs=True)
+    try:
+        with torch.no_grad(), embedding(model).entered(vectors, None) as encode:
+            conditioning = encode(wide.texts)
+            losses(model, diffusion, wide, conditioning, False)
+            each = tuple((conditioning.row(number), 1.0) for number in range(3))
+            predict(model, wide.latents[:1], torch.tensor(10), Guidance(each[:2], conditioning.row(2), 2.0))
+    finally:
+        handle.remove()
+    trained, drawn = told
+    assert trained["time_ids"].tolist() == drawn["time_ids"].tolist() == [[32, 64, 0, 0, 32, 64]] * 3
+    assert torch.equal(trained["text_embeds"], conditioning.pooled)
+    assert torch.equal(drawn["text_embeds"], conditioning.pooled[[2, 0, 1]])
 
 
 def test_a_mask_says_where_the_loss_counts(tiny_components: Components) -> None:

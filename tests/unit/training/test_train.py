@@ -7,13 +7,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 from PIL import Image
 
 from retrato.embeddings import read_embedding
-from retrato.errors import EmbeddingError, PhotoError, SettingsError, TrainingError
+from retrato.errors import EmbeddingError, PhotoError, PromptError, SettingsError, TrainingError
 from retrato.generation import read_infotext
 from retrato.hypernetworks import read_hypernetwork
 from retrato.model import Components, initial_vectors
@@ -32,7 +33,7 @@ from retrato.training import (
     answer,
     train,
 )
-from retrato.training.checkpoint import load_checkpoint
+from retrato.training.checkpoint import load_checkpoint, save_checkpoint
 from retrato.training.run_folder import locked
 
 HYPERNETWORK = HypernetworkSettings(name="ana-h1", steps=6, batch_size=2, evaluate_every=3, save_every=3, held_out=1)
@@ -70,12 +71,23 @@ def test_tells_the_whole_story_in_order(run_training: Start, quick: TrainSetting
     assert isinstance(finished, Finished)
     assert (len(prepared.photos), len(prepared.held_out), prepared.steps, prepared.first_step) == (5, 1, 6, 0)
     assert prepared.learning_share == 1.0, "without a scorer there is nothing to compare"
+    assert prepared.hint == "", "half of the photos have captions"
     assert (finished.steps_run, finished.samples, finished.vectors, finished.dim) == (6, 12, 3, 32)
     losses = [event.loss for event in of_kind(events, Evaluated)]
     still_falling = ", and the loss was still falling: more steps may do better" * (losses[-1] < min(losses[:-1]))
     assert finished.stop_reason == "all 6 steps are done" + still_falling
     assert finished.run_folder == tmp_path / "run"
     assert sum(finished.times.values()) == pytest.approx(finished.seconds)
+
+
+@pytest.mark.parametrize("how", ["auto", "none"])
+def test_who_has_no_captions_is_told_so_but_not_who_wants_none(
+    how: Literal["auto", "none"], tiny_components: Components, photos: list[Photo], quick: TrainSettings, tmp_path: Path
+) -> None:
+    bare = [dataclasses.replace(photo, caption=None) for photo in photos]
+    prepared = next(train(tiny_components, bare, quick.changed(caption=how), run_folder=tmp_path / "run"))
+    assert isinstance(prepared, Prepared)
+    assert ("no photo has a caption" in prepared.hint) == (how == "auto")
 
 
 @pytest.mark.parametrize(("losses", "words"), [((0.5, 0.4, 0.3), "hat"), ((0.5, math.nan, 0.5), "person")])
@@ -274,6 +286,29 @@ def test_previews_may_begin_when_a_run_is_resumed(run_training: Start, quick: Tr
     assert picked[0].read_bytes() == picked[1].read_bytes()
 
 
+def test_the_previews_prompt_is_looked_at_before_the_first_step(
+    run_training: Start, quick: TrainSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What surprises in it is said, what cannot be drawn is refused: training would end at the first preview."""
+    asked = quick.changed(preview_every=4, preview_prompt="a photo of [name] <hypernet:nobody:1> with anna-t1")
+    next(run_training(asked))
+    tag, name = (record.getMessage() for record in caplog.records)
+    assert tag == (
+        "preview prompt, character 19: <hypernet:nobody> does nothing: "
+        "previews are drawn with nothing but what is being learned"
+    )
+    assert "anna-t1 is no embedding: did you mean ana-t1?" in name
+    for wrong in ("<hypernet:nobody:x>", "([name]:1000)"):
+        with pytest.raises(PromptError):
+            next(run_training(asked.changed(preview_prompt=f"a photo of {wrong}"), "refused"))
+    assert not (tmp_path / "refused").exists()
+    caplog.clear()
+    next(run_training(quick, "none"))
+    own = HYPERNETWORK.changed(preview_every=3, preview_prompt="a photo of [name]")
+    next(run_training(own, "own"))
+    assert not caplog.records
+
+
 def test_a_resumed_run_may_be_longer(run_training: Start, quick: TrainSettings) -> None:
     list(run_training(quick))
     finished = list(run_training(quick.changed(steps=9), resume=True))[-1]
@@ -292,6 +327,46 @@ def test_stops_when_the_loss_has_settled_and_says_why(
     assert "held-out photos has settled" in finished.stop_reason
     assert "least 0.40000 at step 2" in finished.stop_reason
     assert finished.picked_step == 2  # the least loss is a candidate though nothing was saved there
+
+
+@pytest.mark.parametrize(
+    ("deleted", "left"), [([2], [4, 6]), ([6], [2, 4]), ([2, 4, 6], [])], ids=["one", "the last", "all"]
+)
+def test_a_run_whose_candidates_somebody_deleted_ends_all_the_same(
+    run_training: Start,
+    quick: TrainSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    deleted: list[int],
+    left: list[int],
+) -> None:
+    losses = iter([0.4, 0.3, 0.5, 0.45, 0.6, 0.6, 0.6])  # of steps 2 and so on, and of each average
+    monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(losses))
+    asked = quick.changed(save_every=2)
+    list(run_training(asked))
+    candidates = tmp_path / "run" / "embeddings"
+    best = (candidates / "ana-t1-4.safetensors").read_bytes()
+    for step in deleted:
+        (candidates / f"ana-t1-{step}.safetensors").unlink()
+    *_, finished = run_training(asked.changed(steps=8), resume=True)
+    assert isinstance(finished, Finished)
+    assert sorted({each.step for each in finished.candidates}) == sorted({*left, 4, 8})
+    assert finished.picked_step == 4
+    assert (candidates / "ana-t1-4.safetensors").read_bytes() == best  # that of least loss is written anew
+    assert isinstance(list(run_training(asked.changed(steps=8), resume=True))[-1], Finished)
+
+
+def test_where_nothing_of_what_was_saved_is_left_the_last_vectors_are_kept(
+    run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And no evaluation speaks for any."""
+    monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: math.nan)
+    events = run_training(quick.changed(save_every=1, evaluate_every=6, recipe="a1111"))
+    for event in events:
+        if isinstance(event, Stepped) and event.step == 6:
+            shutil.rmtree(tmp_path / "run" / "embeddings")
+    assert isinstance(event, Finished)
+    assert read_embedding(event.file).step == 6
 
 
 class Poisoned:
@@ -577,6 +652,19 @@ def test_a_setting_that_is_younger_than_the_run_counts_as_its_default(
     assert isinstance(list(run_training(quick, resume=True))[-1], Finished)
     with pytest.raises(SettingsError, match=r"tag_dropout is 0\.5, but the run to resume was started with 0\.0"):
         list(run_training(quick.changed(tag_dropout=0.5), resume=True))
+
+
+def test_a_run_that_was_told_how_to_clip_without_a_limit_goes_on(
+    run_training: Start, quick: TrainSettings, tmp_path: Path
+) -> None:
+    """It was taken once, and meant nothing; now nobody can say it again."""
+    list(run_training(quick))
+    folder = tmp_path / "run" / "checkpoints"
+    found = load_checkpoint(folder)
+    assert found is not None
+    told = {**found.facts, "settings": {**found.facts["settings"], "gradient_clip_by": "value"}}
+    save_checkpoint(folder, found.state, told)
+    assert isinstance(list(run_training(quick, resume=True))[-1], Finished)
 
 
 def test_a_template_for_a_hypernetwork_need_not_name_it(run_training: Start, tmp_path: Path) -> None:

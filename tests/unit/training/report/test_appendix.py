@@ -3,7 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from retrato.settings import TrainSettings
-from retrato.training.report.appendix import about_scores, how_to_go_on, package_version, used_settings
+from retrato.training.report.appendix import (
+    _hypernetwork_elsewhere,
+    about_scores,
+    how_to_go_on,
+    package_version,
+    used_settings,
+)
 from retrato.training.report.record import read_record
 
 
@@ -26,8 +32,12 @@ def test_the_scores_are_explained_with_their_limits(finished_run: Callable[..., 
 def test_commands_are_quoted_for_the_shell(finished_run: Callable[..., Path]) -> None:
     record = dataclasses.replace(read_record(finished_run()), file=Path("/home/a b/ana.safetensors"))
     drawn = how_to_go_on(record, ["it's [ana | fox]"])
-    assert "retrato generate &#x27;it&#x27;&quot;&#x27;&quot;&#x27;s [ana | fox]&#x27; --count 4<" in drawn
-    assert "retrato embeddings show &#x27;/home/a b/ana.safetensors&#x27;" in drawn
+    assert "retrato generate &quot;it&#x27;s [ana | fox]&quot; --count 4<" in drawn, "all shells know double quotes"
+    assert "retrato embeddings show &quot;/home/a b/ana.safetensors&quot;" in drawn
+    there = Path("/home/a b/ana.safetensors")
+    assert "convert &quot;/home/a b/ana.safetensors&quot; &quot;a b.pt&quot;<" in "".join(
+        _hypernetwork_elsewhere(dataclasses.replace(record, file=there, name="a b"))
+    )
     assert "--model" not in drawn
     assert "model/mini" in drawn
 

@@ -53,7 +53,7 @@ def test_the_page_says_what_the_run_holds(finished_run: Callable[..., Path]) -> 
         "0.3900",  # loss of the first candidate
         "0.5:20 (in mean lengths of the vocabulary's vectors)",
         "An independent verdict.",
-        "retrato generate 'a portrait of ana' --count 4\n",
+        'retrato generate "a portrait of ana" --count 4\n',
         "retrato-mini (weights 0123456789)",
     ):
         assert said in page.text
@@ -156,7 +156,7 @@ def test_a_hypernetworks_report_says_its_tag_its_size_and_its_settings(finished_
     )
     page = html.unescape(write_report(folder).read_text(encoding="utf-8"))
     assert "1,234,567 numbers" in page
-    assert "retrato generate 'a portrait of a person<hypernet:ana:1>' --count 4" in page
+    assert 'retrato generate "a portrait of a person<hypernet:ana:1>" --count 4' in page
     assert "a portrait of a person, comic style<hypernet:ana:1>" in page
     assert "retrato hypernetworks convert" in page
     assert "layer structure" in page
