@@ -14,7 +14,7 @@ from transformers import CLIPTokenizer
 
 from mini.train_diffusion import MiddleReaders, make_text_encoder, make_unet, noise_schedule, read_shape
 
-DEFAULTS = {"size": 128, "guidance_scale": 3.0, "sampler": "DPM++ 2M", "steps": 20, "class_word": "person"}
+DEFAULTS = {"size": 128, "guidance_scale": 3.0, "class_word": "person"}
 
 
 def main() -> None:

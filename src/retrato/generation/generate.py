@@ -16,7 +16,7 @@ from retrato.generation.canvas import Canvas, make_canvas, read_source
 from retrato.generation.image import GeneratedImage
 from retrato.generation.networks import hypernetworks_of, require
 from retrato.generation.prompt_plan import PromptPlan, plan_prompt
-from retrato.generation.resolve import hires_size, resolve_settings, steps_that_run
+from retrato.generation.resolve import hires_size, resolve_settings, second_pass_steps, steps_that_run
 from retrato.generation.sign import batch_facts, facts_of, sign
 from retrato.generation.upscale import upscale, upscale_latents
 from retrato.hypernetworks import Hypernetwork
@@ -31,6 +31,7 @@ from retrato.sampling.denoise import denoise
 from retrato.sampling.guidance import Guidance
 from retrato.sampling.noise import Variation, noise_for
 from retrato.sampling.samplers import AUTOMATIC, Sampler, find_sampler
+from retrato.sampling.sigmas import noise_levels
 from retrato.settings import GenerateSettings
 
 
@@ -81,7 +82,9 @@ def generate(
     if settings.engine == "openvino":
         components = _on_openvino(components, chosen)
     components = with_hypernetworks(components, chosen)
-    drawing = _Drawing(components, settings, plan_prompt(components, settings, embeddings))
+    from_picture = steps_that_run(settings.steps, settings.denoising_strength or 0.0)
+    plan = plan_prompt(components, settings, embeddings)
+    drawing = _Drawing(components, settings, plan, settings.steps, from_picture)
     canvas = make_canvas(source, settings) if source else None
     second = _second_pass(components, settings, embeddings) if settings.hires else None
     at_once = 1 if drawing.sampler.one_by_one or (second and second.sampler.one_by_one) else settings.batch_size
@@ -100,11 +103,16 @@ def generate(
 
 @dataclass(frozen=True, slots=True)
 class _Drawing:
-    """One pass over a batch: the model, settings with nothing left open, and what the prompts say."""
+    """One pass over a batch: the model, settings with nothing left open, and what the prompts say.
+
+    The noise schedule has `steps`, of which the last `steps_from_picture` run where there is a picture to start from.
+    """
 
     components: Components
     settings: GenerateSettings
     plan: PromptPlan
+    steps: int
+    steps_from_picture: int
 
     @property
     def sampler(self) -> Sampler:
@@ -119,9 +127,11 @@ class _Drawing:
 
     def guidance_at(self, step: int) -> Guidance:
         settings, guidance = self.settings, self.plan.guidance_at(step)
+        is_told = self.components.unet.config.time_cond_proj_dim is not None
         return replace(
             guidance,
-            scale=guidance.scale / self.sampler.guidance_divisor,
+            scale=1.0 if is_told else guidance.scale / self.sampler.guidance_divisor,
+            told_scale=guidance.scale if is_told else None,
             rescale=settings.guidance_rescale,
             min_sigma=settings.guidance_min_sigma,
             keeps_unguided=self.sampler.guidance_divisor != 1,
@@ -140,14 +150,13 @@ class _Drawing:
             width, height = map(int, settings.seed_resize_from.split("x"))
             resized_from = (max(1, height // scale), max(1, width // scale))
         noise, generators = noise_for(seeds, self.shape, variation=variation, resized_from=resized_from)
-        steps = None if latents is None else steps_that_run(settings.steps, settings.denoising_strength or 0.0)
-        return Start(seeds, noise, generators, latents, steps)
+        return Start(seeds, noise, generators, latents, None if latents is None else self.steps_from_picture)
 
     def run(self, start: Start, edit: Callable[[Tensor], Tensor] | None = None) -> Iterator[Sampled]:
         """Yields each step of one pass, as if it were all there is to do."""
         settings = self.settings
-        config, steps = self.components.scheduler_config, start.steps or settings.steps
-        course = begin(self.sampler, settings.schedule, config, start, steps=settings.steps, eta=settings.eta)
+        config, steps = self.components.scheduler_config, start.steps or self.steps
+        course = begin(self.sampler, settings.schedule, config, start, steps=self.steps, eta=settings.eta)
         for done in denoise(self.components, course, self.guidance_at, steps=steps, edit=edit):
             yield Sampled(done.step, done.steps, 0, settings.count, done.latents, done.estimate)
 
@@ -161,15 +170,18 @@ def _passes(drawing: _Drawing, second: _Drawing | None, canvas: Canvas | None, b
     if second is None:
         yield from drawing.run(first)
         return
-    steps = drawing.settings.steps + steps_that_run(second.settings.steps, second.settings.denoising_strength or 0.0)
+    steps = drawing.steps + second.steps_from_picture
     latents = torch.empty(0)
     for done in drawing.run(first):
         latents = done.latents
         yield replace(done, steps=steps)
     size = (second.settings.height or 0, second.settings.width or 0)
     larger = upscale(drawing.components, latents, size, drawing.settings.hires_upscaler)
+    if not second.steps_from_picture:
+        yield Sampled(steps, steps, 0, drawing.settings.count, larger, larger)
+        return
     for done in second.run(second.start(batch, larger)):
-        yield replace(done, step=drawing.settings.steps + done.step, steps=steps)
+        yield replace(done, step=drawing.steps + done.step, steps=steps)
 
 
 def _from_canvas(drawing: _Drawing, canvas: Canvas, batch: range) -> Iterator[Sampled]:
@@ -241,7 +253,9 @@ def _second_pass(components: Components, settings: GenerateSettings, embeddings:
     if sampler.eta is None:
         second = second.changed(eta=None)
     plan = plan_prompt(components, second.changed(steps=settings.steps), embeddings, hires_steps=steps)
-    return _Drawing(components, second, plan)
+    timesteps = len(noise_levels(components.scheduler_config).log_sigmas)
+    lengths = second_pass_steps(steps, second.denoising_strength or 0.0, timesteps)
+    return _Drawing(components, second, plan, *lengths)
 
 
 def _on_openvino(components: Components, chosen: Sequence[tuple[Hypernetwork, float]]) -> Components:

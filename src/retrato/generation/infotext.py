@@ -255,7 +255,7 @@ def _capitalized(name: str) -> dict[object, str]:
 
 _MASK_MODES: Mapping[object, str] = {False: "Inpaint masked", True: "Inpaint not masked"}
 
-# Add a row, and a setting is written into pictures and read from them.
+# Add a row, and a setting is written into pictures and read from them: by `recall`, and so by the page and the API.
 FIELDS = (
     InfotextField("Steps", ("steps",), always=True),
     InfotextField("Sampler", ("sampler",), always=True),

@@ -33,7 +33,7 @@ def resolve_settings(
         settings = settings.changed(
             fast=False,
             sampler="DPM++ 2M",
-            schedule="Karras",
+            schedule=schedule_for_few_steps(components, "Karras"),
             steps=min(settings.steps, FAST_STEPS),
             guidance_min_sigma=max(settings.guidance_min_sigma, FAST_MIN_SIGMA),
             eta=None,
@@ -45,7 +45,7 @@ def resolve_settings(
         )
     width, height = _size(components, settings, source)
     wanted = settings.hypernetwork
-    resolved = settings.changed(
+    resolved = seeded(settings).changed(
         # A1111 too writes the chosen hypernetwork into the prompt, where pictures and other programs keep it.
         prompt=settings.prompt + (hypernet_tag(wanted, settings.hypernetwork_strength) if wanted else ""),
         hypernetwork=None,
@@ -59,15 +59,40 @@ def resolve_settings(
         denoising_strength=_strength(settings, source),
         hires_upscaler=find_upscaler(settings.hires_upscaler) if settings.hires else settings.hires_upscaler,
         hires_sampler=_joined(settings.hires_sampler) if settings.hires_sampler else None,
-        # A1111 draws seeds of 32 bits, and other programs read no longer ones.
-        seed=secrets.randbelow(2**32 - settings.count) if settings.seed == -1 else settings.seed,
-        variation_seed=_variation_seed(settings),
     )
     for name, side in (("width", width), ("height", height)):
         _check_side(components, name, side)
     if settings.hires:
         hires_size(components, resolved)
     return resolved
+
+
+def schedule_for_few_steps(components: Components, schedule: str) -> str:
+    """Gives `schedule`, or SGM Uniform for a model that was trained down to pure noise (Lin et al. 2023).
+
+    Its highest sigma is in the thousands, and what is spaced by sigmas, as Karras, has most of a dozen steps where
+    there is nothing to see.
+    """
+    return "SGM Uniform" if components.scheduler_config.get("rescale_betas_zero_snr") else schedule
+
+
+def seeded(settings: GenerateSettings) -> GenerateSettings:
+    """Gives `settings` with a seed drawn where they say -1; the variation seed too, where there is a variation.
+
+    A1111 draws seeds of 32 bits, and other programs read no longer ones: that of the last image is none either.
+    """
+    names = ("seed", "variation_seed") if settings.variation_strength else ("seed",)
+    drawn = {name: secrets.randbelow(2**32 - settings.count) for name in names if getattr(settings, name) == -1}
+    return settings.changed(**drawn) if drawn else settings
+
+
+def part_of(settings: GenerateSettings, first: int, count: int) -> GenerateSettings:
+    """Gives the settings that draw `count` of the images of `settings`, whose seeds are fixed, from number `first` on.
+
+    With a variation it is the variation seed that goes up from image to image, as in A1111.
+    """
+    counted = "variation_seed" if settings.variation_strength else "seed"
+    return settings.changed(**{counted: getattr(settings, counted) + first}, count=count)
 
 
 def hires_size(components: Components, settings: GenerateSettings) -> tuple[int, int]:
@@ -87,6 +112,20 @@ def hires_size(components: Components, settings: GenerateSettings) -> tuple[int,
 def steps_that_run(steps: int, strength: float) -> int:
     """Gives how many of `steps` run from a picture: as many as A1111's (strength 0.75 of 20: 16)."""
     return min(int(min(strength, 0.999) * steps) + 1, steps)
+
+
+def second_pass_steps(steps: int, strength: float, timesteps: int) -> tuple[int, int]:
+    """Gives how many steps the schedule of hires fix's second pass has, and how many of them run, the last ones.
+
+    As in A1111 as many run as are asked for, of a schedule so long that they begin at the noise of `strength`. It goes
+    no further than to one step for each of the model's `timesteps`: with very little denoising fewer run, as there are
+    no more to tell apart. Without any none do, and the picture is only enlarged.
+    """
+    if strength <= 0:
+        return steps, 0
+    finest = timesteps - 1  # DDIM counts from timestep 1
+    whole = int(min(steps / min(strength, 0.999), timesteps))
+    return (whole, steps) if whole <= finest else (finest, max(1, int(finest * strength)))
 
 
 def _size(components: Components, settings: GenerateSettings, source: Source | None) -> tuple[int, int]:
@@ -109,12 +148,6 @@ def _joined(name: str) -> str:
 def _strength(settings: GenerateSettings, source: Source | None) -> float | None:
     usual = 0.75 if source else 0.7 if settings.hires else None
     return usual if settings.denoising_strength is None else settings.denoising_strength
-
-
-def _variation_seed(settings: GenerateSettings) -> int:
-    if not settings.variation_strength or settings.variation_seed != -1:
-        return settings.variation_seed
-    return secrets.randbelow(2**32 - settings.count)
 
 
 def _check_side(components: Components, name: str, side: int) -> None:

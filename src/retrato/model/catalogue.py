@@ -10,9 +10,9 @@ from pathlib import Path
 
 from retrato.embeddings.library import FAMILIES as FAMILY_OF_WIDTHS
 from retrato.errors import ModelError
-from retrato.files import printable
+from retrato.files import existing, printable, visible
 from retrato.model.checkpoint_file import open_checkpoint
-from retrato.model.families import FAMILIES, check_channels, require_family, text_config, unet_config
+from retrato.model.families import FAMILIES, check_configs, require_family, text_config, unet_config
 from retrato.model.folder import read_index, read_json
 from retrato.model.load import EMBEDDED, model_path, picture_side, read_defaults
 from retrato.model.single_file import VAE_ENDINGS, vae_beside, yaml_predicts_v
@@ -51,23 +51,19 @@ def find_model(source: str | Path, folder: Path) -> str | Path:
     name = str(source)
     if not name:  # a variable of the shell that is not set; as a path it would be the folder one is in
         raise ModelError("the model has no name: `retrato models list` shows what there is")
-    try:
-        if name == "mini" or Path(source).expanduser().exists():
-            return source
-        for candidate in (name.replace("/", "--"), *(name + ending for ending in ENDINGS)):
-            if (folder / candidate).exists() and (folder / candidate).resolve().is_relative_to(folder.resolve()):
-                return folder / candidate
-    except (OSError, RuntimeError, ValueError):  # longer than any name can be, the home of nobody, a zero byte
-        raise ModelError(
-            f"{printable(name)} is not on this machine: `retrato models list` shows what there is"
-        ) from None
+    if name == "mini" or existing(source):
+        return source
+    for candidate in (name.replace("/", "--"), *(name + ending for ending in ENDINGS)):
+        found = existing(folder / candidate)
+        if found and found.resolve().is_relative_to(folder.resolve()):
+            return found
     if HUB_NAME.fullmatch(name):
         raise ModelError(f"{name} is not on this machine: `retrato models fetch {name}` downloads it from the hub")
     near = difflib.get_close_matches(name, [each.name for each in list_models(folder)], n=3)
     advice = f"did you mean {' or '.join(near)}?" if near else "`retrato models list` shows what there is"
     if isinstance(source, Path) or len(Path(name).parts) > 1 or Path(name).suffix in ENDINGS:
         model_path(source)  # it was meant as a path: the sentence says what would do
-    raise ModelError(f"{name} is not on this machine: {advice}")
+    raise ModelError(f"{printable(name)} is not on this machine: {advice}")
 
 
 def find_vae(name: str, folder: Path) -> Path | None:
@@ -80,18 +76,15 @@ def find_vae(name: str, folder: Path) -> Path | None:
     known = {each.casefold(): path for path in list_vaes(folder) for each in (path.name, _name(path), _bare(path))}
     if name.casefold() in known:
         return known[name.casefold()]
-    try:
-        if Path(name).expanduser().exists():
-            return Path(name).expanduser()
-    except (OSError, RuntimeError, ValueError):  # longer than any name can be, the home of nobody, a zero byte
-        pass
+    if found := existing(name):
+        return found
     there = ", ".join(path.name for path in list_vaes(folder)) or "none yet"
     raise ModelError(f"there is no VAE {printable(name[:80])}: name a file, or put it into {folder} ({there})")
 
 
 def list_vaes(folder: Path) -> list[Path]:
     """Gives the VAEs in `folder`, sorted by name: files called as A1111 wants them, such as `sharp.vae.safetensors`."""
-    return sorted(path for ending in VAE_ENDINGS for path in folder.glob(f"*{ending}"))
+    return sorted(path for ending in VAE_ENDINGS for path in visible(folder, f"*{ending}"))
 
 
 def _bare(path: Path) -> str:
@@ -156,12 +149,12 @@ def _describe_folder(folder: Path) -> ModelFacts:
     try:
         dims = tuple(int(encoder.get("hidden_size", 0)) for encoder in encoders)
         size = picture_side(unet.get("sample_size"), len(vae.get("block_out_channels", range(4))))
-        check_channels(int(unet.get("in_channels", 4)), int(unet.get("out_channels", 4)))
+        check_configs(unet, vae, scheduler)
     except (TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{folder} has a config.json with something else where a number is wanted: {error}") from None
     except ModelError as error:
         raise ModelError(f"{folder} cannot be used: {error}") from None
-    files = [path for path in folder.rglob("*.safetensors") if path.is_file()]
+    files = [path for path in visible(folder, "**/*.safetensors") if path.is_file()]
     if not files:
         raise ModelError(f"{folder} holds no .safetensors: weights in pickles (.bin) are not read from folders")
     name = "mini" if folder == EMBEDDED else folder.resolve().name

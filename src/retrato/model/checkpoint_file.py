@@ -52,8 +52,8 @@ def open_checkpoint(path: Path) -> Iterator[Checkpoint]:
     try:
         with _open(path) as checkpoint:
             yield checkpoint
-    except EmbeddingError as error:  # the reader of pickles speaks of what it usually reads
-        raise ModelError(f"{path} cannot be used: {str(error).replace('an embedding', 'a model')}") from None
+    except EmbeddingError as error:  # of the reader of pickles, which knows from BOUNDS what it reads
+        raise ModelError(f"{path} cannot be used: {error}") from None
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from retrato.errors import ModelError
-from retrato.files import printable
+from retrato.files import existing, printable
 from retrato.model.caption import Captioner, load_captioner
 from retrato.model.catalogue import HUB_NAME
 from retrato.model.load import model_path
@@ -51,19 +51,21 @@ def captioner_of(
     return _companion_of(load_captioner, "captioner", home / CAPTIONERS, model, device, named)
 
 
+def no_captioner(model: str | Path) -> ModelError:
+    """Gives the error for captions that are asked for where `captioner_of` the `model` gives None."""
+    return ModelError(f"{model} has no captioner: `{FETCH_CAPTIONER}`, or write .txt files beside the photos")
+
+
 def find_companion(name: str | Path, folder: Path) -> str | Path:
     """Gives the path of the scorer or captioner that `name` names: `mini`, a path, or a name in `folder`.
 
     Raises ModelError; for a name on the Hugging Face hub, with the command that downloads it.
     """
-    try:
-        if str(name) == "mini" or Path(name).expanduser().exists():
-            return name
-        found = folder / str(name).replace("/", "--")
-        if found.is_dir() and found.resolve().is_relative_to(folder.resolve()):
-            return found
-    except (OSError, RuntimeError, ValueError):  # longer than any name can be, the home of nobody, a zero byte
-        pass
+    if str(name) == "mini" or existing(name):
+        return name
+    found = existing(folder / str(name).replace("/", "--"))
+    if found and found.is_dir() and found.resolve().is_relative_to(folder.resolve()):
+        return found
     there = ", ".join(path.name for path in list_companions(folder)) or "nothing yet"
     fetch = f": `retrato models fetch {name}` downloads it from the hub" if HUB_NAME.fullmatch(str(name)) else ""
     raise ModelError(f"{printable(str(name))} is not on this machine ({folder} holds {there}){fetch}")

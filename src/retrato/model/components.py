@@ -22,8 +22,6 @@ class ModelDefaults:
 
     size: int
     guidance_scale: float = 7.0
-    sampler: str = "Euler a"
-    steps: int = 20
     class_word: str = "person"
 
 

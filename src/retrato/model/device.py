@@ -3,14 +3,23 @@
 Knows nothing of what is loaded.
 """
 
+import functools
+import logging
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from retrato.errors import SettingsError
 
+logger = logging.getLogger("retrato")
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+UNUSED_CARD = "an NVIDIA card, but this torch is built without CUDA"
 KINDS = "auto, cpu, cuda, cuda:<number>, mps or xpu"
+# Instructions for bfloat16 with which training was timed. ARM has others, with which it never was.
+TIMED = ("avx512_bf16", "amx_bf16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,22 @@ def choose_device(device: str = "auto", dtype: str = "auto") -> DeviceChoice:
 
 def cpu_multiplies(dtype: torch.dtype) -> bool:
     """Says whether this CPU has instructions that multiply `dtype`; without them it converts each number to and fro."""
-    found = torch.cpu.get_capabilities()
     names = {
         torch.float32: (),
-        torch.bfloat16: ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"),
+        torch.bfloat16: (*TIMED, "bf16", "sve_bf16"),
         torch.float16: ("avx512_fp16", "amx_fp16", "fp16", "fp16_arith"),
     }[dtype]
-    return not names or any(found.get(name) for name in names)
+    return not names or _has_any(names)
+
+
+def cpu_trains_in_bfloat16() -> bool:
+    """Says whether training may use this CPU's bfloat16; `training.frozen` says for which models and batches."""
+    return _has_any(TIMED)
+
+
+def _has_any(names: Sequence[str]) -> bool:
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name) for name in names)
 
 
 def _best_device() -> tuple[torch.device, str]:
@@ -58,7 +76,15 @@ def _best_device() -> tuple[torch.device, str]:
         return torch.device("mps"), "an Apple GPU was found"
     if torch.xpu.is_available():
         return torch.device("xpu"), f"an Intel GPU was found: {torch.xpu.get_device_name()}"
+    _say_what_is_unused()
     return torch.device("cpu"), "no GPU that this torch can use was found"
+
+
+@functools.cache  # it need be said once only
+def _say_what_is_unused() -> None:
+    """Logs that there is a card which this torch cannot use: on Windows that is the torch which pip installs."""
+    if torch.version.cuda is None and shutil.which("nvidia-smi"):
+        logger.warning("computing on the CPU: there is %s; `retrato doctor` says what to install", UNUSED_CARD)
 
 
 def _named_device(name: str) -> torch.device:

@@ -5,11 +5,11 @@ Knows nothing of the screen. Nothing is changed and nothing is looked up on the 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import platform
-import shlex
 import shutil
 import subprocess
 import sys
@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 
 from retrato.errors import ModelError, SettingsError
-from retrato.model.device import choose_device, cpu_multiplies
+from retrato.files import WINDOWS, quoted, temporary_file
+from retrato.model.device import UNUSED_CARD, choose_device, cpu_multiplies, cpu_trains_in_bfloat16
 from retrato.model.folder import read_index
 from retrato.model.load import EMBEDDED
 from retrato.model.memory import GIB, available_memory
@@ -161,12 +162,12 @@ def judge_gpu(
             fix = "install NVIDIA's driver (Debian: apt install nvidia-driver), then restart"
             return Check("gpu", False, "an NVIDIA card without a working driver", fix)
         if not cuda_build:
-            return Check("gpu", False, "an NVIDIA card, but this torch is built without CUDA", _install(_wheel(driver)))
+            return Check("gpu", False, UNUSED_CARD, _install(_wheel(driver)))
         built = tuple(int(part) for part in cuda_build.split(".")[:2])
         if built > driver:
             said = f"torch is built for CUDA {cuda_build}, the driver runs {driver[0]}.{driver[1]} at most"
             return Check("gpu", False, said, _install(_wheel(driver)))
-        return Check("gpu", False, "an NVIDIA card that torch cannot reach", "nvidia-smi  # it says what is wrong")
+        return Check("gpu", False, "an NVIDIA card that torch cannot reach", "run nvidia-smi: it says what is wrong")
     if "AMD" in makers and not hip_build:
         if platform.system() == "Linux":
             return Check("gpu", False, "an AMD card, but this torch is built without ROCm", _install("rocm6.4"))
@@ -205,7 +206,12 @@ def _wheel(driver: tuple[int, int]) -> str:
 
 def _install(wheel: str) -> str:
     wanted = torch.__version__.partition("+")[0]
-    return f"{sys.executable} -m pip install --force-reinstall torch=={wanted} --index-url {WHEELS}/{wheel}"
+    return f"{_pip()} install --force-reinstall torch=={wanted} --index-url {WHEELS}/{wheel}"
+
+
+def _pip() -> str:
+    """Gives the words that call this Python's pip, wherever that lies."""
+    return f"{quoted(sys.executable)} -m pip"
 
 
 def _device(device: str, dtype: str) -> Check:
@@ -221,8 +227,12 @@ def _device(device: str, dtype: str) -> Check:
 def _cpu() -> Check:
     name = torch.cpu.get_capabilities().get("cpu_name", platform.processor() or "CPU")
     cores = f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads for torch"
+    if cpu_trains_in_bfloat16():
+        return Check(
+            "cpu", True, f"{cores}; multiplies bfloat16: training on small pictures, as the embedded model's, uses it"
+        )
     if cpu_multiplies(torch.bfloat16):
-        return Check("cpu", True, f"{cores}; multiplies bfloat16: training uses it")
+        return Check("cpu", True, f"{cores}; multiplies bfloat16, which nobody timed on its kind, so float32")
     return Check("cpu", True, f"{cores}; no instructions for bfloat16, so float32")
 
 
@@ -261,7 +271,7 @@ def _torchvision() -> Check:
     try:
         import torchvision  # type: ignore[import-not-found,import-untyped,unused-ignore] # noqa: F401
     except Exception as error:
-        fix = f"{sys.executable} -m pip uninstall --yes torchvision"
+        fix = f"{_pip()} uninstall --yes torchvision"
         return Check("torchvision", False, f"{found}, made for another torch: {str(error)[:100]}", fix)
     return Check("torchvision", True, f"{found}, not needed")
 
@@ -279,18 +289,18 @@ def _embedded() -> Check:
     try:
         read_index(EMBEDDED)
     except ModelError as error:
-        return Check("embedded model", False, str(error), _install_again(_origin()))
+        return Check("embedded model", False, str(error), _install_again(quoted(_origin())))
     lost = [part for part in ("unet", "vae", "text_encoder") if not any((EMBEDDED / part).glob("*.safetensors"))]
     small = [path.name for path in EMBEDDED.rglob("*.safetensors") if path.stat().st_size < 1000]
     if lost or small:
         found = f"without the weights of {', '.join(lost + small)}"
-        return Check("embedded model", False, found, _install_again(_origin()))
+        return Check("embedded model", False, found, _install_again(quoted(_origin())))
     size = sum(path.stat().st_size for path in EMBEDDED.rglob("*.safetensors"))
     return Check("embedded model", True, f"complete, {size / 1e6:.0f} MB of weights")
 
 
 def _install_again(package: str) -> str:
-    return f"{sys.executable} -m pip install --force-reinstall --no-deps {package}"
+    return f"{_pip()} install --force-reinstall --no-deps {package}"
 
 
 def _origin() -> str:
@@ -303,8 +313,9 @@ def _origin() -> str:
 def _home(home: Path) -> Check:
     try:
         nearest = next(each for each in (home, *home.parents) if each.exists())
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
+        made = temporary_file(nearest / "retrato")
+        with contextlib.suppress(OSError):  # a virus scanner may look at it for a moment
+            made.unlink()
     except OSError as error:
         found = f"{home} cannot be written to ({error.strerror or error})"
         return Check("home folder", False, found, _another_home())
@@ -320,8 +331,12 @@ def _another_home() -> str:
     places = [each for each in (Path.home(), Path.cwd(), Path(tempfile.gettempdir())) if os.access(each, os.W_OK)]
     best = max(places, key=lambda each: shutil.disk_usage(each).free, default=None)
     if best is None or shutil.disk_usage(best).free < LEAST_DISK:
-        return "export RETRATO_HOME=a-folder-on-another-disk"
-    return f"export RETRATO_HOME={shlex.quote(str(best / 'retrato'))}"
+        return _setting_home("a-folder-on-another-disk")
+    return _setting_home(str(best / "retrato"))
+
+
+def _setting_home(folder: str) -> str:
+    return f"{'setx RETRATO_HOME ' if WINDOWS else 'export RETRATO_HOME='}{quoted(folder)}"
 
 
 def _network() -> Check:

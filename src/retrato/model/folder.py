@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from retrato.errors import ModelError
+from retrato.files import visible
 from retrato.model.components import Parts
-from retrato.model.families import check_channels
+from retrato.model.families import check_configs, read_tokenizer
 from retrato.model.quiet import import_quietly
 
 # Which class may stand at which place of model_index.json: anything else would be somebody's code or another model.
@@ -30,28 +31,22 @@ def read_folder(folder: Path) -> Parts:
     index = read_index(folder)
     import_quietly()
     from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTokenizer
 
     places = [place for place in ("text_encoder", "text_encoder_2") if place in index]
     try:
         unet = read_part(UNet2DConditionModel, folder / "unet")
         vae = read_part(AutoencoderKL, folder / "vae")
         text_encoders = tuple(read_part(_text_class(index[place][1]), folder / place) for place in places)
-        tokenizers = tuple(
-            CLIPTokenizer.from_pretrained(
-                str(folder / place.replace("text_encoder", "tokenizer")), local_files_only=True
-            )
-            for place in places
-        )
+        tokenizers = tuple(read_tokenizer(folder / place.replace("text_encoder", "tokenizer")) for place in places)
     except Exception as error:  # numbers that are none in a config.json end anywhere in the libraries
         raise ModelError(
             f"{folder} cannot be loaded, a part of it is missing or broken: {_first_line(error)}"
         ) from error
+    scheduler_config = read_json(folder / "scheduler" / "scheduler_config.json")
     try:
-        check_channels(int(unet.config.in_channels), int(unet.config.out_channels))
+        check_configs(unet.config, vae.config, scheduler_config)
     except ModelError as error:
         raise ModelError(f"{folder} cannot be used: {error}") from None
-    scheduler_config = read_json(folder / "scheduler" / "scheduler_config.json")
     zeros = bool(index.get("force_zeros_for_empty_prompt", False))
     return Parts(text_encoders, tokenizers, unet, vae, scheduler_config, zeros)
 
@@ -116,8 +111,8 @@ def read_part(part: Any, folder: Path, **options: Any) -> Any:
 
     Raises ValueError where tensors are missing, for which the libraries would make up numbers.
     """
-    plain = [path for path in folder.glob("*.safetensors") if ".fp16." not in path.name]
-    variant = None if plain or not any(folder.glob("*.fp16.safetensors")) else "fp16"
+    plain = [path for path in visible(folder, "*.safetensors") if ".fp16." not in path.name]
+    variant = None if plain or not visible(folder, "*.fp16.safetensors") else "fp16"
     read, found = part.from_pretrained(
         str(folder), local_files_only=True, use_safetensors=True, variant=variant, output_loading_info=True, **options
     )

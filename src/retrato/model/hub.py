@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrato.errors import ModelError
+from retrato.files import visible
 from retrato.model.catalogue import ENDINGS, HUB_NAME, describe_model
 from retrato.model.companions import FOLDERS
 from retrato.model.vision import model_type
@@ -62,7 +63,7 @@ def _require_usable(path: Path) -> None:
     """Raises ModelError for what is no base model, no scorer and no captioner."""
     if model_type(path) not in FOLDERS:
         describe_model(path)
-    elif not any(path.glob("*.safetensors")):
+    elif not visible(path, "*.safetensors"):
         raise ModelError(f"{path} has no weights in safetensors: choose a model that has them")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from retrato.model.components import Components
-from retrato.model.memory import is_out_of_memory, use_small_tiles
+from retrato.model.memory import with_small_tiles
 
 # Pixels that go through the VAE at once: eight pictures of 512x512.
 PIXELS_AT_ONCE = 8 * 512 * 512
@@ -25,10 +26,6 @@ class LatentDistribution:
     mean: Tensor
     logvar: Tensor
 
-    def sample(self, noise: Tensor) -> Tensor:
-        """Gives latents [B, C, h, w] for standard normal `noise` of the same shape."""
-        return self.mean + torch.exp(0.5 * self.logvar) * noise
-
 
 @torch.no_grad()
 def encode_pixels(components: Components, pixels: Tensor) -> LatentDistribution:
@@ -37,7 +34,8 @@ def encode_pixels(components: Components, pixels: Tensor) -> LatentDistribution:
     scale, shift = float(config.scaling_factor), float(getattr(config, "shift_factor", None) or 0.0)
     means, logvars = [], []
     for part in pixels.split(_at_once(pixels.shape[-2] * pixels.shape[-1])):
-        found = components.vae.encode(part.to(components.device, torch.float32)).latent_dist
+        encode = partial(components.vae.encode, part.to(components.device, torch.float32))
+        found = with_small_tiles(components.vae, encode).latent_dist
         means.append(((found.mean - shift) * scale).cpu())
         logvars.append((found.logvar + 2 * math.log(scale)).cpu())
     return LatentDistribution(torch.cat(means), torch.cat(logvars))
@@ -50,7 +48,8 @@ def decode(components: Components, latents: Tensor) -> Tensor:
     scale, shift = float(config.scaling_factor), float(getattr(config, "shift_factor", None) or 0.0)
     area = latents.shape[-2] * latents.shape[-1] * components.vae_scale**2
     parts = (part.to(components.device, torch.float32) / scale + shift for part in latents.split(_at_once(area)))
-    return torch.cat([_decoded(components, part).cpu() for part in parts]).clamp(-1, 1)
+    found = [with_small_tiles(components.vae, partial(_decoded, components, part)).cpu() for part in parts]
+    return torch.cat(found).clamp(-1, 1)
 
 
 def image_to_pixels(image: Image.Image) -> Tensor:
@@ -71,16 +70,6 @@ def pixels_to_images(pixels: Tensor) -> list[Image.Image]:
 
 
 def _decoded(components: Components, latents: Tensor) -> Tensor:
-    """Decodes, in small tiles from then on where memory is too small for whole pictures."""
-    try:
-        return _decoded_whole(components, latents)
-    except RuntimeError as error:
-        if not is_out_of_memory(error) or not use_small_tiles(components.vae):
-            raise
-    return _decoded_whole(components, latents)
-
-
-def _decoded_whole(components: Components, latents: Tensor) -> Tensor:
     """Decodes in the U-Net's number format where that is a half, and again in float32 where that gave no numbers.
 
     The weights stay float32. XL's VAE is known to overflow, and its config.json says so (`force_upcast`): it is not

@@ -12,7 +12,7 @@ from torch import nn
 
 from retrato.collecting import without_collecting
 from retrato.errors import ModelError
-from retrato.files import printable
+from retrato.files import existing, printable, visible
 from retrato.model.components import Components, ModelDefaults, Parts
 from retrato.model.device import choose_device
 from retrato.model.families import FAMILIES
@@ -92,16 +92,11 @@ def model_path(source: str | Path) -> Path:
 
     Raises ModelError.
     """
-    path = Path(source)
-    try:
-        path = EMBEDDED if source == "mini" else path.expanduser()
-        is_file, is_folder = path.is_file(), path.is_dir()
-    except (OSError, RuntimeError):  # longer than any name can be, or the home of nobody
-        is_file = is_folder = False
-    if is_file:
+    path = EMBEDDED if source == "mini" else existing(source)
+    if path and path.is_file():
         return path
-    if not is_folder:
-        raise ModelError(f"{printable(path)} is not on this machine: {ACCEPTED}")
+    if not path or not path.is_dir():
+        raise ModelError(f"{printable(source)} is not on this machine: {ACCEPTED}")
     refuse_code(path)
     return path
 
@@ -139,7 +134,7 @@ def _read_parts(path: Path, family: str, vae: Path | None) -> Parts:
 def _weights(path: Path, part: str) -> list[Path]:
     """Gives the files whose hash is the model's: the one file, or those of a folder, or of its part."""
     folder = path / part if (path / part).is_dir() else path
-    return [path] if path.is_file() else sorted(folder.glob("*.safetensors"))
+    return [path] if path.is_file() else visible(folder, "*.safetensors")
 
 
 def read_defaults(path: Path, size: int) -> tuple[str, ModelDefaults]:

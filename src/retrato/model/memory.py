@@ -1,11 +1,21 @@
-"""Makes a model go into little memory: attention in slices, the VAE in tiles. Both cost time, so only where needed."""
+"""Makes a model go into little memory: attention in slices, the VAE in tiles, fewer rows at once.
+
+All of it costs time, so only where needed.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import psutil
 import torch
+from torch import Tensor
+
+from retrato.errors import ModelError
+
+Result = TypeVar("Result")
 
 GIB = 1 << 30
 SMALL_GPU = 6 * GIB  # beside the weights: the float32 VAE takes 5 GiB for 1024x1024 pixels
@@ -19,6 +29,13 @@ FULL = (
     *("out of memory", "invalid buffer size", "alloc_failed", "out_of_device_memory"),
     *("not enough memory", "can't allocate memory"),
 )
+
+
+@dataclass(slots=True)
+class Room:
+    """How many `rows` of a batch have room in a device's memory at once; None as long as it was never full."""
+
+    rows: int | None = None
 
 
 def save_memory(unet: Any, vae: Any, device: torch.device, available: int | None = None, weights: int = 0) -> list[str]:
@@ -39,6 +56,37 @@ def save_memory(unet: Any, vae: Any, device: torch.device, available: int | None
         unet.set_attention_slice("auto")
         done.append("attention is computed in slices")
     return done
+
+
+def in_parts(compute: Callable[[int], Tensor], rows: int, room: Room, device: torch.device) -> Tensor:
+    """Gives `compute(at_once)`: what it makes of `rows` rows, of which `at_once` go through the model together.
+
+    All do as long as memory is not full; then half of them, and half of that. `room` remembers what went, so that the
+    next call need not find it out again. Raises ModelError where memory is too small for a single row.
+    """
+    while True:
+        at_once = min(rows, room.rows or rows)
+        try:
+            return compute(at_once)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if at_once == 1:
+                raise ModelError(
+                    f"there is too little memory on {device} for a single picture: take a smaller size, close other "
+                    "programs, or use a smaller model"
+                ) from None
+        room.rows = at_once // 2  # beyond `except`, where the failed call's tensors are let go
+
+
+def with_small_tiles(vae: Any, compute: Callable[[], Result]) -> Result:
+    """Gives `compute()`, with `vae` in small tiles from then on where memory is too small for whole pictures."""
+    try:
+        return compute()
+    except RuntimeError as error:
+        if not is_out_of_memory(error) or not use_small_tiles(vae):
+            raise
+    return compute()
 
 
 def use_small_tiles(vae: Any) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
+import secrets
 import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
@@ -82,6 +82,11 @@ def on_openvino(components: Components, folder: Path | None = None, *, dtype: to
             f"engine is openvino, but {components.name} is a model for inpainting, which is shown masks while it "
             "computes: take --engine torch"
         )
+    if components.unet.config.time_cond_proj_dim is not None:
+        raise SettingsError(
+            f"engine is openvino, but {components.name} is an LCM model, which is told the CFG scale while it "
+            "computes: take --engine torch"
+        )
     hints: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
     if device == "CPU":
         hints["INFERENCE_NUM_THREADS"] = torch.get_num_threads()
@@ -144,16 +149,16 @@ def _converted(openvino: Any, components: Components) -> Any:
 
 def _keep(openvino: Any, graph: Any, folder: Path) -> None:
     """Writes the graph into `folder`, as a whole or not at all; without it the next process makes it again."""
+    made = folder.with_name(f".tmp-{secrets.token_hex(8)}")  # not by `tempfile`: see `files.temporary_file`
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder.parent) as temporary:
-            made = Path(temporary, "made")
-            made.mkdir()
-            openvino.save_model(graph, made / "unet.xml", compress_to_fp16=False)
-            shutil.rmtree(folder, ignore_errors=True)
-            made.rename(folder)
+        made.mkdir(parents=True)
+        openvino.save_model(graph, made / "unet.xml", compress_to_fp16=False)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
     except (OSError, RuntimeError) as error:
         logger.warning("%s could not be written: %s", folder, error)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 class _Positional(nn.Module):

@@ -6,7 +6,6 @@ It reads two folders beside a model: `scorer/text_image` (CLIPModel with tokeniz
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,9 @@ from PIL import Image
 from torch import Tensor
 
 from retrato.errors import ModelError
+from retrato.files import visible
 from retrato.model.device import choose_device
+from retrato.model.hashes import model_hash
 from retrato.model.load import model_path
 from retrato.model.quiet import import_quietly
 from retrato.model.vision import Tower, model_type, read_tower
@@ -93,7 +94,7 @@ def load_scorer(source: str | Path = "mini", *, device: str = "auto") -> Scorer:
             text_image=read_tower(CLIPModel, text_image, chosen),
             identity=None if is_clip else read_tower(CLIPVisionModelWithProjection, identity, chosen),
             tokenizer=AutoTokenizer.from_pretrained(str(text_image), local_files_only=True),
-            hash=_hash(identity),
+            hash=model_hash(visible(identity, "*.safetensors")),
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{folder} cannot be loaded, a part of it is missing or broken: {error}") from error
@@ -106,14 +107,6 @@ def _scorer_folder(source: str | Path) -> Path:
     if not (folder / "scorer").is_dir():
         raise ModelError(f"{folder} has no scorer folder: only a model that brings one can score pictures")
     return folder / "scorer"
-
-
-def _hash(folder: Path) -> str:
-    """Gives what tells the weights in `folder` from others, in one file or in several."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:10]
 
 
 def _in_parts(things: Sequence[Thing], features: Callable[[Sequence[Thing]], Tensor]) -> Tensor:

@@ -21,6 +21,7 @@ from retrato.model.families import (
     FAMILIES,
     Family,
     TextSpec,
+    check_vae,
     clip_tokenizer,
     require_family,
     text_config,
@@ -81,10 +82,15 @@ def read_vae(path: Path, family: Family | None = None) -> AutoencoderKL:
     if path.is_dir():
         folder = path / "vae" if (path / "vae").is_dir() else path
         try:
-            return read_part(AutoencoderKL, folder)
+            found = read_part(AutoencoderKL, folder)
         except Exception as error:  # numbers that are none in a config.json end anywhere in the library
             said = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise ModelError(f"{folder} is no VAE in diffusers layout: {said}") from None
+        try:
+            check_vae(found.config)
+        except ModelError as error:
+            raise ModelError(f"{folder} cannot be used: {error}") from None
+        return found
     with open_checkpoint(path) as checkpoint:
         try:
             return _read_vae(checkpoint, family or FAMILIES["sd1"])

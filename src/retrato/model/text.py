@@ -106,8 +106,8 @@ def encode(
     Shorter prompts get empty chunks, all of them where the longest has fewer than `least`. `vectors[name]` holds one
     [V, D] per text encoder; gradients flow to them. Weights are applied to the encoder's output by the rule that
     `emphasis` names; "Original" restores the mean of each chunk of each prompt by itself, so a batch equals its prompts
-    encoded singly. `clip_skip` n takes the n-th last layer, then the final layer norm. XL takes the last but one layer
-    of both encoders, without norm, whatever n is.
+    encoded singly. `clip_skip` n takes the n-th last layer, then the final layer norm. Whatever n is, Stable Diffusion
+    2 takes the last layer that it has, and XL the last but one of both encoders, without norm.
     """
     count = max(least, *(len(chunks) for chunks in prompts))
     rows = [chunk for chunks in prompts for chunk in [*chunks, *[EMPTY_CHUNK] * (count - len(chunks))]]
@@ -122,6 +122,19 @@ def encode(
             pooled = output.text_embeds.reshape(len(prompts), count, -1)[:, 0]
     joined = torch.cat(states, dim=-1)
     return Conditioning(joined.reshape(len(prompts), count * joined.shape[1], -1), pooled)
+
+
+def added_conditions(components: Components, pooled: Tensor | None, sides: Sequence[int]) -> dict[str, Tensor] | None:
+    """Gives what the U-Net of Stable Diffusion XL wants beside the states, None where there is no `pooled` text.
+
+    That is the pooled text [B, P] and, for each row, original size, crop corner and size in pixels of a picture whose
+    latents have the `sides` (height, width). Training and drawing share it, as they share the vectors' place.
+    """
+    if pooled is None:
+        return None
+    height, width = (side * components.vae_scale for side in sides)
+    sizes = torch.tensor([[height, width, 0, 0, height, width]], device=components.device, dtype=components.dtype)
+    return {"text_embeds": pooled.to(components.device, components.dtype), "time_ids": sizes.expand(len(pooled), -1)}
 
 
 def apply_weights(states: Tensor, weights: Tensor | None, emphasis: str) -> Tensor:
@@ -190,10 +203,11 @@ def _weights(components: Components, rows: Sequence[Chunk]) -> Tensor | None:
     return full.to(components.device)
 
 
-def _chosen_layer(components: Components, encoder: nn.Module, output: Any, clip_skip: int) -> Tensor:
+def _chosen_layer(components: Components, encoder: Any, output: Any, clip_skip: int) -> Tensor:
     if components.has_pooled_text:
         return output.hidden_states[-2]
-    if clip_skip == 1:
+    # A1111 passes over it too where the encoder is open_clip's (Stable Diffusion 2), which its activation tells.
+    if clip_skip == 1 or encoder.config.hidden_act == "gelu":
         return output.last_hidden_state
     layers = len(output.hidden_states) - 1
     if clip_skip > layers:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from retrato.errors import ModelError
-from retrato.model.catalogue import describe_model
+from retrato.files import visible
 from retrato.model.checkpoint_file import open_checkpoint
 from retrato.model.families import clip_tokens
 from retrato.model.load import model_path
@@ -26,11 +26,6 @@ class Word:
 
     text: str
     cosine: float
-
-
-def vocabulary_widths(source: str | Path) -> tuple[int, ...]:
-    """Gives D of each text encoder of the model at `source`, without loading it; raises ModelError."""
-    return describe_model(source).dims
 
 
 def nearest_words(source: str | Path, vectors: tuple[Tensor, ...], count: int = 4) -> list[list[list[Word]]]:
@@ -88,7 +83,7 @@ def _tokens(folder: Path) -> list[str]:
 
 
 def _table(folder: Path) -> Tensor:
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in visible(folder, "*.safetensors"):
         with safe_open(str(path), "pt") as opened:
             for name in opened.keys():  # noqa: SIM118
                 if name.endswith(TABLE):

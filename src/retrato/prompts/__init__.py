@@ -4,7 +4,7 @@ from retrato.prompts.check import PromptWarning, check_prompt
 from retrato.prompts.editing import prompt_schedule, split_and
 from retrato.prompts.grammar import parse_attention
 from retrato.prompts.matrix import matrix_parts, prompt_matrix
-from retrato.prompts.styles import Style, StyleFile, apply_styles, extract_styles
+from retrato.prompts.styles import Style, StyleFile, apply_styles
 from retrato.prompts.tags import Tag, extract_tags
 from retrato.prompts.templates import fill_template, read_templates
 from retrato.prompts.tokens import Chunk, Slot, chunk_tokens, prefix_clashes
@@ -23,7 +23,6 @@ __all__ = [
     "check_prompt",
     "choose_words",
     "chunk_tokens",
-    "extract_styles",
     "extract_tags",
     "fill_template",
     "matrix_parts",

@@ -9,17 +9,17 @@ MOST_PARTS = 8
 """Parts after the first, which all combinations of make 256 prompts."""
 
 
-def prompt_matrix(prompt: str, *, at_start: bool = False, separator: str = ", ") -> list[str]:
+def prompt_matrix(prompt: str) -> list[str]:
     """Gives the prompts of a matrix in A1111's order: the first part alone, with the second, with the third, with both.
 
-    A `|` inside of `[...]` or `{...}`, or after a backslash, is no separator (A1111 splits there too). `at_start` puts
-    the optional parts before the first. Raises PromptError for more than `MOST_PARTS` optional parts.
+    A `|` inside of `[...]` or `{...}`, or after a backslash, is no separator (A1111 splits there too). Raises
+    PromptError for more than `MOST_PARTS` optional parts.
     """
     first, *optional = matrix_parts(prompt)
     prompts = []
     for number in range(2 ** len(optional)):
         chosen = [part for place, part in enumerate(optional) if number >> place & 1]
-        prompts.append(separator.join([*chosen, first] if at_start else [first, *chosen]))
+        prompts.append(", ".join([first, *chosen]))
     return prompts
 
 

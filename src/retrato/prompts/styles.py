@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from retrato.errors import PromptError
-from retrato.files import write_atomic
+from retrato.files import read_text, write_atomic
 
 LARGEST_FILE = 16 << 20
 COLUMNS = ("name", "prompt", "negative_prompt")
@@ -77,11 +77,8 @@ class StyleFile:
     def _rows(self) -> list[Style]:
         """Gives all rows, remarks included."""
         try:
-            with self.path.open("rb") as file:
-                content = file.read(LARGEST_FILE + 1)
-            if len(content) > LARGEST_FILE:
-                raise ValueError(f"it has more than {LARGEST_FILE} bytes")
-            reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), skipinitialspace=True)
+            text = io.StringIO(read_text(self.path, LARGEST_FILE), newline="")
+            reader = csv.DictReader(text, skipinitialspace=True)
             columns = reader.fieldnames or []
             if "name" not in columns or not {"prompt", "text"} & set(columns):
                 raise ValueError(f"its first line is not {','.join(COLUMNS)}")
@@ -107,25 +104,6 @@ def apply_styles(styles: Iterable[Style], prompt: str, negative_prompt: str) -> 
     return prompt, negative_prompt
 
 
-def extract_styles(styles: Iterable[Style], prompt: str, negative_prompt: str) -> tuple[list[str], str, str]:
-    """Gives the names of the styles whose words both prompts end with (or stand in), and the prompts without them.
-
-    The way back from `apply_styles`, as A1111 goes it when it reads a picture.
-    """
-    left = [style for style in styles if style.prompt or style.negative_prompt]
-    names: list[str] = []
-    while True:
-        for style in left:
-            shorter, shorter_negative = _without(style.prompt, prompt), _without(style.negative_prompt, negative_prompt)
-            if shorter is not None and shorter_negative is not None:
-                break
-        else:
-            return names[::-1], prompt, negative_prompt
-        prompt, negative_prompt = shorter, shorter_negative
-        names.append(style.name)
-        left.remove(style)
-
-
 def _style(row: Mapping[str | None, str | list[str] | None]) -> Style:
     def cell(name: str) -> str:
         value = row.get(name)
@@ -138,15 +116,3 @@ def _joined(words: str, prompt: str) -> str:
     if PLACE in words:
         return words.replace(PLACE, prompt)
     return ", ".join(part for part in (prompt.strip(), words.strip()) if part)
-
-
-def _without(words: str, prompt: str) -> str | None:
-    """Gives `prompt` without a style's words, None if they are not in it."""
-    words, stripped = words.strip(), prompt.strip()
-    if PLACE in words:
-        before, _, after = words.partition(PLACE)
-        fits = len(stripped) >= len(before) + len(after) and stripped.startswith(before) and stripped.endswith(after)
-        return stripped[len(before) : len(stripped) - len(after)] if fits else None
-    if not stripped.endswith(words):
-        return None
-    return stripped.removesuffix(words).removesuffix(", ") if words else prompt

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrato.errors import PromptError
+from retrato.files import read_text
 
 LARGEST_FILE = 1 << 20
 """Bytes of a template file; a longer one is not a template file."""
@@ -107,7 +108,7 @@ def _built_in(path_or_name: str | Path) -> list[tuple[int, str]]:
 def _lines(path: Path, built_in: Sequence[str]) -> list[tuple[int, str]]:
     """Gives the numbered lines of a file without the blank ones; raises PromptError where there are none."""
     try:
-        text = _text(path)
+        text = read_text(path, LARGEST_FILE)
     except FileNotFoundError:
         names = ", ".join(built_in)
         raise PromptError(
@@ -119,15 +120,6 @@ def _lines(path: Path, built_in: Sequence[str]) -> list[tuple[int, str]]:
     if not lines:
         raise PromptError(f"{path} is empty: write one prompt a line, such as: a photo of [name]")
     return lines
-
-
-def _text(path: Path) -> str:
-    """Gives the file's text, a byte-order mark left out; raises OSError or ValueError."""
-    with path.open("rb") as file:
-        content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise ValueError(f"it has more than {LARGEST_FILE} bytes")
-    return content.decode("utf-8-sig")
 
 
 def fill_template(template: str, *, name: str, filewords: str = "") -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 from random import Random
 
 from retrato.errors import PromptError
+from retrato.files import read_text, visible
 
 MAX_NESTING = 30
 LARGEST_FILE = 16 << 20
@@ -97,7 +98,7 @@ class WildcardFolder:
     @property
     def names(self) -> list[str]:
         """Gives what can stand between `__` and `__`: `hats`, `clothes/hats`, sorted."""
-        files = self.path.rglob("*.txt") if self.path.is_dir() else ()
+        files = visible(self.path, "**/*.txt") if self.path.is_dir() else ()
         return sorted(file.relative_to(self.path).with_suffix("").as_posix() for file in files)
 
     def entries(self, name: str) -> list[str]:
@@ -117,11 +118,7 @@ class WildcardFolder:
     def _lines(self, name: str) -> list[str]:
         path = self.path / f"{name}.txt"
         try:
-            with path.open("rb") as file:
-                content = file.read(LARGEST_FILE + 1)
-            if len(content) > LARGEST_FILE:
-                raise ValueError(f"it has more than {LARGEST_FILE} bytes")
-            lines = [line.strip() for line in content.decode("utf-8-sig").splitlines()]
+            lines = [line.strip() for line in read_text(path, LARGEST_FILE).splitlines()]
         except (OSError, ValueError) as error:
             raise PromptError(f"{path} cannot be read as a word list: {error}; give a UTF-8 text file") from None
         return [line for line in lines if line and not line.startswith("#")]
@@ -203,7 +200,7 @@ def _read(prompt: str, folder: WildcardFolder) -> _Sequence:
                 at += 1
                 continue
             keep_text(at)
-            frame.options[-1].append(_File(found[2], found[1] in ("@", "!") and found[1] != ""))
+            frame.options[-1].append(_File(found[2], found[1] in ("@", "!")))
             length = len(found[0])
         elif mark == "{" or prompt.startswith("${", at):
             length = 1 if mark == "{" else 2
@@ -251,7 +248,7 @@ def _closed(frame: _Frame) -> list[_Node]:
     if amount and (has_amount or amount[1]):
         frame.options[0] = _cut(first, amount.end())
     options = tuple(_weighed(option) for option in frame.options)
-    in_turn = bool(amount and amount[1] in ("@", "!") and amount[1])
+    in_turn = bool(amount and amount[1] in ("@", "!"))
     if not amount or not has_amount:
         return [_Choice(options, in_turn=in_turn)]
     low = int(amount[2]) if amount[2] else 1

@@ -12,9 +12,8 @@ from warnings import catch_warnings, filterwarnings
 import torch
 from torch import Tensor
 
-from retrato.errors import SettingsError
-from retrato.sampling.samplers import AUTOMATIC, Sampler
-from retrato.sampling.schedulers import make_scheduler, skip_steps, spaced_sigmas
+from retrato.sampling.samplers import Sampler
+from retrato.sampling.schedulers import make_scheduler, skip_steps, spaced_sigmas, spacing_of
 from retrato.sampling.sigmas import noise_levels
 from retrato.sampling.solvers import SOLVERS, Answer
 
@@ -68,10 +67,8 @@ def begin(
 ) -> Course:
     """Gives the course of `sampler` over `steps` of `schedule` on a model with scheduler configuration `config`.
 
-    `eta` is how much fresh noise is added; None is the sampler's own. Raises SettingsError for one that takes none.
+    `eta` is how much fresh noise is added; None is the sampler's own, and what it has to be for one that takes none.
     """
-    if eta is not None and sampler.eta is None:
-        raise SettingsError(f"eta is {eta:g}, but {sampler.name} takes none: leave it out, or choose DDIM or Euler a")
     skipped = 0 if start.latents is None else steps - min(start.steps or steps, steps)
     eta = sampler.eta if eta is None else eta
     if sampler.scheduler is None or (sampler.name in SOLVERS and eta != sampler.eta):
@@ -113,7 +110,9 @@ def _solver_course(
     eta: float,
 ) -> Course:
     levels = noise_levels(config)
-    sigmas = spaced_sigmas(sampler.automatic if schedule == AUTOMATIC else schedule, config, steps)[skipped:]
+    # A sampler that chooses its steps itself needs both ends of the range, however few steps are asked for.
+    count = max(2, steps) if sampler.one_by_one else steps
+    sigmas = spaced_sigmas(spacing_of(sampler, schedule, config), config, count)[skipped:]
     latents = start.noise * sigmas[0] if start.latents is None else start.latents + start.noise * sigmas[0]
 
     def draw() -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from retrato.model.components import Components
+from retrato.model.memory import Room
 from retrato.sampling.course import Course, Told
 from retrato.sampling.guidance import Guidance, predict_both
 from retrato.sampling.sigmas import noise_levels
@@ -41,12 +42,12 @@ def denoise(
     `guidance_at(step)` says what holds at a step, counted from 1 to `steps`. `edit` changes the clean latents that the
     model sees at each step, before the sampler is told: it keeps the parts of a picture that are not repainted.
     """
-    levels = noise_levels(components.scheduler_config)
+    levels, room = noise_levels(components.scheduler_config), Room()
     ask = next(course)
     while True:
         step, sample = ask.step, ask.sample
         sigma = levels.sigma_at(float(ask.timestep))
-        prediction, negative = predict_both(components, sample, ask.timestep, guidance_at(step).at(sigma))
+        prediction, negative = predict_both(components, sample, ask.timestep, guidance_at(step).at(sigma), room)
         clean = levels.clean(sample, prediction, sigma)
         unguided = clean if negative is prediction else levels.clean(sample, negative, sigma)
         if edit:

@@ -6,12 +6,14 @@ Knows nothing of samplers and steps.
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from retrato.model.components import Components
-from retrato.model.text import Conditioning
+from retrato.model.memory import Room, in_parts
+from retrato.model.text import Conditioning, added_conditions
 from retrato.model.tiling import wrapping_around
 
 
@@ -24,7 +26,8 @@ class Guidance:
 
     `rescale`, 0 to 1, takes back the contrast that guidance adds (Lin et al. 2023, section 3.4). Below noise level
     `min_sigma` the negative prompt has no say any more: half the work. With `keeps_unguided` the prediction for the
-    negative prompt alone is given in any case. With `is_tiled` the picture's edges see the opposite ones.
+    negative prompt alone is given in any case. With `is_tiled` the picture's edges see the opposite ones. `told_scale`
+    is the CFG scale that a U-Net is told which was taught to guide itself (Meng et al. 2023; LCM); `scale` is 1 then.
     """
 
     positive: tuple[tuple[Conditioning, float], ...]
@@ -34,6 +37,7 @@ class Guidance:
     min_sigma: float = 0.0
     keeps_unguided: bool = False
     is_tiled: bool = False
+    told_scale: float | None = None
 
     @property
     def needs_negative(self) -> bool:
@@ -57,15 +61,19 @@ def predict(components: Components, latents: Tensor, timestep: Tensor, guidance:
 
 @torch.no_grad()
 def predict_both(
-    components: Components, latents: Tensor, timestep: Tensor, guidance: Guidance
+    components: Components, latents: Tensor, timestep: Tensor, guidance: Guidance, room: Room | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Gives what `predict` gives, and the prediction for the negative prompt alone, the same where it has no say."""
+    """Gives what `predict` gives, and the prediction for the negative prompt alone, the same where it has no say.
+
+    Where memory is full, rows go through the U-Net in parts, which `room` remembers from one call to the next.
+    """
     positive = [conditioning for conditioning, _ in guidance.positive]
+    predictions_for = partial(_predictions, components, latents, timestep, guidance.told_scale, room or Room())
     with wrapping_around(components.unet) if guidance.is_tiled else nullcontext():
         if not guidance.needs_negative:
-            (result,) = _predictions(components, latents, timestep, positive)
+            (result,) = predictions_for(positive)
             return result, result
-        negative, *predictions = _predictions(components, latents, timestep, [guidance.negative, *positive])
+        negative, *predictions = predictions_for([guidance.negative, *positive])
     result = plain = negative
     for prediction, (_, weight) in zip(predictions, guidance.positive, strict=True):
         result = result + weight * guidance.scale * (prediction - negative)
@@ -77,7 +85,12 @@ def predict_both(
 
 
 def _predictions(
-    components: Components, latents: Tensor, timestep: Tensor, conditionings: Sequence[Conditioning]
+    components: Components,
+    latents: Tensor,
+    timestep: Tensor,
+    told_scale: float | None,
+    room: Room,
+    conditionings: Sequence[Conditioning],
 ) -> list[Tensor]:
     """Gives one prediction per conditioning; those of equal length T go through the U-Net together.
 
@@ -86,29 +99,53 @@ def _predictions(
     results: dict[int, Tensor] = {}
     for length in dict.fromkeys(conditioning.states.shape[1] for conditioning in conditionings):
         members = [number for number, each in enumerate(conditionings) if each.states.shape[1] == length]
-        found = _through_unet(components, latents, timestep, [conditionings[number] for number in members])
+        own = [conditionings[number] for number in members]
+        found = _through_unet(components, latents, timestep, told_scale, room, own)
         results |= dict(zip(members, found.chunk(len(members)), strict=True))
     return [results[number] for number in range(len(conditionings))]
 
 
 def _through_unet(
-    components: Components, latents: Tensor, timestep: Tensor, conditionings: Sequence[Conditioning]
+    components: Components,
+    latents: Tensor,
+    timestep: Tensor,
+    told_scale: float | None,
+    room: Room,
+    conditionings: Sequence[Conditioning],
 ) -> Tensor:
     count, device, dtype = latents.shape[0], components.device, components.dtype
     states = torch.cat([each.states.expand(count, -1, -1) for each in conditionings]).to(device, dtype)
-    further = None
-    if components.has_pooled_text:
-        height, width = (side * components.vae_scale for side in latents.shape[-2:])
-        sizes = torch.tensor([[height, width, 0, 0, height, width]], device=device, dtype=dtype)
-        pooled = [each.pooled.expand(count, -1) for each in conditionings if each.pooled is not None]
-        further = {
-            "text_embeds": torch.cat(pooled).to(device, dtype),
-            "time_ids": sizes.expand(count * len(conditionings), -1),
-        }
+    pooled = [each.pooled.expand(count, -1) for each in conditionings if each.pooled is not None]
+    further = added_conditions(components, torch.cat(pooled) if pooled else None, latents.shape[-2:])
     stacked = torch.cat([latents] * len(conditionings)).to(device, dtype)
     if timestep.dtype == torch.float64:  # some schedulers have it, Apple's GPUs do not
         timestep = timestep.float()
-    output = components.unet(
-        stacked, timestep.to(device), encoder_hidden_states=states, added_cond_kwargs=further, return_dict=False
-    )
-    return output[0].float().cpu()
+    timestep = timestep.to(device)
+    told = {} if told_scale is None else {"timestep_cond": _scale_embedding(components, told_scale)}
+
+    def compute(at_once: int) -> Tensor:
+        found = []
+        for start in range(0, len(stacked), at_once):
+            few = slice(start, start + at_once)
+            added = further and {name: each[few] for name, each in further.items()}
+            output = components.unet(
+                stacked[few],
+                timestep,
+                encoder_hidden_states=states[few],
+                added_cond_kwargs=added,
+                return_dict=False,
+                **told,
+            )
+            found.append(output[0].float().cpu())
+        return torch.cat(found)
+
+    return in_parts(compute, len(stacked), room, device)
+
+
+def _scale_embedding(components: Components, scale: float) -> Tensor:
+    """Gives what the U-Net is told of the CFG scale [1, E]; it counts from no guidance, which is scale 1."""
+    from diffusers.models.embeddings import get_timestep_embedding
+
+    width = int(components.unet.config.time_cond_proj_dim)
+    found = get_timestep_embedding(torch.tensor([(scale - 1) * 1000]), width, downscale_freq_shift=1)
+    return found.to(components.device, components.dtype)

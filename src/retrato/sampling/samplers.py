@@ -34,8 +34,9 @@ class Sampler:
     """A stepping rule: a diffusers scheduler class with its options, or None where a solver of our own steps.
 
     `schedules` are those it takes, and `automatic` is what "Automatic" means for it, as in A1111: itself where
-    `options` say it. `eta` is how much fresh noise it adds unless told otherwise, None where nobody can tell it.
-    `guidance_divisor` divides the CFG scale. One that is `one_by_one` draws no two images at once.
+    `options` say it. `uniform` is what "Uniform" means, where diffusers means something else by it. `eta` is how much
+    fresh noise it adds unless told otherwise, None where nobody can tell it. `guidance_divisor` divides the CFG scale.
+    One that is `one_by_one` draws no two images at once, as it chooses its steps by what it sees.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Sampler:
     options: Mapping[str, object] = field(default_factory=dict)
     schedules: tuple[str, ...] = ALL_SCHEDULES
     automatic: str = "Uniform"
+    uniform: str = "Uniform"
     eta: float | None = None
     guidance_divisor: float = 1.0
     one_by_one: bool = False
@@ -112,19 +114,21 @@ _MOST_WORDS = max(len(name.split()) for name in SCHEDULES)
 SAMPLERS: Mapping[str, Sampler] = {
     sampler.name: sampler
     for sampler in (
-        Sampler("DPM++ 2M", "DPMSolverMultistepScheduler", automatic="Karras"),
+        Sampler("DPM++ 2M", "DPMSolverMultistepScheduler", automatic="Karras", uniform="Normal"),
         Sampler("DPM++ SDE", "DPMSolverSDEScheduler", automatic="Karras"),
         Sampler(
             "DPM++ 2M SDE",
             "DPMSolverMultistepScheduler",
             {"algorithm_type": "sde-dpmsolver++"},
             automatic="Exponential",
+            uniform="Normal",
         ),
         Sampler(
             "DPM++ 2M SDE Heun",
             "DPMSolverMultistepScheduler",
             {"algorithm_type": "sde-dpmsolver++", "solver_type": "heun"},
             automatic="Exponential",
+            uniform="Normal",
         ),
         Sampler("DPM++ 2S a", None, automatic="Karras", eta=1.0),
         Sampler("DPM++ 3M SDE", None, automatic="Exponential", eta=1.0),
@@ -144,6 +148,7 @@ SAMPLERS: Mapping[str, Sampler] = {
             {"clip_sample": False, "set_alpha_to_one": False, "timestep_spacing": "leading"},
             schedules=TIMESTEPS_ONLY,
             automatic=AUTOMATIC,
+            uniform=AUTOMATIC,
             eta=0.0,
         ),
         Sampler("DDIM CFG++", None, automatic="DDIM", eta=0.0, guidance_divisor=12.5),
@@ -153,6 +158,7 @@ SAMPLERS: Mapping[str, Sampler] = {
             {"skip_prk_steps": True, "timestep_spacing": "leading"},
             schedules=TIMESTEPS_ONLY,
             automatic=AUTOMATIC,
+            uniform=AUTOMATIC,
         ),
         Sampler("UniPC", "UniPCMultistepScheduler"),
         Sampler("LCM", "LCMScheduler", schedules=(AUTOMATIC,), automatic=AUTOMATIC),

@@ -30,8 +30,8 @@ def make_scheduler(
     kind = getattr(diffusers, sampler.scheduler)
     accepted = inspect.signature(kind.__init__).parameters
     options: dict[str, object] = {name: config[name] for name in MODEL_OPTIONS if name in config}
-    spacing = sampler.automatic if schedule == AUTOMATIC else schedule
-    options |= {"steps_offset": 1, **sampler.options, **SCHEDULES[spacing]}
+    spacing = spacing_of(sampler, schedule, config)
+    options |= {"steps_offset": 1, **sampler.options, **_options(spacing, steps)}
     if config.get("rescale_betas_zero_snr"):
         if "rescale_betas_zero_snr" not in accepted:
             raise SettingsError(
@@ -48,8 +48,12 @@ def make_scheduler(
         own = SPACINGS[spacing](noise_levels(config), steps)
         scheduler._convert_to_exponential = lambda *_, **__: torch.tensor(own, dtype=torch.float64).numpy()
     scheduler.set_timesteps(steps)
-    if not SCHEDULES[spacing].keys() <= accepted.keys():
+    is_made_here = not SCHEDULES[spacing].keys() <= accepted.keys()
+    if is_made_here:
         scheduler.sigmas = torch.tensor(spaced_sigmas(spacing, config, steps))
+    # What is spaced in sigmas lies between timesteps; some schedulers cut or round that off, and A1111 does not.
+    is_cut = hasattr(scheduler, "sigmas") and not scheduler.timesteps.is_floating_point()
+    if is_made_here or (is_cut and "timestep_spacing" not in SCHEDULES[spacing]):
         levels = noise_levels(config)
         scheduler.timesteps = torch.tensor([levels.timestep_at(float(sigma)) for sigma in scheduler.sigmas[:-1]])
     if hasattr(scheduler, "set_begin_index"):
@@ -58,13 +62,32 @@ def make_scheduler(
     return scheduler
 
 
+def spacing_of(sampler: Sampler, schedule: str, config: Mapping[str, object]) -> str:
+    """Gives the spacing that `schedule` means for a sampler on a model: a key of SCHEDULES.
+
+    "Automatic" is SGM Uniform for models whose configuration says so, as those that were distilled to few steps do.
+    """
+    if schedule == AUTOMATIC:
+        is_trailing = config.get("timestep_spacing") == "trailing" and "SGM Uniform" in sampler.schedules
+        return "SGM Uniform" if is_trailing else sampler.automatic
+    return sampler.uniform if schedule == "Uniform" else schedule
+
+
 def spaced_sigmas(schedule: str, config: Mapping[str, object], steps: int) -> list[float]:
     """Gives `steps` falling sigmas of a noise schedule (not "Automatic") for a model, and a zero."""
     if schedule in SPACINGS:
         return [*SPACINGS[schedule](noise_levels(config), steps), 0.0]
-    scheduler = euler_scheduler(config, **SCHEDULES[schedule])
+    scheduler = euler_scheduler(config, **_options(schedule, steps))
     scheduler.set_timesteps(steps)
     return [float(sigma) for sigma in scheduler.sigmas]
+
+
+def _options(spacing: str, steps: int) -> dict[str, object]:
+    """Gives what a spacing asks of a scheduler. A single step has to begin where there is only noise, as in A1111.
+
+    diffusers counts up from the finest level, and of a single one comes no further.
+    """
+    return {**SCHEDULES[spacing], **({"timestep_spacing": "trailing"} if steps == 1 else {})}
 
 
 def skip_steps(scheduler: Any, skipped: int) -> None:

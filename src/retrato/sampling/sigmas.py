@@ -99,7 +99,9 @@ def normal(levels: NoiseLevels, steps: int) -> list[float]:
 
 
 def ddim(levels: NoiseLevels, steps: int) -> list[float]:
-    """Takes the timesteps 1, 1 + n, 1 + 2n, ...: those of DDIM."""
+    """Takes the timesteps 1, 1 + n, 1 + 2n, ...: those of DDIM. A single step begins at the noisiest instead."""
+    if steps == 1:
+        return [levels.sigma_at(len(levels.log_sigmas) - 1)]
     stride = max(len(levels.log_sigmas) // steps, 1)
     return [levels.sigma_at(min(1 + number * stride, len(levels.log_sigmas) - 1)) for number in range(steps)][::-1]
 

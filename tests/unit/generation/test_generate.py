@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image, ImageChops
 
 from retrato.embeddings import Embedding
@@ -65,8 +66,17 @@ def test_a_batch_equals_its_images_drawn_singly(tiny_components: Components, sam
     assert differ(together[0], together[1]) > 1
 
 
-def test_the_latents_are_those_of_diffusers_pipeline(tiny_components: Components) -> None:
-    model = tiny_components
+def told_its_scale(components: Components) -> Components:
+    """The same model with a U-Net that is told the CFG scale, as those of LCM are."""
+    torch.manual_seed(3)
+    unet = UNet2DConditionModel.from_config({**components.unet.config, "time_cond_proj_dim": 16}).eval()
+    unet.time_embedding.cond_proj.weight.data *= 5
+    return dataclasses.replace(components, unet=unet.requires_grad_(False))
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_the_latents_are_those_of_diffusers_pipeline(tiny_components: Components, is_told: bool) -> None:
+    model = told_its_scale(tiny_components) if is_told else tiny_components
     pipeline = StableDiffusionPipeline(
         vae=model.vae,
         text_encoder=model.text_encoders[0],
@@ -94,7 +104,22 @@ def test_the_latents_are_those_of_diffusers_pipeline(tiny_components: Components
     found = latents_of(
         model, prompt="a photo of a man", negative_prompt="a cat", sampler="Euler", schedule="Karras", steps=5, count=2
     )
-    assert torch.equal(found, expected)
+    if is_told:  # its embedding is computed in another order
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    else:
+        assert torch.equal(found, expected)
+
+
+def test_a_model_that_is_told_its_scale_is_asked_once(tiny_components: Components) -> None:
+    model, rows = told_its_scale(tiny_components), []
+    model.unet.register_forward_pre_hook(lambda module, inputs: rows.append(len(inputs[0])))
+    low, high, below = (
+        latents_of(model, guidance_scale=scale, guidance_min_sigma=level, negative_prompt="a cat")
+        for scale, level in ((2.0, 0.0), (8.0, 0.0), (8.0, 5.0))
+    )
+    assert rows == [1] * 9
+    assert not torch.allclose(low, high, atol=1e-3)
+    assert torch.equal(high, below)
 
 
 def test_frozen_weights_stay_bit_identical(tiny_components: Components) -> None:
@@ -290,14 +315,40 @@ def test_the_second_pass_enlarges_the_first(tiny_components: Components, upscale
     asked = {"hires": True, "hires_scale": 1.5, "hires_upscaler": upscaler, "steps": 4, "hires_steps": 6}
     events = list(generate(tiny_components, settings(count=2, denoising_strength=0.5, **asked), {}))
     sampled = [event for event in events if isinstance(event, Sampled)]
-    assert [event.step for event in sampled] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert {event.steps for event in sampled} == {8}
+    assert [event.step for event in sampled] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert {event.steps for event in sampled} == {10}
     drawn = [event for event in events if isinstance(event, Drawn)]
     assert [event.image.image.size for event in drawn] == [(96, 96), (96, 96)]
     (alone,) = draw(tiny_components, seed=12, denoising_strength=0.5, **asked)
     assert differ(alone, drawn[1]) <= 1
     fields = parse_infotext(drawn[0].image.infotext)
     assert (fields["Hires upscale"], fields["Hires upscaler"], fields["Size-1"]) == ("1.5", upscaler, "64")
+
+
+def test_prompts_change_in_the_second_pass_too(tiny_components: Components) -> None:
+    asked = {"hires": True, "steps": 4, "hires_steps": 6, "denoising_strength": 0.5, "prompt": "a cat"}
+    plain = latents_of(tiny_components, **asked)
+    for when, changes in (("1.0", True), ("1.5", True), ("1.8", True), ("2.0", False), ("9", True), ("10", False)):
+        found = latents_of(tiny_components, **asked | {"prompt": f"a [cat:dog:{when}]"})
+        assert torch.equal(found, plain) != changes, when
+
+
+def test_a_second_pass_without_denoising_only_enlarges(tiny_components: Components) -> None:
+    asked = {"hires": True, "hires_scale": 1.5, "hires_upscaler": "Latent (nearest)", "steps": 4, "count": 2}
+    events = list(generate(tiny_components, settings(denoising_strength=0.0, **asked), {}))
+    sampled = [event for event in events if isinstance(event, Sampled)]
+    assert [(event.step, event.steps) for event in sampled] == [(step, 4) for step in (1, 2, 3, 4, 4)]
+    assert sampled[-1].latents.shape == (2, 4, 12, 12)
+    assert set(sampled[-1].latents.flatten().tolist()) <= set(sampled[-2].latents.flatten().tolist())
+    assert [event.image.image.size for event in events if isinstance(event, Drawn)] == [(96, 96), (96, 96)]
+
+
+@pytest.mark.parametrize("sampler", ["Euler a", "DPM++ 2M", "DDIM", "PLMS", "DPM adaptive", "LCM"])
+def test_a_second_pass_with_hardly_any_denoising_stays_what_it_was(tiny_components: Components, sampler: str) -> None:
+    asked = {"hires": True, "hires_scale": 1.0, "sampler": sampler, "steps": 4, "width": 64, "guidance_scale": 1.0}
+    before, after = (latents_of(tiny_components, denoising_strength=strength, **asked) for strength in (0.0, 0.003))
+    assert (after - before).norm() < 0.3 * before.norm()
+    assert not torch.equal(before, after)
 
 
 def test_the_second_pass_may_say_something_else(tiny_components: Components) -> None:

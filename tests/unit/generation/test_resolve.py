@@ -1,11 +1,22 @@
+import dataclasses
+
 import pytest
 from PIL import Image
 
 from retrato.errors import SettingsError
 from retrato.generation import generate
 from retrato.generation.canvas import Source
-from retrato.generation.resolve import hires_size, resolve_settings, steps_that_run
+from retrato.generation.resolve import (
+    hires_size,
+    part_of,
+    resolve_settings,
+    second_pass_steps,
+    seeded,
+    steps_that_run,
+)
 from retrato.model import Components
+from retrato.sampling import find_sampler
+from retrato.sampling.schedulers import make_scheduler
 from retrato.settings import GenerateSettings
 
 
@@ -50,11 +61,41 @@ def test_fast_is_what_it_stands_for(tiny_components: Components) -> None:
     assert resolve_settings(tiny_components, fast) == fast
 
 
+def test_fast_on_a_model_of_pure_noise_is_not_spent_on_noise(tiny_components: Components) -> None:
+    """Half of Karras' twelve steps lie above sigma 100 there, where hardly anything of a picture is to be seen."""
+    config = {**tiny_components.scheduler_config, "rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
+    fast = resolve_settings(dataclasses.replace(tiny_components, scheduler_config=config), settings(fast=True))
+    assert fast.schedule == "SGM Uniform"
+    noisy = []
+    for schedule in ("Karras", fast.schedule):
+        made = make_scheduler(*find_sampler(fast.sampler, schedule), config, steps=12, seeds=[0])
+        noisy.append(int((made.sigmas > 100).sum()))
+    assert noisy == [6, 1]
+
+
 def test_seeds_of_variations_are_drawn_where_they_matter(tiny_components: Components) -> None:
     assert resolve_settings(tiny_components, settings()).variation_seed == -1
     drawn = {resolve_settings(tiny_components, settings(variation_strength=0.1)).variation_seed for _ in range(3)}
     assert len(drawn) == 3
     assert min(drawn) >= 0
+
+
+@pytest.mark.parametrize("values", [{}, {"seed": -1}, {"variation_seed": 4}, {"variation_seed": 4, "seed": -1}])
+def test_a_seed_is_drawn_where_none_is_given_and_stays(values: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secrets.randbelow", lambda bound: bound - 1)
+    asked = settings(variation_strength=0.1, count=5, **values)
+    found = seeded(asked)
+    largest = 2**32 - 1 - 5  # so that the last image's has 32 bits too
+    assert found.seed == (largest if "seed" in values else 3)
+    assert found.variation_seed == values.get("variation_seed", largest)
+    assert seeded(found) is found
+    assert seeded(asked.changed(variation_strength=0)).variation_seed == asked.variation_seed
+
+
+@pytest.mark.parametrize(("strength", "seeds"), [(0, (5, 8)), (0.5, (3, 10))])
+def test_a_part_counts_the_seed_that_counts(strength: float, seeds: tuple[int, int]) -> None:
+    part = part_of(settings(variation_seed=8, variation_strength=strength, count=4), 2, 2)
+    assert (part.seed, part.variation_seed, part.count) == (*seeds, 2)
 
 
 def test_the_second_pass_has_its_size(tiny_components: Components) -> None:
@@ -70,6 +111,23 @@ def test_the_second_pass_has_its_size(tiny_components: Components) -> None:
 )
 def test_as_many_steps_run_as_in_a1111(steps: int, strength: float, run: int) -> None:
     assert steps_that_run(steps, strength) == run
+
+
+@pytest.mark.parametrize(
+    ("steps", "strength", "found"),
+    [
+        (8, 0.5, (16, 8)),
+        (20, 0.7, (28, 20)),
+        (8, 1.0, (8, 8)),
+        (1, 0.5, (2, 1)),
+        (8, 0.0, (8, 0)),
+        (150, 0.05, (999, 49)),
+        (1, 1e-9, (999, 1)),
+        (1, 1e-320, (999, 1)),
+    ],
+)
+def test_the_second_pass_runs_the_steps_that_are_asked_for(steps: int, strength: float, found: tuple[int, int]) -> None:
+    assert second_pass_steps(steps, strength, 1000) == found
 
 
 @pytest.mark.parametrize(("values", "asked"), [({}, 40), ({"fast": True}, 18)])

@@ -79,6 +79,14 @@ def test_names_are_looked_up_in_the_folder(folder: Path) -> None:
         ("retrato.json", {"defaults": {"size": "large"}}, "'large' as size: write a number"),
         ("retrato.json", {"defaults": ["size"]}, "no object"),
         ("unet/config.json", {"in_channels": 5}, "takes 5 channels, not 4"),
+        ("unet/config.json", {"num_class_embeds": 1000}, "wants more than a text"),
+        ("unet/config.json", {"class_embed_type": "projection"}, "wants more than a text"),
+        ("unet/config.json", {"addition_embed_type": "image"}, "wants more than a text"),
+        (
+            "scheduler/scheduler_config.json",
+            {"_class_name": 3, "prediction_type": ["v"]},
+            "its U-Net predicts \"['v']\"",
+        ),
         ("unet/config.json", None, "is not JSON"),
     ],
 )

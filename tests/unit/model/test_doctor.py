@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from retrato import files
 from retrato.model import doctor
 from retrato.model.doctor import driver_cuda, examine, gpus_in_machine, judge_gpu
 from retrato.model.memory import GIB
@@ -90,9 +91,53 @@ def test_a_small_disk_is_answered_with_the_emptiest_place(tmp_path: Path, monkey
     check = doctor._home(tmp_path)
     assert not check.ok
     assert "0.0 GiB free, 2 are needed" in check.found
-    assert check.fix == f"export RETRATO_HOME='{tmp_path}/wide place/retrato'"
+    assert check.fix == f'export RETRATO_HOME="{tmp_path}/wide place/retrato"'
     sizes[tmp_path / "wide place"] = 1
     assert doctor._home(tmp_path).fix == "export RETRATO_HOME=a-folder-on-another-disk"
+
+
+def test_commands_run_in_the_shell_that_they_are_printed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "executable", r"C:\Users\Ana Maria\python.exe")
+    for module in (doctor, files):
+        monkeypatch.setattr(module, "WINDOWS", True)
+    python = '"C:\\Users\\Ana Maria\\python.exe" -m pip '
+    for command in (doctor._install("cu128"), doctor._install_again("torch")):
+        assert command.startswith(f"{python}install --force-reinstall ")
+    assert doctor._setting_home(r"D:\Ana Maria\retrato") == 'setx RETRATO_HOME "D:\\Ana Maria\\retrato"'
+    assert doctor._setting_home("a-folder") == "setx RETRATO_HOME a-folder"
+    unreachable = judge_gpu(["NVIDIA"], cuda_build="12.8", hip_build=None, usable=None, driver=(12, 8))
+    assert "#" not in unreachable.fix, "to Windows' shell that begins no comment"
+
+
+def test_a_torchvision_of_another_torch_is_taken_away_by_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(doctor.sys.modules, "torchvision", raising=False)
+    monkeypatch.setattr(doctor, "version", lambda _: "0.1")
+    monkeypatch.setattr(doctor.sys, "executable", "/home/ana maria/python")
+    assert doctor._torchvision().fix == '"/home/ana maria/python" -m pip uninstall --yes torchvision'
+
+
+def test_a_home_where_windows_refuses_to_write_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tempfile` would try 2 ** 31 names there: `os.access` says that all can write everywhere."""
+    names = []
+
+    def refused(name: str | Path, *_: int, **__: int) -> int:
+        names.append(name)
+        if len(names) > 9:
+            raise SystemExit("no end of it")
+        raise PermissionError(13, "Access is denied", str(name))
+
+    monkeypatch.setattr(doctor, "_another_home", lambda: "elsewhere")
+    with monkeypatch.context() as patched:
+        patched.setattr(doctor.os, "open", refused)
+        patched.setattr(doctor.os, "name", "nt")
+        check = doctor._home(tmp_path)
+    assert (check.ok, check.fix) == (False, "elsewhere")
+    assert check.found.endswith("cannot be written to (Access is denied)")
+    assert len(names) == 1
 
 
 @pytest.mark.parametrize(
@@ -118,3 +163,18 @@ def test_old_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     packages = next(check for check in examine(tmp_path) if check.name == "libraries")
     assert "is older than 99.0, no_such_package cannot be loaded" in packages.found
     assert packages.fix.endswith(' --force-reinstall --no-deps "diffusers>=99.0" "no_such_package>=1.0"')
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({}, "no instructions for bfloat16, so float32"),
+        ({"amx_bf16": True}, "training on small pictures, as the embedded model's, uses it"),
+        ({"sve_bf16": True}, "nobody timed on its kind, so float32"),
+    ],
+)
+def test_what_training_does_with_bfloat16_is_told(
+    found: dict[str, bool], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    assert doctor._cpu().found.endswith(said)

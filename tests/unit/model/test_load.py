@@ -10,7 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from retrato.errors import ModelError, SettingsError
 from retrato.model import Components, load, load_components
-from retrato.model.device import choose_device
+from retrato.model.catalogue import describe_model
+from retrato.model.device import _say_what_is_unused, choose_device
+from retrato.model.words import nearest_words
 
 
 def test_everything_is_frozen_and_in_evaluation_mode(tiny_components: Components) -> None:
@@ -29,7 +31,13 @@ def test_the_numbers_of_the_model(tiny_components: Components, tiny_xl_component
 
 def test_the_folder_may_bring_name_and_defaults(tiny_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_folder, tmp_path / "model")
-    said = {"name": "small", "defaults": {"guidance_scale": 3.5, "class_word": "robot"}, "card": "for people"}
+    defaults = {
+        "guidance_scale": 3.5,
+        "class_word": "robot",
+        "sampler": "DPM++ 2M",
+        "steps": 20,
+    }  # older files say more
+    said = {"name": "small", "defaults": defaults, "card": "for people"}
     (folder / "retrato.json").write_text(json.dumps(said))
     model = load_components(folder)
     assert (model.name, model.defaults.size) == ("small", 64)
@@ -139,6 +147,30 @@ def test_a_unet_for_something_else_is_refused(tiny_folder: Path, tmp_path: Path)
         load_components(folder)
 
 
+@pytest.mark.parametrize(
+    ("file", "said", "sentence"),
+    [
+        ("unet/config.json", {"class_embed_type": "identity"}, r"wants more than a text, such as a picture \(unCLIP\)"),
+        ("scheduler/scheduler_config.json", {"_class_name": "EDMEulerScheduler"}, "it is an EDM model"),
+        ("scheduler/scheduler_config.json", {"_class_name": "FlowMatchEulerDiscreteScheduler"}, "it is a flow model"),
+        ("scheduler/scheduler_config.json", {"prediction_type": "sample"}, "predicts 'sample'"),
+        ("vae/config.json", {"latents_mean": [0.1] * 4, "latents_std": [2.0] * 4}, r"\(latents_mean\)"),
+    ],
+)
+def test_models_of_another_kind_that_look_like_these_are_refused(
+    tiny_folder: Path, tmp_path: Path, file: str, said: dict[str, object], sentence: str
+) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    (folder / file).write_text(json.dumps({**json.loads((folder / file).read_text()), **said}))
+    for read in (load_components, describe_model):
+        with pytest.raises(ModelError, match=f"model cannot be used: its .*{sentence}") as caught:
+            read(folder)
+        assert "\n" not in str(caught.value)
+    if file.startswith("vae"):
+        with pytest.raises(ModelError, match=f"vae cannot be used: its VAE .*{sentence}"):
+            load_components(tiny_folder, vae=folder)
+
+
 def test_half_precision_downloads_are_read(tiny_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_folder, tmp_path / "model")
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
@@ -206,6 +238,20 @@ def test_cards_without_working_halves_get_what_they_compute(monkeypatch: pytest.
         assert choose_device().dtype == dtype
 
 
+def test_a_card_that_this_torch_is_not_built_for_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("retrato.model.device.shutil.which", lambda name: f"C:\\{name}.exe")
+    for build, expected in (("12.8", 0), (None, 1)):
+        monkeypatch.setattr(torch.version, "cuda", build)
+        _say_what_is_unused.cache_clear()
+        for asked in ("auto", "auto", "cpu"):
+            assert choose_device(asked).device.type == "cpu"
+        assert len(caplog.messages) == expected
+    _say_what_is_unused.cache_clear()
+    assert "an NVIDIA card, but this torch is built without CUDA; `retrato doctor` says" in caplog.text
+
+
 def test_a_model_that_does_not_fit_says_so(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
@@ -244,3 +290,12 @@ def test_device_and_format() -> None:
     ):
         with pytest.raises(SettingsError):
             choose_device(device, dtype)
+
+
+def test_what_a_mac_leaves_beside_files_is_no_part_of_a_model(tiny_folder: Path, tmp_path: Path) -> None:
+    plain = load_components(tiny_folder)
+    shutil.copytree(tiny_folder, tmp_path / "share")
+    for file in [*(tmp_path / "share").rglob("*.safetensors")]:
+        file.with_name(f"._{file.name}").write_bytes(b"Mac OS X")
+    assert load_components(tmp_path / "share").hash == plain.hash
+    assert nearest_words(tmp_path / "share", (torch.ones(1, 32),))

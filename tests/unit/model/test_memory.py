@@ -5,8 +5,17 @@ import psutil
 import pytest
 import torch
 
+from retrato.errors import ModelError
 from retrato.model import Components
-from retrato.model.memory import GIB, available_memory, is_out_of_memory, save_memory, use_small_tiles
+from retrato.model.memory import (
+    GIB,
+    Room,
+    available_memory,
+    in_parts,
+    is_out_of_memory,
+    save_memory,
+    use_small_tiles,
+)
 
 
 class Model:
@@ -53,6 +62,23 @@ def test_a_vae_works_in_small_tiles_once(tiny_components: Components) -> None:
         64,
     )
     assert not use_small_tiles(vae)
+
+
+def test_rows_are_halved_until_they_have_room_and_that_is_remembered() -> None:
+    tried, room, cpu = [], Room(), torch.device("cpu")
+
+    def compute(at_once: int) -> torch.Tensor:
+        tried.append(at_once)
+        if at_once > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return torch.tensor(at_once)
+
+    assert [int(in_parts(compute, rows, room, cpu)) for rows in (12, 12, 2)] == [3, 3, 2]
+    assert tried == [12, 6, 3, 3, 2]
+    with pytest.raises(ModelError, match="too little memory on cpu for a single picture"):
+        in_parts(lambda _: compute(4), 1, Room(), cpu)
+    with pytest.raises(RuntimeError, match="shapes"):
+        in_parts(lambda _: (_ for _ in ()).throw(RuntimeError("shapes do not fit")), 4, Room(), cpu)
 
 
 @pytest.mark.parametrize(

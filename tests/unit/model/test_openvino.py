@@ -1,18 +1,22 @@
 """The U-Net by OpenVINO beside the same by torch; skipped where the extra is not installed."""
 
 import dataclasses
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 
 from retrato.errors import SettingsError
-from retrato.model import Components, load_components
-from retrato.model.openvino import on_openvino
+from retrato.model import Components, load_components, openvino
+from retrato.model.openvino import _keep, on_openvino
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="wants the openvino extra")
 
@@ -61,6 +65,44 @@ def test_the_graph_is_kept_and_a_damaged_one_made_anew(
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
 
 
+def test_a_folder_that_cannot_be_written_to_is_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On Windows `tempfile` would try 2 ** 31 names: there `os.access` says that all can write everywhere."""
+    tried, folder, make = [], tmp_path / "graphs" / "a", os.mkdir
+    folder.parent.mkdir()
+
+    def refused(name: str | Path, *rest: int) -> None:
+        if str(name) == str(folder.parent):
+            return make(name, *rest)
+        tried.append(name)
+        if len(tried) > 9:
+            raise SystemExit("no end of it")
+        raise PermissionError(13, "Access is denied", str(name))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", lambda *_, **__: None)  # it asks for the system too
+        patched.setattr(os, "mkdir", refused)
+        patched.setattr(os, "name", "nt")
+        _keep(None, None, folder)
+    assert len(tried) == 1
+    assert "graphs/a could not be written: [Errno 13] Access is denied" in caplog.text
+
+
+def test_a_graph_is_there_as_a_whole_or_not_at_all(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def save(text: str, file: Path, compress_to_fp16: bool) -> None:
+        file.write_text(text)
+        if text == "half":
+            raise RuntimeError("the disk is full")
+
+    openvino, folder = SimpleNamespace(save_model=save), tmp_path / "graphs" / "a"
+    for text in ("one", "two", "half"):
+        _keep(openvino, text, folder)
+    assert (folder / "unet.xml").read_text() == "two"
+    assert os.listdir(folder.parent) == ["a"]
+    assert "the disk is full" in caplog.text
+
+
 @needs_openvino
 def test_bfloat16_is_near_and_not_the_same(tiny_components: Components) -> None:
     arguments, named = asked(tiny_components, 1, 8, 8, 77)
@@ -82,6 +124,16 @@ def test_other_devices_formats_and_models_are_refused(
         on_openvino(tiny_components, dtype=torch.float16)
     with pytest.raises(SettingsError, match="is a model for inpainting"):
         on_openvino(load_components(family_folder("sd1/inpainting"), device="cpu"))
+
+
+def test_a_model_that_is_told_its_scale_is_refused(
+    tiny_components: Components, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = SimpleNamespace(available_devices=["CPU"])
+    monkeypatch.setattr(openvino, "_import_openvino", lambda: SimpleNamespace(Core=lambda: core))
+    unet = UNet2DConditionModel.from_config({**tiny_components.unet.config, "time_cond_proj_dim": 16})
+    with pytest.raises(SettingsError, match="is an LCM model, which is told the CFG scale while it computes"):
+        on_openvino(dataclasses.replace(tiny_components, unet=unet))
 
 
 @needs_openvino

@@ -1,10 +1,12 @@
 import copy
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
 from retrato.errors import EmbeddingError, SettingsError
-from retrato.model import Components, encode, filled_slots, initial_vectors, token_chunks
+from retrato.model import Components, encode, filled_slots, initial_vectors, load_components, token_chunks
 from retrato.prompts import Chunk, Slot
 
 
@@ -131,6 +133,23 @@ def test_clip_skip_takes_an_earlier_layer_and_the_final_norm(tiny_components: Co
     torch.testing.assert_close(second, encoder.final_layer_norm(hidden[-2]))
     with pytest.raises(SettingsError, match="3 layers"):
         encode(tiny_components, [found], {}, clip_skip=4)
+
+
+@pytest.mark.parametrize("family", ["sd2", "xl"])
+def test_clip_skip_changes_nothing_where_the_layer_is_given(family: str, family_folder: Callable[[str], Path]) -> None:
+    model = load_components(family_folder(family), device="cpu")
+    found = chunks(model, "a man")
+    first, second = (encode(model, [found], {}, clip_skip=skip) for skip in (1, 12))
+    assert torch.equal(first.states, second.states)
+
+
+def test_a_mark_that_fills_up_is_a_word_in_prompts(family_folder: Callable[[str], Path]) -> None:
+    """`!!` is one token; the texts of Stable Diffusion 2 had two of those that fill up instead."""
+    for family in ("sd1", "sd2"):
+        model = load_components(family_folder(family), device="cpu")
+        (chunk,) = chunks(model, "hi!!")
+        assert chunk.token_ids == (1883, 748)
+        assert initial_vectors(model, "!!", 1)[0].equal(model.text_encoders[0].get_input_embeddings().weight[[748]])
 
 
 def test_two_encoders(tiny_xl_components: Components) -> None:

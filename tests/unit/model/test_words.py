@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 from benchmarks.ldm_file import ldm_tensors
 from retrato.errors import ModelError
 from retrato.model import load_components
-from retrato.model.words import nearest_words, vocabulary_widths
+from retrato.model.catalogue import describe_model
+from retrato.model.words import nearest_words
 
 
 def test_a_words_own_vector_is_nearest_to_it() -> None:
@@ -28,7 +29,7 @@ def test_both_encoders_of_xl_have_words(family_folder: Callable[[str], Path], tm
     save_file({name: value for name, value in tensors.items() if not name.startswith("first_stage")}, path)
     names = [name for name in sorted(tensors) if name.endswith("token_embedding.weight")]
     vectors = tuple(tensors[name][[2533, 18376]] for name in names)  # "person", "astronaut"
-    assert vocabulary_widths(folder) == vocabulary_widths(path) == (64, 128)
+    assert describe_model(folder).dims == describe_model(path).dims == (64, 128)
     for source in (folder, path):
         for words in nearest_words(source, vectors):
             assert [each[0].text for each in words] == ["person", "astronaut"]

@@ -6,7 +6,6 @@ from retrato.prompts import prompt_matrix
 
 def test_the_order_is_that_of_the_web_ui() -> None:
     assert prompt_matrix("a hat|red|old") == ["a hat", "a hat, red", "a hat, old", "a hat, red, old"]
-    assert prompt_matrix("a hat|red", at_start=True, separator=" ") == ["a hat", "red a hat"]
     assert prompt_matrix("a hat") == ["a hat"]
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from retrato.errors import PromptError
-from retrato.prompts import Style, StyleFile, apply_styles, extract_styles
+from retrato.prompts import Style, StyleFile, apply_styles
 
 FILE = (
     '\ufeffname,prompt,negative_prompt\r\n#remark,,\r\nPixel,"{prompt}, pixel art, 8 bit",photo\r\n'
@@ -62,10 +62,8 @@ def test_what_is_no_style_file_is_one_sentence(tmp_path: Path, content: str) -> 
         StyleFile(tmp_path / "styles.csv").read()
 
 
-def test_words_are_joined_and_taken_out_again(tmp_path: Path) -> None:
+def test_words_are_joined(tmp_path: Path) -> None:
     styles = file(tmp_path).find(["Quality", "Pixel"])
     joined = apply_styles(styles, "a hat", "bad")
     assert joined == ('a hat, masterpiece, "best", pixel art, 8 bit', "bad, photo")
-    assert extract_styles(styles, *joined) == (["Quality", "Pixel"], "a hat", "bad")
-    assert extract_styles(styles, "a hat", "") == ([], "a hat", "")
     assert apply_styles(styles, "", "") == ('masterpiece, "best", pixel art, 8 bit', "photo")

@@ -4,7 +4,9 @@ import dataclasses
 import pytest
 import torch
 
+from retrato.errors import ModelError
 from retrato.model import Components, Conditioning
+from retrato.model.memory import Room
 from retrato.sampling.guidance import Guidance, predict, predict_both
 
 
@@ -53,6 +55,47 @@ def test_scale_one_asks_the_unet_once(tiny_components: Components, latents: torc
         handle.remove()
     assert rows == [2, 4]
     torch.testing.assert_close(alone, raw(tiny_components, latents, told(1)))
+
+
+@pytest.mark.parametrize(("most", "tried", "fitting"), [(1, [6, 3], [1] * 6), (2, [6, 3], [1] * 6), (3, [6], [3, 3])])
+def test_where_memory_is_full_fewer_rows_go_through_at_once(
+    tiny_xl_components: Components,
+    latents: torch.Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+    tried: list[int],
+    fitting: list[int],
+) -> None:
+    def xl(seed: int) -> Conditioning:
+        source = torch.Generator().manual_seed(seed)
+        return Conditioning(torch.randn(1, 77, 80, generator=source), torch.randn(1, 24, generator=source))
+
+    guidance, rows, room = Guidance(((xl(1), 1.0), (xl(2), 0.5)), xl(3), 4.0), [], Room()
+    wanted = predict(tiny_xl_components, latents, torch.tensor(500), guidance)
+    real = tiny_xl_components.unet.forward
+
+    def full(sample: torch.Tensor, *told: object, **named: object) -> object:
+        rows.append(len(sample))
+        if len(sample) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(sample, *told, **named)
+
+    monkeypatch.setattr(tiny_xl_components.unet, "forward", full)
+    for _ in range(2):
+        found, _ = predict_both(tiny_xl_components, latents, torch.tensor(500), guidance, room)
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert rows == tried + fitting * 2
+
+
+def test_memory_that_is_too_small_for_one_picture_is_one_sentence(
+    tiny_components: Components, latents: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GiB)")
+
+    monkeypatch.setattr(tiny_components.unet, "forward", full)
+    with pytest.raises(ModelError, match="too little memory on cpu for a single picture: take a smaller size"):
+        predict(tiny_components, latents, torch.tensor(500), Guidance(((told(1), 1.0),), told(2), 3.0))
 
 
 def test_the_unets_format_stays_inside(tiny_components: Components, latents: torch.Tensor) -> None:

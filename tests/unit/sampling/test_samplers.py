@@ -22,7 +22,7 @@ class GaussianDenoiser(nn.Module):
 
     def __init__(self, spread: float, config: dict[str, Any], prediction: str) -> None:
         super().__init__()
-        self.config = SimpleNamespace(addition_embed_type=None)
+        self.config = SimpleNamespace(addition_embed_type=None, time_cond_proj_dim=None)
         self.spread, self.prediction = spread, prediction
         betas = (
             torch.linspace(config["beta_start"] ** 0.5, config["beta_end"] ** 0.5, config["num_train_timesteps"]) ** 2
@@ -114,11 +114,6 @@ def test_eta_is_how_much_noise_is_added(tiny_components: Components, name: str) 
     assert not torch.allclose(none, some, atol=0.01)
 
 
-def test_eta_is_refused_where_nobody_can_tell(tiny_components: Components) -> None:
-    with pytest.raises(SettingsError, match="DPM\\+\\+ SDE takes none"):
-        draw(tiny_components, "DPM++ SDE", "Automatic", steps=4, seeds=[1], eta=0.5)
-
-
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_batch_equals_its_images_drawn_singly(tiny_components: Components, name: str) -> None:
     if SAMPLERS[name].one_by_one:
@@ -134,6 +129,23 @@ def test_a_batch_equals_its_images_drawn_singly(tiny_components: Components, nam
 def test_very_few_steps_give_numbers(tiny_components: Components, name: str, schedule: str) -> None:
     for steps in (1, 2):
         assert torch.isfinite(draw(ideal(tiny_components, 1.0), name, schedule, steps=steps, seeds=[3])).all()
+
+
+@pytest.mark.parametrize(("name", "schedule"), PAIRS)
+def test_a_single_step_begins_where_there_is_only_noise(tiny_components: Components, name: str, schedule: str) -> None:
+    start = Start([3], *noise_for([3], (4, 8, 8)))
+    ask = next(begin(*find_sampler(name, schedule), tiny_components.scheduler_config, start, steps=1))
+    assert float(ask.timestep) == pytest.approx(999)
+    assert ask.sample.std() == pytest.approx(1, abs=0.1)
+
+
+def test_a_sampler_that_chooses_its_steps_does_so_whatever_is_asked_for(tiny_components: Components) -> None:
+    one, twenty = (
+        draw(ideal(tiny_components, 0.5), "DPM adaptive", "Automatic", steps=steps, seeds=[1], side=48)
+        for steps in (1, 20)
+    )
+    assert torch.equal(one, twenty)
+    assert one.std() == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,18 @@
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 import torch
 
 from retrato.errors import SettingsError
 from retrato.model import Components
-from retrato.sampling import SCHEDULES, find_sampler
-from retrato.sampling.schedulers import make_scheduler, skip_steps, spaced_sigmas
+from retrato.sampling import SAMPLERS, SCHEDULES, find_sampler
+from retrato.sampling.schedulers import make_scheduler, skip_steps, spaced_sigmas, spacing_of
+from retrato.sampling.sigmas import noise_levels
+
+
+def of(config: Mapping[str, object], name: str, schedule: str, steps: int = 10) -> Any:
+    return make_scheduler(*find_sampler(name, schedule), config, steps=steps, seeds=[0])
 
 
 def test_automatic_is_the_samplers_own_schedule(tiny_components: Components) -> None:
@@ -15,6 +23,40 @@ def test_automatic_is_the_samplers_own_schedule(tiny_components: Components) -> 
     for name, own in (("DPM++ 2M", "Karras"), ("DPM++ 2M SDE", "Exponential"), ("Euler", "Uniform")):
         assert torch.equal(sigmas(name, "Automatic"), sigmas(name, own))
     assert not torch.equal(sigmas("DPM++ 2M", "Uniform"), sigmas("DPM++ 2M", "Karras"))
+
+
+@pytest.mark.parametrize("name", ["DPM++ 2M", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "Euler a", "Euler", "LMS", "UniPC"])
+@pytest.mark.parametrize("schedule", [name for name in SCHEDULES if name != "Automatic"])
+def test_a_schedule_is_the_same_for_each_sampler(tiny_components: Components, name: str, schedule: str) -> None:
+    """As in A1111: the sigmas, and the timesteps, which lie between whole ones."""
+    config = tiny_components.scheduler_config
+    found, levels = of(config, name, schedule), noise_levels(config)
+    if (name, schedule) != ("UniPC", "Uniform"):  # which is its paper's own
+        assert found.sigmas.tolist() == pytest.approx(spaced_sigmas(schedule, config, 10), rel=2e-3)
+    expected = [levels.timestep_at(float(sigma)) for sigma in found.sigmas[:-1]]
+    assert found.timesteps.tolist() == pytest.approx(expected, abs=0.01)
+
+
+def test_uniform_is_their_own_for_samplers_that_go_by_whole_timesteps(tiny_components: Components) -> None:
+    for name in ("DDIM", "PLMS"):
+        own, uniform, other = (
+            of(tiny_components.scheduler_config, name, schedule).timesteps
+            for schedule in ("Automatic", "Uniform", "SGM Uniform")
+        )
+        assert torch.equal(own, uniform)
+        assert not torch.equal(own, other)
+
+
+def test_automatic_is_what_a_distilled_model_says(tiny_components: Components) -> None:
+    config = dict(tiny_components.scheduler_config) | {"timestep_spacing": "trailing"}
+    for name in ("Euler a", "DPM++ 2M", "DDIM"):
+        assert of(config, name, "Automatic", 4).timesteps.tolist() == [999, 749, 499, 249]
+        assert spacing_of(SAMPLERS[name], "Karras", config) == "Karras"
+    assert spacing_of(SAMPLERS["DPM2"], "Automatic", config) == "SGM Uniform"
+    assert spacing_of(SAMPLERS["DPM fast"], "Automatic", config) == "Uniform"
+    assert of(config, "LCM", "Automatic").timesteps[0] == 999
+    for said in ("leading", "linspace", None):
+        assert spacing_of(SAMPLERS["Euler a"], "Automatic", {**config, "timestep_spacing": said}) == "Uniform"
 
 
 def test_a_model_that_starts_from_pure_noise_says_which_samplers_cannot(tiny_components: Components) -> None:

@@ -15,6 +15,12 @@ UNET, VAE = "model.diffusion_model.", "first_stage_model."
 HEAD_CHANNELS = 64  # of one attention head, in open_clip, CLIP and the U-Nets of Stable Diffusion 2 and XL
 SKIPPED_LAYERS = 23  # what is left of Stable Diffusion 2's text encoder; some programs write files without the last
 
+WANTS_MORE = "its U-Net wants more than a text, such as a picture (unCLIP): retrato has no use for it"
+IS_EDM = (
+    "it is an EDM model, as Playground 2.5 and CosXL are, whose noise is another one; retrato takes Stable Diffusion "
+    "1, 2 and XL"
+)
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -46,7 +52,7 @@ def unet_config(shapes: Shapes, family: Family) -> dict[str, Any]:
     if f"{UNET}label_emb.0.0.weight" in shapes:
         pooled = [_projection(shapes, spec) for spec in family.text if spec.is_pooled]
         if not pooled:
-            raise ModelError("its U-Net wants more than a text, such as a picture (unCLIP): retrato has no use for it")
+            raise ModelError(WANTS_MORE)
         width = _shape(shapes, f"{UNET}label_emb.0.0.weight")[1]
         config |= {
             "addition_embed_type": "text_time",
@@ -62,6 +68,34 @@ def check_channels(taken: int, given: int) -> None:
         raise ModelError(
             f"its U-Net takes {taken} channels, not {given}, or {2 * given + 1} as for inpainting: it was made for "
             "something else, such as depth, instructions or upscaling"
+        )
+
+
+def check_configs(unet: Mapping[str, Any], vae: Mapping[str, Any], scheduler: Mapping[str, Any]) -> None:
+    """Raises ModelError where a folder's configurations are those of another kind of model that looks like these."""
+    check_channels(int(unet.get("in_channels", 4)), int(unet.get("out_channels", 4)))
+    wants_more = unet.get("class_embed_type") is not None or unet.get("num_class_embeds") is not None
+    if wants_more or unet.get("addition_embed_type") not in (None, "text_time"):
+        raise ModelError(WANTS_MORE)
+    name = str(scheduler.get("_class_name"))
+    if name.startswith("EDM"):
+        raise ModelError(f"its scheduler is {name}: {IS_EDM}")
+    if name.startswith("FlowMatch"):
+        raise ModelError(
+            f"its scheduler is {name}: it is a flow model, as Stable Diffusion 3 and Flux are; retrato takes Stable "
+            "Diffusion 1, 2 and XL"
+        )
+    check_vae(vae)
+    if (predicts := scheduler.get("prediction_type", "epsilon")) not in ("epsilon", "v_prediction"):
+        raise ModelError(f"its U-Net predicts {str(predicts)[:40]!r}: retrato takes models of epsilon and v_prediction")
+
+
+def check_vae(vae: Mapping[str, Any]) -> None:
+    """Raises ModelError for the configuration of a VAE whose latents are not only scaled."""
+    if vae.get("latents_mean") is not None:
+        raise ModelError(
+            "its VAE moves each channel of the latents by a mean of its own (latents_mean), as that of Playground 2.5 "
+            "does: retrato takes those of Stable Diffusion 1, 2 and XL"
         )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from retrato.errors import ModelError
-from retrato.model.families.configs import UNET, VAE, Shapes
+from retrato.model.families.configs import IS_EDM, UNET, VAE, Shapes
 from retrato.model.families.table import FAMILIES, SD1, SD2, XL, Family
+
+EDM_KEYS = ("edm_mean", "edm_vpred.sigma_max")  # of Playground 2.5, and of CosXL
 
 
 def find_family(shapes: Shapes, metadata: Mapping[str, str] | None = None) -> str | None:
@@ -34,6 +36,8 @@ def require_family(
     found = find_family(shapes, metadata)
     if found is None:
         raise ModelError(describe_other(shapes))
+    if marks := [key for key in EDM_KEYS if key in shapes]:
+        raise ModelError(f"it holds {marks[0]}: {IS_EDM}")
     if wanted == "auto":
         return found, FAMILIES[found]
     if FAMILIES[wanted].text != FAMILIES[found].text:

@@ -21,7 +21,30 @@ def clip_tokenizer(padding: str = END, length: int = 77) -> CLIPTokenizer:
     from transformers import CLIPTokenizer
 
     vocabulary = {token: number for number, token in enumerate(clip_tokens())}
-    return CLIPTokenizer(vocab=vocabulary, merges=_pairs(), pad_token=padding, model_max_length=length)
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=_pairs(), model_max_length=length)
+    tokenizer.pad_token = padding  # said from the start, it would be no word any more: see `read_tokenizer`
+    return tokenizer
+
+
+def read_tokenizer(folder: Path) -> CLIPTokenizer:
+    """Gives the tokenizer in `folder`, in whose texts the token that fills up is the word that it is elsewhere.
+
+    Stable Diffusion 2, and XL's second encoder, fill up with `!`. transformers takes it for no word then, and cuts it
+    out of any text by itself: `hi!!` was `hi` and two of it, where CLIP has one token for `!!`.
+    """
+    import_quietly()
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    padding, number = tokenizer.pad_token, tokenizer.pad_token_id
+    if padding in (tokenizer.bos_token, tokenizer.eos_token, tokenizer.unk_token):
+        return tokenizer
+    others = {own: token for own, token in tokenizer.added_tokens_decoder.items() if own != number}
+    plain = CLIPTokenizer.from_pretrained(
+        str(folder), local_files_only=True, pad_token=tokenizer.eos_token, added_tokens_decoder=others
+    )
+    plain.pad_token = padding
+    return plain if plain.pad_token_id == number else tokenizer
 
 
 def clip_tokens() -> list[str]:

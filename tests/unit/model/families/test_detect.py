@@ -26,6 +26,13 @@ def test_what_is_written_about_the_prediction_counts() -> None:
     assert find_family(shapes("sd1"), {"modelspec.prediction_type": "v"}) == "sd1-v"
 
 
+@pytest.mark.parametrize("key", ["edm_mean", "edm_vpred.sigma_max"])
+def test_models_with_another_noise_are_refused(key: str) -> None:
+    for wanted in ("auto", "xl-v"):
+        with pytest.raises(ModelError, match=rf"it holds {key}: it is an EDM model, as Playground 2\.5 and CosXL are"):
+            require_family(shapes("xl", key), wanted=wanted)
+
+
 def test_the_user_knows_better_only_where_tensors_say_nothing() -> None:
     assert require_family(shapes("sd2"), wanted="sd2-v")[1].prediction_type == "v_prediction"
     with pytest.raises(ModelError, match="those of Stable Diffusion 2, so it cannot be read as xl"):
