@@ -51,3 +51,14 @@ def test_compose_builds_both_kinds_and_keeps_what_is_learned() -> None:
         assert mounted["data"] == re.findall(r"RETRATO_HOME=(\S+)", DOCKERFILE)[0]
         assert [volume for volume in service["volumes"] if volume.endswith("photos:ro")], "originals are only read"
     assert "data" in compose["volumes"]
+
+
+def test_compose_keeps_things_where_the_documented_commands_do_and_lets_one_service_out() -> None:
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+    machines = (ROOT / "docs" / "machines.md").read_text("utf-8")
+    assert f"-v {compose['volumes']['data']['name']}:/data" in machines
+    studio, fetch = compose["services"]["studio"], compose["services"]["fetch"]
+    assert studio["ports"] == ["127.0.0.1:7860:7860"], "this machine alone"
+    assert studio["command"] in machines
+    assert "network_mode" not in fetch
+    assert fetch["volumes"] == studio["volumes"] == compose["services"]["retrato"]["volumes"]

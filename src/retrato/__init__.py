@@ -22,11 +22,20 @@ if TYPE_CHECKING:
         ModelError,
         PhotoError,
         PromptError,
+        QueueError,
         RetratoError,
         SettingsError,
         TrainingError,
+        UnknownError,
     )
-    from retrato.settings import GenerateSettings, HypernetworkSettings, PhotoSettings, ServerSettings, TrainSettings
+    from retrato.settings import (
+        EvaluateSettings,
+        GenerateSettings,
+        HypernetworkSettings,
+        PhotoSettings,
+        ServerSettings,
+        TrainSettings,
+    )
     from retrato.studio import Studio
 
     __version__: str
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Embedding",
     "EmbeddingError",
+    "EvaluateSettings",
     "GenerateSettings",
     "HypernetworkError",
     "HypernetworkSettings",
@@ -42,12 +52,14 @@ __all__ = [
     "PhotoError",
     "PhotoSettings",
     "PromptError",
+    "QueueError",
     "RetratoError",
     "ServerSettings",
     "SettingsError",
     "Studio",
     "TrainSettings",
     "TrainingError",
+    "UnknownError",
     "__version__",
 ]
 

@@ -97,6 +97,19 @@ def test_signals_interrupt_and_the_second_one_does_so_at_once(kind: signal.Signa
         signal.signal(signal.SIGHUP, hangup)
 
 
+def test_ctrl_break_of_windows_interrupts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def passed_over(*_: object) -> None: ...
+
+    before = signal.signal(signal.SIGUSR1, passed_over)
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
+    try:
+        with _terminating_like_interrupting(), pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGUSR1)
+        assert signal.getsignal(signal.SIGUSR1) == passed_over
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_a_name_that_is_learned_anew_changes_pictures_at_once(
     studio: Studio, photos: Path, home: Path, tiny_folder: Path
 ) -> None:

@@ -78,6 +78,7 @@ def test_a_score_says_what_taints_it(
     tiny_folder: Path,
     photos: Path,
     tmp_path: Path,
+    home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert train().code == 0
@@ -108,6 +109,11 @@ def test_a_score_says_what_taints_it(
     assert train("--width", "80", "--height", "80", name="ana-t2", folder=large).code == 0
     seen = retrato("score", "ana-t2", "--photos", large, *options)
     assert "6 of 6 photos were used in its training" in seen.json["taints"][-1]
+    # Whatever became of the file: the library's, copied and called as a browser calls the second of a name.
+    copy = Path(shutil.copy(home / "embeddings" / "ana-t1.safetensors", tmp_path / "bob (1).safetensors"))
+    seen = retrato("score", copy, "--photos", photos, *options)
+    assert "6 of 6 photos were used in its training" in seen.json["taints"][-1]
+    assert seen.json["images"][0]["prompt"] == r"a photo of bob \(1\)"
     unknown = retrato("score", "nobody-1", "--photos", others, *options)
     assert (unknown.code, "no embedding called 'nobody-1'" in unknown.err) == (2, True)
 
@@ -120,6 +126,9 @@ def test_many_people_are_learned_together_and_one_failure_is_said(
         for number in range(1 if name == "eve" else 4):
             draw_photo(10 * person + number).save(tmp_path / "people" / name / f"{number}.png")
     options = ("--name", "*-t1", "--steps", 2, "--batch-size", 2, "--model", tiny_folder, "--device", "cpu", "--json")
+    for wrong in (("--learning-rate", "abc"), ("--width", 65), ("--engine", "ray", "--gradient-clip", "x")):
+        ran = retrato("train-many", tmp_path / "people", *options, *wrong)
+        assert (ran.code, ran.err.count("\n")) == (2, 1), ran.err
     ran = retrato("train-many", tmp_path / "people", *options)
     assert ran.code == 0, ran.err
     assert [each["name"] for each in ran.json["people"]] == ["ana-t1", "bob-t1"]

@@ -1,9 +1,10 @@
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import retrato
-from retrato import EmbeddingError, GenerateSettings, Studio, TrainSettings
+from retrato import EmbeddingError, GenerateSettings, Studio, TrainSettings, errors, settings
 from retrato.generation import GeneratedImage
 from retrato.training import Finished
 
@@ -41,3 +42,9 @@ def test_public_names_are_there_and_no_others() -> None:
     assert issubclass(EmbeddingError, retrato.RetratoError)
     with pytest.raises(AttributeError, match="no attribute 'Painter'"):
         _ = retrato.Painter  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("module", "kind"), [(errors, errors.RetratoError), (settings, settings.Settings)])
+def test_every_error_and_all_settings_are_public(module: ModuleType, kind: type) -> None:
+    own = {name for name, each in vars(module).items() if isinstance(each, type) and issubclass(each, kind)}
+    assert own - {"Settings", "LearnSettings"} <= set(retrato.__all__)  # these two are only the bases of the others

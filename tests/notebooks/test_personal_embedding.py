@@ -10,6 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from retrato import Studio
+from retrato.model.load import EMBEDDED
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "personal_embedding.ipynb"
 QUICK = "\nSTEPS, DRAWING_STEPS, PICTURES = 2, 1, 1\n"
@@ -43,17 +44,20 @@ def test_one_cell_switches_to_stable_diffusion(
     def fetch(command: list[str], *, env: dict[str, str], check: bool) -> None:
         """Puts a model, and what scores pictures, where `retrato models fetch` would."""
         calls.append(command)
-        source, kind = (clip_folder, "scorers") if "clip" in command[-1] else (tiny_folder, "models")
+        brought = {"clip": (clip_folder, "scorers"), "blip": (EMBEDDED / "captioner", "captioners")}
+        source, kind = next((brought[word] for word in brought if f"/{word}" in command[-1]), (tiny_folder, "models"))
         shutil.copytree(source, Path(env["RETRATO_HOME"]) / kind / command[-1].replace("/", "--"))
 
     monkeypatch.setattr(subprocess, "run", fetch)
     found = {"subprocess": subprocess, "sys": sys}
     exec(numbers.replace("STABLE_DIFFUSION = False", "STABLE_DIFFUSION = True"), found)
     fetch_command = [sys.executable, "-m", "retrato", "models", "fetch"]
-    assert calls == [[*fetch_command, found["MODEL"]], [*fetch_command, "openai/clip-vit-large-patch14"]]
+    companions = ["openai/clip-vit-large-patch14", "Salesforce/blip-image-captioning-base"]
+    assert calls == [[*fetch_command, each] for each in (found["MODEL"], *companions)]
     studio = Studio.open(found["MODEL"], home=found["work"] / "home")
     assert studio.components.name
     assert studio.scorer is not None
+    assert studio.captioner is not None
 
 
 @pytest.mark.slow

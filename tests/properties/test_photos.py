@@ -10,7 +10,7 @@ from PIL import Image
 from retrato.errors import PhotoError
 from retrato.files import printable
 from retrato.photos.decode import decode
-from retrato.photos.square import split_boxes, square, square_box
+from retrato.photos.square import crop_box, split_boxes, square
 
 
 def whole(form: str) -> bytes:
@@ -79,7 +79,7 @@ def test_any_name_can_be_said_on_one_line(name: str) -> None:
 def test_squares_are_square_and_lie_inside(width: int, height: int, crop: str) -> None:
     image = Image.new("RGB", (width, height), "teal")
     assert square(image, 64, crop).size == (64, 64)
-    left, top, right, bottom = square_box(image, crop)
+    left, top, right, bottom = crop_box(image, crop)
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
     if crop != "none":

@@ -1,0 +1,83 @@
+"""Sealed people learned by each recipe and judged by the independent judge: is a recipe better, on people nobody saw?
+
+python -m benchmarks.identities --seed 20261201 --people 8 --out people        (needs `pip install --group mini`)
+python -m benchmarks.sealed people --out sealed --recipes retrato,a1111 --script textual_inversion.py --samples 1000
+
+It is `retrato evaluate` with another judge of likeness: the network of `mini.train_judge`, trained on other people with
+another architecture, which no model, recipe or pick ever saw. retrato-mini's own scorer, which also stops and picks for
+`retrato` and `a1111`, says only how far prompts are followed. `--resume` goes on with what was cut off.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.main_job import circumstances
+from mini.evaluate import as_pixels
+from mini.train_judge import load_judge
+from retrato import Studio
+from retrato.evaluation import Compared, Measured, Started, evaluate
+from retrato.evaluation.report import notes, rows
+from retrato.model import Scorer
+from retrato.model.hashes import model_hash
+from retrato.plain import plain
+from retrato.settings import EvaluateSettings
+
+
+class IndependentJudge(Scorer):
+    """A scorer that tells people apart by the judge in `file`, and reads prompts off pictures as `scorer` does."""
+
+    def __init__(self, scorer: Scorer, file: Path) -> None:
+        super().__init__(scorer.text_image, None, scorer.tokenizer, model_hash([file]))
+        object.__setattr__(self, "_judge", load_judge(file))
+
+    def embed_identity(self, images: Sequence[Image.Image]) -> Tensor:
+        """Unit vectors [N, 128] of who is on each picture."""
+        return self._judge.identity(as_pixels(list(images)))  # type: ignore[attr-defined]
+
+
+def main() -> None:
+    """Evaluates, says what happens, prints the table as Markdown and one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("people", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--recipes", default="retrato,a1111")
+    parser.add_argument("--script", help="diffusers' textual_inversion.py, as one more contender")
+    parser.add_argument("--samples", type=int, help="photo passes of each training; by default each recipe's own")
+    parser.add_argument("--per-prompt", type=int, default=2)
+    parser.add_argument("--trainings", type=int, default=1, help="seeds of each person")
+    parser.add_argument("--curves", action="store_true", help="judge every checkpoint as well")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
+    options = parser.parse_args()
+    settings = EvaluateSettings(
+        recipes=options.recipes, script=options.script, samples=options.samples, quick=not options.curves,
+        pictures_per_prompt=options.per_prompt, trainings=options.trainings,
+    )  # fmt: skip
+    studio = Studio.open(options.model, home=options.out.with_name(f"{options.out.name}-home"))
+    if studio.scorer is None:
+        raise SystemExit(f"{options.model} brings no scorer to read prompts with")
+    judge = IndependentJudge(studio.scorer, options.judge)
+    for event in evaluate(studio, options.people, settings, out=options.out, judge=judge, resume=options.resume):
+        match event:
+            case Started():
+                print(
+                    f"{event.number} of {event.count}: {event.person} by {event.recipe}, seed {event.seed}", flush=True
+                )
+            case Measured():
+                print(", ".join(f"{name} {value:.2f}" for name, value in event.scores.items()), flush=True)
+            case Compared():
+                head, *body = rows(event)
+                print("\n".join(f"| {' | '.join(line)} |" for line in [head, ("---",) * len(head), *body]))
+                print("\n".join(notes(event)))
+                summaries = {one.recipe: one for one in event.summaries}
+                print(json.dumps(plain({"people": len(event.people), "recipes": summaries, **circumstances()})))
+
+
+if __name__ == "__main__":
+    main()
