@@ -66,7 +66,7 @@ def easel(site: Site) -> Mapping[str, Any]:
         if not file:
             return [gr.skip(), gr.skip(), None]
         try:
-            kept = store_file(site.service.home, Path(file).read_bytes(), Path(file).name)
+            kept = store_file(site.service.home, site.service.read_dropped(file), Path(file).name)
         except RetratoError as error:
             return ["", gr.update(value=problem("draw-picture", spoken_error(site, error)), visible=True), None]
         return [f"upload:{kept.stem}", gr.skip(), None]

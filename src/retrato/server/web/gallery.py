@@ -86,7 +86,7 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
             return [gr.skip(), gr.skip(), gr.skip(), None]
         here = gr.Tabs(selected="gallery")
         try:
-            content = Path(file).read_bytes()
+            content = site.service.read_dropped(file)
             said = stored_text(content)
             kept = store_file(site.service.home, content, Path(file).name)
         except RetratoError as error:
