@@ -51,9 +51,10 @@ def make_scheduler(
     is_made_here = not SCHEDULES[spacing].keys() <= accepted.keys()
     if is_made_here:
         scheduler.sigmas = torch.tensor(spaced_sigmas(spacing, config, steps))
-    # What is spaced in sigmas lies between timesteps; some schedulers cut or round that off, and A1111 does not.
+    # What is spaced in sigmas lies between timesteps; some schedulers cut or round that off, and A1111 does not. Where
+    # the spacing is diffusers' own (Karras, Exponential) it stays, so that its pipeline draws the same picture.
     is_cut = hasattr(scheduler, "sigmas") and not scheduler.timesteps.is_floating_point()
-    if is_made_here or (is_cut and "timestep_spacing" not in SCHEDULES[spacing]):
+    if is_made_here or (is_cut and spacing in SPACINGS):
         levels = noise_levels(config)
         scheduler.timesteps = torch.tensor([levels.timestep_at(float(sigma)) for sigma in scheduler.sigmas[:-1]])
     if hasattr(scheduler, "set_begin_index"):

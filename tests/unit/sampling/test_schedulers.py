@@ -28,13 +28,14 @@ def test_automatic_is_the_samplers_own_schedule(tiny_components: Components) -> 
 @pytest.mark.parametrize("name", ["DPM++ 2M", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "Euler a", "Euler", "LMS", "UniPC"])
 @pytest.mark.parametrize("schedule", [name for name in SCHEDULES if name != "Automatic"])
 def test_a_schedule_is_the_same_for_each_sampler(tiny_components: Components, name: str, schedule: str) -> None:
-    """As in A1111: the sigmas, and the timesteps, which lie between whole ones."""
+    """As in A1111: the sigmas, and the timesteps, which lie between whole ones but where diffusers' own are whole."""
     config = tiny_components.scheduler_config
     found, levels = of(config, name, schedule), noise_levels(config)
     if (name, schedule) != ("UniPC", "Uniform"):  # which is its paper's own
         assert found.sigmas.tolist() == pytest.approx(spaced_sigmas(schedule, config, 10), rel=2e-3)
     expected = [levels.timestep_at(float(sigma)) for sigma in found.sigmas[:-1]]
-    assert found.timesteps.tolist() == pytest.approx(expected, abs=0.01)
+    is_diffusers_own = schedule in ("Karras", "Exponential", "Beta")
+    assert found.timesteps.tolist() == pytest.approx(expected, abs=1.0 if is_diffusers_own else 0.01)
 
 
 def test_uniform_is_their_own_for_samplers_that_go_by_whole_timesteps(tiny_components: Components) -> None:
