@@ -168,12 +168,29 @@ def _how_it_works(record: RunRecord) -> str:
     return "The name works anywhere in a prompt, also mixed with another word."
 
 
+_IN_DIFFUSERS = """\
+from diffusers import StableDiffusionPipeline
+
+pipe = StableDiffusionPipeline.from_pretrained({folder!r})
+pipe.load_textual_inversion({file!r}, token={name!r})
+pipe({prompt!r}).images[0]"""
+_IN_DIFFUSERS_XL = """\
+from diffusers import StableDiffusionXLPipeline
+from safetensors.torch import load_file
+
+pipe = StableDiffusionXLPipeline.from_pretrained({folder!r})
+vectors = load_file({file!r})
+first = {{"text_encoder": pipe.text_encoder, "tokenizer": pipe.tokenizer}}
+second = {{"text_encoder": pipe.text_encoder_2, "tokenizer": pipe.tokenizer_2}}
+pipe.load_textual_inversion(vectors["clip_l"], token={name!r}, **first)
+pipe.load_textual_inversion(vectors["clip_g"], token={name!r}, **second)
+pipe({prompt!r}).images[0]"""
+
+
 def _embedding_elsewhere(record: RunRecord, folder: str) -> list[Html]:
-    python = (
-        "from diffusers import StableDiffusionPipeline\n\n"
-        f"pipe = StableDiffusionPipeline.from_pretrained({folder!r})\n"
-        f"pipe.load_textual_inversion({str(record.file)!r}, token={record.name!r})\n"
-        f"pipe({f'a portrait of {record.name}'!r}).images[0]"
+    is_xl = record.numbers > record.vectors * record.dim  # vectors for two text encoders
+    python = (_IN_DIFFUSERS_XL if is_xl else _IN_DIFFUSERS).format(
+        folder=folder, file=str(record.file), name=record.name, prompt=f"a portrait of {record.name}"
     )
     elsewhere = (
         f"The embedding speaks to the model it was learned on, {record.model['name']}, and to its descendants; another "

@@ -42,6 +42,18 @@ def test_commands_are_quoted_for_the_shell(finished_run: Callable[..., Path]) ->
     assert "model/mini" in drawn
 
 
+def test_what_was_learned_on_xl_goes_into_diffusers_one_text_encoder_at_a_time(
+    finished_run: Callable[..., Path],
+) -> None:
+    record = read_record(finished_run())
+    one = how_to_go_on(record, [])
+    assert "pipe.load_textual_inversion(&#x27;" in one
+    assert "StableDiffusionPipeline.from_pretrained" in one
+    both = how_to_go_on(dataclasses.replace(record, numbers=record.vectors * (768 + 1280), dim=768), [])
+    assert "StableDiffusionXLPipeline.from_pretrained" in both
+    assert both.count("pipe.load_textual_inversion(vectors[") == 2
+
+
 def test_a_package_that_is_not_there_has_no_version() -> None:
     assert package_version("pillow")
     assert package_version("no-such-package-at-all") is None
