@@ -20,6 +20,7 @@ LASTING = tuple(f"{path_of(language)}/assets/" for language in LANGUAGES)
 # What was dropped and never read (a field that was left, a name that was missing) Gradio removes once it is so old,
 # looking so often; in seconds.
 LOOKS_EVERY, OLD = 600, 3600
+PAUSE = 0.02  # seconds between looks for somebody who clicks
 
 
 def mount(app: FastAPI, service: Service) -> None:
@@ -71,6 +72,7 @@ def _mount(app: FastAPI, site: Site) -> None:
         settings_tab(site, page, tabs)
         about_tab(site, tabs)
     page.queue(default_concurrency_limit=None)  # the queue of jobs is our own; nothing here computes
+    page._queue.sleep_when_free = PAUSE  # Gradio's own millisecond keeps a processor awake while nobody does anything
     gr.mount_gradio_app(
         app,
         page,
