@@ -52,9 +52,10 @@ def make_scheduler(
     if is_made_here:
         scheduler.sigmas = torch.tensor(spaced_sigmas(spacing, config, steps))
     # What is spaced in sigmas lies between timesteps; some schedulers cut or round that off, and A1111 does not. Where
-    # the spacing is diffusers' own (Karras, Exponential) it stays, so that its pipeline draws the same picture.
+    # the spacing is diffusers' own (Karras, Exponential) it stays, so that its pipeline draws the same picture, but for
+    # a single step, which has to begin where there is only noise.
     is_cut = hasattr(scheduler, "sigmas") and not scheduler.timesteps.is_floating_point()
-    if is_made_here or (is_cut and spacing in SPACINGS):
+    if is_made_here or (is_cut and (spacing in SPACINGS or steps == 1)):
         levels = noise_levels(config)
         scheduler.timesteps = torch.tensor([levels.timestep_at(float(sigma)) for sigma in scheduler.sigmas[:-1]])
     if hasattr(scheduler, "set_begin_index"):
