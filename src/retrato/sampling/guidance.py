@@ -3,7 +3,7 @@
 Knows nothing of samplers and steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -68,12 +68,12 @@ def predict_both(
     Where memory is full, rows go through the U-Net in parts, which `room` remembers from one call to the next.
     """
     positive = [conditioning for conditioning, _ in guidance.positive]
-    predictions_for = partial(_predictions, components, latents, timestep, guidance.told_scale, room or Room())
+    through_unet = partial(_through_unet, components, latents, timestep, guidance.told_scale, room or Room())
     with wrapping_around(components.unet) if guidance.is_tiled else nullcontext():
         if not guidance.needs_negative:
-            (result,) = predictions_for(positive)
+            (result,) = _predictions(through_unet, positive)
             return result, result
-        negative, *predictions = predictions_for([guidance.negative, *positive])
+        negative, *predictions = _predictions(through_unet, [guidance.negative, *positive])
     result = plain = negative
     for prediction, (_, weight) in zip(predictions, guidance.positive, strict=True):
         result = result + weight * guidance.scale * (prediction - negative)
@@ -85,12 +85,7 @@ def predict_both(
 
 
 def _predictions(
-    components: Components,
-    latents: Tensor,
-    timestep: Tensor,
-    told_scale: float | None,
-    room: Room,
-    conditionings: Sequence[Conditioning],
+    through_unet: Callable[[Sequence[Conditioning]], Tensor], conditionings: Sequence[Conditioning]
 ) -> list[Tensor]:
     """Gives one prediction per conditioning; those of equal length T go through the U-Net together.
 
@@ -100,8 +95,7 @@ def _predictions(
     for length in dict.fromkeys(conditioning.states.shape[1] for conditioning in conditionings):
         members = [number for number, each in enumerate(conditionings) if each.states.shape[1] == length]
         own = [conditionings[number] for number in members]
-        found = _through_unet(components, latents, timestep, told_scale, room, own)
-        results |= dict(zip(members, found.chunk(len(members)), strict=True))
+        results |= dict(zip(members, through_unet(own).chunk(len(members)), strict=True))
     return [results[number] for number in range(len(conditionings))]
 
 
