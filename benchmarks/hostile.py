@@ -43,6 +43,7 @@ def _row(what: str, *tests: str) -> Row:
 
 TRAIN = "unit/training/test_train.py::test_"
 SERVICE = "unit/server/test_service.py::test_"
+WORKER = "unit/server/test_worker.py::test_"
 DOORS = "unit/server/test_doors.py::test_"
 SDAPI = "unit/server/api/test_sdapi.py::test_"
 SDAPI_TRAINING = "unit/server/api/test_sdapi_training.py::test_"
@@ -71,6 +72,7 @@ ROWS = (
         "unit/training/test_run_folder.py::test_the_log_drops*",
         "faults/test_training.py::test_two_hundred_steps*",
         "faults/test_training.py::test_two_processes*",
+        "unit/generation/test_variants.py::test_what_is_left*",
     ),
     _row(
         "computed in parts, or together with others",
@@ -90,6 +92,8 @@ ROWS = (
         "unit/training/test_processes.py::test_one_signal*",
         "faults/test_training.py::test_a_signal*",
         "faults/test_training.py::test_a_second_interruption*",
+        "end_to_end/test_faults.py::test_ctrl_break*",
+        "unit/photos/test_parallel.py::test_ctrl_c*",
     ),
     _row(
         "full disks",
@@ -97,6 +101,8 @@ ROWS = (
         "unit/photos/test_prepare.py::test_a_full_disk*",
         "unit/test_files.py::test_a_full_disk*",
         "faults/test_training.py::test_a_disk_of_four*",
+        f"{SERVICE}a_photo_that_could_not*",
+        f"{WORKER}a_queue_that_cannot*",
     ),
     _row(
         "places that cannot be written, folders that vanish",
@@ -107,6 +113,16 @@ ROWS = (
         "unit/photos/test_prepare.py::test_a_folder_that_changes*",
         "unit/test_studio.py::test_where_the_library_refuses*",
         "unit/model/test_doctor.py::test_a_home_that_is_no_folder*",
+        f"{TRAIN}a_run_whose_candidates*",
+        f"{TRAIN}where_nothing_of_what*",
+        f"{WORKER}a_gallery_that_cannot*",
+        f"{WORKER}a_model_that_was_taken*",
+        "unit/test_files.py::test_who_cannot_write*",
+        "unit/test_files.py::test_a_share_that*",
+        "unit/test_files.py::test_windows*",
+        "unit/model/test_doctor.py::test_a_home_where_windows*",
+        "unit/model/test_openvino.py::test_a_folder_that_cannot*",
+        "unit/training/test_extension.py::test_what_was_best*",
     ),
     _row(
         "numbers that are none",
@@ -129,6 +145,10 @@ ROWS = (
         "unit/training/test_answer.py::test_where_one_example*",
         "unit/training/test_answer.py::test_torchs_own_words*",
         "unit/training/test_crowd.py::test_too_little_memory*",
+        "unit/model/test_memory.py::test_rows_are_halved*",
+        "unit/sampling/test_guidance.py::test_memory_that*",
+        "unit/sampling/test_guidance.py::test_where_memory*",
+        "unit/training/test_evaluate.py::test_where_memory*",
     ),
     _row(
         "damaged checkpoints",
@@ -167,6 +187,13 @@ ROWS = (
         "unit/jobs/test_work.py::test_a_matrix_that_was_stopped*",
         "unit/jobs/test_work.py::test_what_nobody_foresaw*",
         "end_to_end/test_server.py::test_a_killed_server*",
+        "unit/jobs/test_ownership.py::test_a_picture_whose_entry*",
+        "unit/jobs/test_queue.py::test_a_wish_that*",
+        "unit/jobs/test_work.py::test_a_wish_of*",
+        "unit/jobs/test_work.py::test_what_comes_of_choices*",
+        f"{WORKER}a_job_whose_end*",
+        f"{WORKER}a_server_that_cannot*",
+        f"{WORKER}leftovers_are*",
     ),
     _row(
         "listeners that go and come back",
@@ -183,12 +210,15 @@ ROWS = (
         "unit/jobs/test_queue.py::test_a_clock*",
         "end_to_end/test_faults.py::test_a_clock*",
         "faults/test_training.py::test_the_time_to_go*",
+        "unit/jobs/test_queue.py::test_what_has_just_ended*",
+        f"{WORKER}a_job_that_ends*",
     ),
     _row(
         "processes and workers that are lost",
         "unit/training/test_processes.py::test_a_*",
         "unit/test_cluster.py::test_a_*",
         "unit/test_cluster.py::test_two_workers*",
+        "unit/test_cluster.py::test_the_next_try*",
     ),
     _row(
         "two at once",
@@ -198,6 +228,12 @@ ROWS = (
         "faults/test_training.py::test_a_second_training*",
         "unit/jobs/test_work.py::test_there_is_one_worker*",
         "unit/jobs/test_learning.py::test_somebody_elses*",
+        "unit/training/test_run_folder.py::test_two_spellings*",
+        "unit/embeddings/test_library.py::test_whoever_reads*",
+        "unit/server/web/test_photos.py::test_a_photo_that_somebody*",
+        "unit/test_forget.py::test_others_who_learn*",
+        f"{SERVICE}photos_of_one_name*",
+        f"{WORKER}a_second_server*",
     ),
     _row(
         "thousands of drawings",
@@ -254,6 +290,8 @@ ROWS = (
         "unit/model/families/test_detect.py::test_each_other_thing*",
         "unit/model/test_openvino.py::test_the_graph_is_kept_and_a_damaged*",
         "unit/model/test_hub.py::test_a_model_comes_without*",
+        "unit/model/families/test_detect.py::test_models_with_another*",
+        "unit/model/test_load.py::test_what_a_mac*",
     ),
     _row(
         "names and paths that lead elsewhere",
@@ -269,8 +307,16 @@ ROWS = (
         "unit/hypernetworks/test_library.py::test_a_link_out*",
         "properties/test_embeddings.py::test_a_checked_name*",
         "properties/test_photos.py::test_any_name*",
+        "unit/server/web/test_dropped.py::test_nothing_else*",
+        "unit/server/web/test_dropped.py::test_paths_are*",
+        "unit/server/web/test_page.py::test_the_page_reads_no*",
+        "unit/server/api/test_jobs.py::test_a_preparation_names*",
     ),
-    _row("addresses to fetch", f"{SDAPI}no_picture_is_fetched*"),
+    _row(
+        "addresses to fetch",
+        f"{SDAPI}no_picture_is_fetched*",
+        "unit/server/web/test_dropped.py::test_addresses*",
+    ),
     _row(
         "requests that ask for too much, or nonsense",
         f"{SERVICE}large_requests*",
@@ -285,6 +331,11 @@ ROWS = (
         "unit/server/web/test_restoring.py::test_broken_numbers*",
         "unit/jobs/test_queue.py::test_a_full_queue*",
         "end_to_end/test_openapi.py::test_no_made_up*",
+        "unit/server/web/test_dropped.py::test_what_is_no_json*",
+        "unit/server/web/test_dropped.py::test_a_body_in_many*",
+        "unit/test_files.py::test_text_is_read*",
+        "unit/test_studio.py::test_networks_that_cannot*",
+        "unit/test_studio.py::test_settings_that_nobody*",
     ),
     _row(
         "prompts, settings and texts",
@@ -307,6 +358,7 @@ ROWS = (
         "unit/test_gallery.py::test_what_is_no_picture*",
         "unit/test_settings.py::test_*bad_value*",
         "unit/test_settings.py::test_every_number*",
+        "unit/server/web/test_restoring.py::test_any_text*",
     ),
     _row(
         "words that would be a page",
@@ -345,6 +397,14 @@ ROWS = (
         f"{SERVICE}sets_of_photos*",
         "unit/jobs/test_queue.py::test_what_belongs*",
         "unit/jobs/test_queue.py::test_moving*",
+        "unit/jobs/test_ownership.py::test_pictures_and_sheets*",
+        "unit/server/web/test_site.py::test_a_job_is_its*",
+        "unit/server/web/test_page.py::test_each_server_keeps*",
+        "unit/test_gallery.py::test_a_drive_that*",
+        "unit/test_gallery.py::test_a_picture_that_changed*",
+        "unit/test_home.py::test_a_home_of_nobody*",
+        f"{DOORS}who_is_called*",
+        f"{SDAPI_TRAINING}what_was_trained*",
     ),
     _row(
         "traces that should not stay",
@@ -362,6 +422,16 @@ ROWS = (
         "unit/photos/test_prepare.py::test_where_it_was_taken*",
         "unit/test_gallery.py::test_a_thumbnail*",
         "unit/test_gallery.py::test_removing*",
+        "unit/test_forget.py::test_a_copy*",
+        "unit/test_forget.py::test_a_name_is*",
+        "unit/test_forget.py::test_pictures_that*",
+        "unit/test_forget.py::test_sheets*",
+        "unit/test_forget.py::test_what_was_dropped*",
+        "unit/test_forget.py::test_where_the_library*",
+        "unit/test_gallery.py::test_a_person_is_found*",
+        "unit/test_gallery.py::test_people_are_mentioned*",
+        "unit/server/web/test_photos.py::test_of_a_dropped*",
+        "unit/training/test_seen.py::test_twenty*",
     ),
 )
 _EXAMPLES = re.compile(r"(\d+) passing(?: examples?)?, (\d+) failing")
