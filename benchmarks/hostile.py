@@ -364,7 +364,7 @@ ROWS = (
         "words that would be a page",
         f"{SERVICE}foreign_words*",
         "unit/training/report/test_*.py::test_*hostile*",
-        "unit/training/report/test_markup.py::test_*",
+        "unit/test_markup.py::test_*",
         "unit/photos/test_page.py::test_the_page_stands*",
         "unit/server/web/test_site.py::test_what_others_wrote*",
         "unit/server/web/test_page.py::test_scripts_run_by_a_nonce*",

@@ -16,6 +16,7 @@ from pathlib import Path
 from retrato.errors import PhotoError, SettingsError
 from retrato.files import write_atomic
 from retrato.generation import Drawn, GeneratedImage, Sampled
+from retrato.markup import Html, tag
 from retrato.model.score import Scorer
 from retrato.photos import check_photos, read_photo
 from retrato.settings import GenerateSettings, TrainSettings
@@ -24,7 +25,6 @@ from retrato.training import Finished
 from retrato.training.captions import class_phrase
 from retrato.training.drawing import save_as
 from retrato.training.report import appendix, sections
-from retrato.training.report.markup import Html, tag
 from retrato.training.report.page import counted, paragraph, quoted, seconds_in_words, section, write_page
 from retrato.training.report.prints import Print, strip
 from retrato.training.report.record import RunRecord, read_record

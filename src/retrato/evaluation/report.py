@@ -7,9 +7,9 @@ from typing import Literal
 
 from retrato.evaluation.measured import Compared, Measured, Point, Summary
 from retrato.files import write_atomic
+from retrato.markup import Html, tag
 from retrato.plain import plain
 from retrato.training.report.curves import Series, chart
-from retrato.training.report.markup import Html, tag
 from retrato.training.report.page import counted, paragraph, seconds_in_words, section, write_page
 from retrato.training.report.prints import Print, strip
 

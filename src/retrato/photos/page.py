@@ -4,13 +4,13 @@ Knows a report and the files it names; how the verdicts came about is `check`'s.
 """
 
 import base64
-import html
 from pathlib import Path
 
 from PIL import Image
 
 from retrato.errors import PhotoError
 from retrato.files import printable, write_atomic
+from retrato.markup import Html, tag
 from retrato.photos.check import PhotoReport, PhotoVerdict
 from retrato.photos.encode import encode
 from retrato.photos.photo import read_photo
@@ -54,41 +54,46 @@ def write_sheet(report: PhotoReport, file: Path) -> Path:
 def contact_page(report: PhotoReport) -> str:
     """Gives the page: the verdict on the set, the advice, and each photo with what was found out about it."""
     counts = [(kind, sum(photo.verdict == kind for photo in report.photos)) for kind in COLOURS]
-    said = ", ".join(f"{count} {kind}" for kind, count in counts if count)
-    advice = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in report.advice)
-    missing = f"<p><small>{html.escape(report.not_looked_for)}</small></p>" if report.not_looked_for else ""
-    photos = "\n".join(_item(photo) for photo in report.photos)
-    headline = html.escape(HEADLINES[report.verdict])
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{headline}</title><style>{_STYLE}</style></head><body>
-<h1 style="color: {COLOURS[report.verdict]}">{headline}</h1>
-<p class="counts">{said}</p>
-<ul class="advice">{advice}</ul>{missing}
-<ol>
-{photos}
-</ol></body></html>
-"""
+    headline = HEADLINES[report.verdict]
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width"),
+        tag("title", headline),
+        tag("style", Html(_STYLE)),
+    )
+    body = tag(
+        "body",
+        tag("h1", headline, style=f"color: {COLOURS[report.verdict]}"),
+        tag("p", ", ".join(f"{count} {kind}" for kind, count in counts if count), class_="counts"),
+        tag("ul", *(tag("li", sentence) for sentence in report.advice), class_="advice"),
+        tag("p", tag("small", report.not_looked_for)) if report.not_looked_for else "",
+        tag("ol", *map(_item, report.photos)),
+    )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _item(photo: PhotoVerdict) -> str:
+def _item(photo: PhotoVerdict) -> Html:
     facts = [f"{photo.width} × {photo.height}" if photo.width else "", CALLED[photo.framing]]
     if photo.faces is not None:
         facts.append("1 face" if photo.faces == 1 else f"{photo.faces} faces")
-    name = html.escape(printable(photo.file.name))
-    problems = "".join(f"<p>{html.escape(problem)}</p>" for problem in photo.problems)
-    return (
-        f'<li class="photo" style="--verdict: {COLOURS[photo.verdict]}">{_picture(photo, name)}'
-        f'<p><span class="verdict">{photo.verdict}</span> {name}</p>'
-        f"<p><small>{' · '.join(fact for fact in facts if fact)}</small></p>{problems}</li>"
+    name = printable(photo.file.name)
+    return tag(
+        "li",
+        _picture(photo, name),
+        tag("p", tag("span", photo.verdict, class_="verdict"), f" {name}"),
+        tag("p", tag("small", " · ".join(fact for fact in facts if fact))),
+        *(tag("p", problem) for problem in photo.problems),
+        class_="photo",
+        style=f"--verdict: {COLOURS[photo.verdict]}",
     )
 
 
-def _picture(photo: PhotoVerdict, name: str) -> str:
+def _picture(photo: PhotoVerdict, name: str) -> Html:
     try:
         picture = read_photo(photo.file, shorter_side=_TILE).image
     except PhotoError:  # the report says why
-        return '<div class="empty"></div>'
+        return tag("div", class_="empty")
     picture.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
     content = base64.b64encode(encode(picture, "JPEG", quality=85)).decode()
-    return f'<img alt="{name}" src="data:image/jpeg;base64,{content}">'
+    return tag("img", alt=name, src=f"data:image/jpeg;base64,{content}")

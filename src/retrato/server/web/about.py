@@ -6,9 +6,9 @@ import gradio as gr
 
 from retrato import __version__
 from retrato.errors import RetratoError
+from retrato.markup import Html, joined, tag
 from retrato.server.web.site import Site, problem
 from retrato.server.web.spoken import spoken_error
-from retrato.training.report.markup import Html, joined, tag
 
 
 def settings_tab(site: Site, page: Any, tabs: Any) -> None:

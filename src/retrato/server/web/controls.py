@@ -7,11 +7,11 @@ from typing import Any, Literal, get_args, get_origin
 import gradio as gr
 
 from retrato.errors import RetratoError, SettingsError
+from retrato.markup import Html
 from retrato.server.web.site import Site, label, problem
 from retrato.server.web.spoken import spoken_error
 from retrato.server.web.texts import CHOICES, FIELDS, IN_TRAINING
 from retrato.settings import LearnSettings, Settings
-from retrato.training.report.markup import Html
 
 WIDEST_SLIDER = 200  # steps from one end to the other; more cannot be hit
 

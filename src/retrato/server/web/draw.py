@@ -17,6 +17,7 @@ from retrato.errors import (
 )
 from retrato.generation.upscale import IMAGE_UPSCALERS, LATENT_UPSCALERS
 from retrato.jobs import Job, order_drawing, order_grid
+from retrato.markup import Html, joined, tag
 from retrato.sampling import SAMPLERS, SCHEDULES
 from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.easel import NAMES as BEGINNING
@@ -28,7 +29,6 @@ from retrato.server.web.spoken import spoken
 from retrato.server.web.styles import NAMES as STYLES
 from retrato.server.web.styles import ON_A_SHEET, arriving, style_fields
 from retrato.settings import GenerateSettings
-from retrato.training.report.markup import Html, joined, tag
 
 FIRST = ("prompt", "negative_prompt")
 SIZES = ("width", "height", "count", "seed")

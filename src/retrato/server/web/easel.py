@@ -7,13 +7,13 @@ from typing import Any
 import gradio as gr
 
 from retrato.errors import RetratoError, SettingsError
+from retrato.markup import Html, tag
 from retrato.server.pictures import store_file, store_upload
 from retrato.server.service import Service
 from retrato.server.web.controls import control
 from retrato.server.web.site import Site, owner_of, problem
 from retrato.server.web.spoken import spoken_error
 from retrato.settings import GenerateSettings
-from retrato.training.report.markup import Html, tag
 
 WORDS, PICTURE, REPAINT = MODES = ("words", "picture", "repaint")
 BOTH = ("denoising_strength", "resize_mode")

@@ -10,6 +10,7 @@ import gradio as gr
 from retrato.errors import RetratoError
 from retrato.gallery import Picture
 from retrato.generation import parse_infotext
+from retrato.markup import Html, joined, tag
 from retrato.server.pictures import store_file, stored_text
 from retrato.server.web.easel import PICTURE, REPAINT, WORDS
 from retrato.server.web.restoring import restored
@@ -17,7 +18,6 @@ from retrato.server.web.sheet import SIDES
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken_error
 from retrato.settings import GenerateSettings
-from retrato.training.report.markup import Html, joined, tag
 
 SHOWN = 120  # pictures at once
 SAID = "gallery-said"

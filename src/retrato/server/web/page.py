@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
+from retrato.markup import Html, joined, tag
 from retrato.server.service import Service
 from retrato.server.web.dropped import OnlyDropped
 from retrato.server.web.nonces import Nonces
 from retrato.server.web.site import LANGUAGES, Site, choose_language, path_of
-from retrato.training.report.markup import Html, joined, tag
 
 FORMS = tuple(f"{path_of(language)}/gradio_api/upload" for language in LANGUAGES)
 # Gradio's own files have a hash of their content in their names.

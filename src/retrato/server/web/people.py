@@ -11,10 +11,10 @@ from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, blend, chec
 from retrato.errors import RetratoError, SettingsError
 from retrato.generation import hypernet_tag, is_sheet
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
+from retrato.markup import Html, joined, tag
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
-from retrato.training.report.markup import Html, joined, tag
 
 SAID = "people-said"
 

@@ -7,9 +7,9 @@ import gradio as gr
 
 from retrato.errors import RetratoError
 from retrato.jobs import Job
+from retrato.markup import Html, joined, tag
 from retrato.server.web.site import Site, bar, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
-from retrato.training.report.markup import Html, joined, tag
 
 SAID = "queue-said"
 SHOWN = 60  # jobs at once

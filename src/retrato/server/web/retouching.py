@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from retrato.errors import SettingsError
+from retrato.markup import Html, tag
 from retrato.server.service import Cut, Service
 from retrato.server.web.site import Site, button
-from retrato.training.report.markup import Html, tag
 
 SAID = "photos-said"
 

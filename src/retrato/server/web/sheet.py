@@ -7,13 +7,13 @@ import gradio as gr
 
 from retrato.errors import RetratoError, SettingsError
 from retrato.generation import AXES
+from retrato.markup import tag
 from retrato.model.catalogue import list_vaes
 from retrato.prompts import StyleFile
 from retrato.server.service import Service
 from retrato.server.sheets import CHECKPOINT, check_axes
 from retrato.server.web.site import Site
 from retrato.settings import GenerateSettings
-from retrato.training.report.markup import tag
 
 SIDES = ("x", "y", "z")
 NAMES = tuple(name for side in SIDES for name in (side, f"{side}_values"))

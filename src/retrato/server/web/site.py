@@ -7,9 +7,9 @@ from typing import Any
 
 from retrato.errors import RetratoError
 from retrato.jobs import Job
+from retrato.markup import Html, joined, tag
 from retrato.server.service import Service
 from retrato.server.web.texts import FIELDS, TEXTS
-from retrato.training.report.markup import Html, joined, tag
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "pt-BR": "Português"}
 

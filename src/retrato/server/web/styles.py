@@ -6,11 +6,11 @@ from typing import Any
 import gradio as gr
 
 from retrato.errors import PromptError, RetratoError, SettingsError
+from retrato.markup import Html, joined, tag
 from retrato.prompts import Style, StyleFile, WildcardFolder
 from retrato.server.web.controls import control, describe, problem_of
 from retrato.server.web.site import Site, label
 from retrato.settings import GenerateSettings
-from retrato.training.report.markup import Html, joined, tag
 
 NAMES = ("styles", "wildcards", "matrix")
 ON_A_SHEET = "matrix_sheet"

@@ -7,6 +7,7 @@ import gradio as gr
 
 from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, RetratoError, UnknownError
 from retrato.jobs import Job, order_training
+from retrato.markup import Html, joined, tag
 from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, bar, empty, job_of, owner_of, problem
@@ -14,7 +15,6 @@ from retrato.server.web.spoken import spoken, spoken_error
 from retrato.server.web.watching import Checkpoint, Watched, fold
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.report.curves import Series, chart
-from retrato.training.report.markup import Html, joined, tag
 
 FIRST = ("name", "initializer_text", "vectors_per_token", "recipe")
 ADVANCED = (

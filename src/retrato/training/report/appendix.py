@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from retrato.files import quoted
+from retrato.markup import Html, joined, tag
 from retrato.model.load import EMBEDDED
 from retrato.settings import HypernetworkSettings, TrainSettings
-from retrato.training.report.markup import Html, joined, tag
 from retrato.training.report.page import counted, paragraph, seconds_in_words, section
 from retrato.training.report.record import RunRecord
 

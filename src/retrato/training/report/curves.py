@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from retrato.training.report.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag
 
 # Drawn this small, the letters are still readable where a narrow screen shows the chart at its own size.
 WIDTH, HEIGHT = 320.0, 226.0

@@ -6,7 +6,7 @@ Knows nothing of what is reported.
 from pathlib import Path
 
 from retrato.files import write_atomic
-from retrato.training.report.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag
 
 # The browser is told to load nothing but what is in the page, whatever a name or caption may try.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

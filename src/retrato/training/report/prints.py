@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from retrato.errors import PhotoError
+from retrato.markup import Html, joined, tag
 from retrato.photos import read_photo
 from retrato.photos.encode import encode
-from retrato.training.report.markup import Html, joined, tag
 
 # The longest side of a picture in the page; one that is no larger stays as sharp as it is.
 LARGEST = 384

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from retrato.markup import Html, tag
 from retrato.model.companions import FETCH_SCORER
 from retrato.training.events import Candidate
 from retrato.training.report.curves import Point, Series, chart
-from retrato.training.report.markup import Html, tag
 from retrato.training.report.page import counted, paragraph, quoted, seconds_in_words, section, sentence
 from retrato.training.report.prints import Print, figure, strip
 from retrato.training.report.record import RunRecord

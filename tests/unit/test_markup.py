@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from retrato.training.report.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag
 
 
 def test_text_is_escaped_and_markup_is_not() -> None:
