@@ -174,7 +174,9 @@ def _draw_up_to(run: Run, entry: _Entry, count: int, subject: Subject | None) ->
 
 
 def _least_loss(run: Run, candidates: Sequence[Candidate]) -> Choice:
-    picked = min(candidates, key=_loss_or_infinity)
+    picked = min(candidates, key=lambda each: (_loss_or_infinity(each), -each.step))
+    if not math.isfinite(picked.loss):
+        return Choice(tuple(candidates), picked, f"{which(picked)} is the last; no loss on photos is known of any")
     whose = "held-out photos" if run.held_out else "photos"
     reason = f"{which(picked)} has the least loss on the {whose}, {picked.loss:.5f}; there was no scorer for pictures"
     return Choice(tuple(candidates), picked, reason)

@@ -176,7 +176,7 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
     Raises SettingsError for a rate that is not a positive number, or for more held-out photos than can be spared, and
     PromptError for a template that cannot be read.
     """
-    own_rate = settings.learning_rate is not None
+    own_rate = bool(settings.learning_rate)
     own_length = own_rate or settings.steps is not None
     rates = _rates(settings.learning_rate or f"{recipe.learning_rate!r}", settings.steps or recipe.steps)
     steps = min(settings.steps or recipe.steps, max(end for _, end in rates))

@@ -3,6 +3,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -204,6 +205,12 @@ def test_without_a_scorer_the_least_loss_is_picked_and_the_reason_says_so(
     assert "least loss on the held-out photos" in picked.reason
     assert "no scorer" in picked.reason
     assert not any(isinstance(event, Scored) for event in events)
+
+
+def test_where_no_loss_is_known_the_last_step_is_picked_and_no_figure_is_said() -> None:
+    choice = pick._least_loss(SimpleNamespace(held_out=[1]), candidates(math.nan, math.nan))
+    assert choice.picked.step == max(each.step for each in candidates(math.nan, math.nan))
+    assert "nan" not in choice.reason
 
 
 def test_real_pictures_are_drawn_with_real_prompts_and_seeds(

@@ -73,6 +73,10 @@ def test_a_rate_of_ones_own_is_absolute_and_ends_training_where_its_schedule_end
     assert [plan.rate(step) for step in (0, 9, 10, 39, 40)] == [0.005, 0.005, 0.001, 0.001, 0.0]
 
 
+def test_an_empty_rate_is_the_recipes_own() -> None:
+    assert resolve(settings(learning_rate=""), RECIPES["retrato"], 20) == resolve(settings(), RECIPES["retrato"], 20)
+
+
 @pytest.mark.parametrize("rate", ["-0.1", "nan", "inf", "0.1:5, -1"])
 def test_refuses_rates_that_teach_nothing(rate: str) -> None:
     with pytest.raises(SettingsError, match="from 0 up"):

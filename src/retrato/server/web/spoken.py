@@ -123,6 +123,7 @@ SENTENCES: Sequence[tuple[str, str]] = (
         "{} has the least loss on the {}, {}; there was no scorer for pictures",
         "{} tem a menor perda nas {}, {}; não havia avaliador de imagens",
     ),
+    ("{} is the last; no loss on photos is known of any", "{} é o último; de nenhum se conhece a perda em fotos"),
     (
         "{}; that is little likeness: other photos or a closer start may do better",
         "{}; é pouca semelhança: outras fotos ou um começo mais próximo podem dar um resultado melhor",
