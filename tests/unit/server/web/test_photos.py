@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -16,6 +17,12 @@ from retrato.server.web.photos import report_of
 from retrato.server.web.site import Site
 
 SITE = Site(cast("Any", SimpleNamespace()), "pt-BR")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_other_tests(service: Service) -> None:
+    for path in left(service):
+        path.unlink()
 
 
 def test_each_photo_has_its_verdict_and_its_problems() -> None:
@@ -58,9 +65,9 @@ def call(client: TestClient, function: str, *values: object) -> str:
     return "".join(lines)
 
 
-def left(service: Service) -> list[str]:
-    """Names what is left of dropped files; Gradio makes empty ones besides."""
-    return [path.name for path in service.dropped.rglob("*") if path.is_file() and path.stat().st_size]
+def left(service: Service) -> list[Path]:
+    """Gives what is left of dropped files; Gradio makes empty ones besides."""
+    return [path for path in service.dropped.rglob("*") if path.is_file() and path.stat().st_size]
 
 
 def photo(seed: int) -> bytes:
@@ -73,7 +80,7 @@ def photo(seed: int) -> bytes:
 
 def test_of_a_dropped_photo_only_the_pixels_stay(client: TestClient, service: Service) -> None:
     named = [drop(client, "IMG_1.jpg", photo(1)), drop(client, "letter.jpg", PLACE)]
-    assert sorted(left(service)) == ["IMG_1.jpg", "letter.jpg"]
+    assert {path.name for path in left(service)} == {"IMG_1.jpg", "letter.jpg"}
     assert all(PLACE in Path(each["path"]).read_bytes() for each in named)
     told = call(client, "add", "dropped", named)
     assert "letter is not a picture" in told
