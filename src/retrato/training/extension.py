@@ -36,7 +36,7 @@ def extension(run: Run, first: int, picked: Candidate) -> Extended:
         f"the best of {first} steps, {which(picked)}, has a likeness of {picked.scores['identity']:.2f}, "
         f"which is little: training goes on, to step {run.plan.steps} at most"
     )
-    return Extended(run.plan.steps, reason, learning_share(run.plan))
+    return Extended(run.plan.steps, reason, learning_share(run))
 
 
 def after_extension(first: int, stop_reason: str) -> str:

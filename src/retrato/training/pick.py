@@ -16,13 +16,15 @@ from retrato.training.captions import class_phrase
 from retrato.training.drawing import draw_cells, save_as
 from retrato.training.evaluate import has_settled
 from retrato.training.events import Candidate, Scored
+from retrato.training.frozen import uses_bfloat16
 from retrato.training.judge import judge_of
 from retrato.training.learnable import Subject
 from retrato.training.prepare import Run
-from retrato.training.recipes import PickPlan, Plan
+from retrato.training.recipes import PickPlan
 from retrato.training.scores import earliest_within_error, score
 
-PICTURE_STEP = 1.4  # how long a step of a picture takes, decoding and scoring counted, in photos forward and back
+# How long a step of a picture takes, decoding and scoring counted, in photos forward and back; see `learning_share`.
+PICTURE_STEP, PICTURE_STEP_BESIDE_BFLOAT16 = 1.0, 1.4
 
 STILL_TO_GO = 0.25  # of the way from the highest loss of a candidate to the least
 LOW_LIKENESS = 0.6  # on retrato-mini people who were not learned were kept at 0.31 to 0.54, all others at 0.8 and more
@@ -152,16 +154,19 @@ def is_little_like(picked: Candidate) -> bool:
     return picked.scores.get("identity", math.inf) < LOW_LIKENESS
 
 
-def learning_share(plan: Plan) -> float:
+def learning_share(run: Run) -> float:
     """Gives about how much of the time of learning and picking is learning.
 
-    A step of a picture, with and without its prompt, is about as much work as a photo forward and back; with decoding
-    and scoring it took 1.4 times as long, retrato-mini on a CPU (`benchmarks.likeness`, seven trainings: 1.3 to 1.5).
+    A step of a picture, with and without its prompt, is about as much work as a photo forward and back. Decoding and
+    scoring counted, it took retrato-mini 1.06 times as long on a CPU without bfloat16, and 1.4 times on those that
+    learn in bfloat16 and draw in float32 (1.3 to 1.5 in seven trainings of `benchmarks.likeness`).
     """
+    plan = run.plan
     candidates = min(plan.pick.most_candidates, plan.steps // plan.save_every + 1)
     pictures = pictures_needed(dataclasses.replace(plan.pick, most_candidates=candidates))
+    faster = uses_bfloat16(run.components, plan.batch_size, run.latent_cells)
     passes = plan.steps * plan.samples_per_step
-    return passes / (passes + PICTURE_STEP * pictures * plan.pick.steps)
+    return passes / (passes + (PICTURE_STEP_BESIDE_BFLOAT16 if faster else PICTURE_STEP) * pictures * plan.pick.steps)
 
 
 def _draw_up_to(run: Run, entry: _Entry, count: int, subject: Subject | None) -> None:

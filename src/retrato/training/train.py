@@ -215,7 +215,7 @@ def _prepared(run: Run, first_step: int, *, picks: bool) -> Prepared:
         first_step=first_step,
         run_folder=run.folder.path,
         settings=dataclasses.asdict(run.plan),
-        learning_share=learning_share(run.plan) if picks else 1.0,
+        learning_share=learning_share(run) if picks else 1.0,
         hint=captions_hint(run.captions, run.plan.templates) if run.settings.caption != "none" else "",
     )
 

@@ -24,11 +24,16 @@ def candidates(*losses: float) -> list[Candidate]:
     return [Candidate(50 * (number + 1), Path("x.safetensors"), loss) for number, loss in enumerate(losses)]
 
 
+@pytest.mark.parametrize(("bfloat16", "photos"), [(False, 1.0), (True, 1.4)])
 @pytest.mark.parametrize(("steps", "pictures"), [(250, 60), (25, 27)])
-def test_a_pictures_step_counts_more_than_a_photo_in_the_share_of_learning(steps: int, pictures: int) -> None:
+def test_a_pictures_step_counts_as_long_as_it_takes_in_the_share_of_learning(
+    steps: int, pictures: int, bfloat16: bool, photos: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of eight candidates and the class word, or two of them."""
+    monkeypatch.setattr(pick, "uses_bfloat16", lambda *_: bfloat16)
     plan = resolve(TrainSettings(name="ana-t1", steps=steps), RECIPES["retrato"], 20)
-    assert learning_share(plan) == pytest.approx(4 * steps / (4 * steps + 1.4 * 12 * pictures))
+    run = SimpleNamespace(plan=plan, components=None, latent_cells=256)
+    assert learning_share(run) == pytest.approx(4 * steps / (4 * steps + photos * 12 * pictures))
 
 
 def test_few_candidates_are_all_on_the_shortlist() -> None:
