@@ -123,13 +123,13 @@ def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
     tables = [cells[start : start + columns * rows] for start in range(0, len(cells), columns * rows)]
     drawn = [_table(table, axes, columns, rows) for table in tables]
     font = ImageFont.load_default(15)
+    titles = [f"{axes[2].name}: {table[0].labels[2]}" if len(axes) > 2 else "" for table in tables]
     title = _LINE + 2 * _GAP if len(axes) > 2 else 0
-    whole = Image.new("RGB", (max(each.width for each in drawn), sum(each.height + title for each in drawn)), _PAPER)
+    width = max(*(each.width for each in drawn), *(round(font.getlength(text)) + 2 * _GAP for text in titles))
+    whole = Image.new("RGB", (width, sum(each.height + title for each in drawn)), _PAPER)
     top = 0
-    for table, picture in zip(tables, drawn, strict=True):
-        if title:
-            text = f"{axes[2].name}: {table[0].labels[2]}"
-            ImageDraw.Draw(whole).text((_GAP, top + _GAP), text, font=font, fill=_INK)
+    for text, picture in zip(titles, drawn, strict=True):
+        ImageDraw.Draw(whole).text((_GAP, top + _GAP), text, font=font, fill=_INK)
         whole.paste(picture, (0, top + title))
         top += picture.height + title
     return whole
@@ -198,7 +198,8 @@ def _table(cells: Sequence[Cell], axes: Sequence[Axis], columns: int, rows: int)
     left = min(max(side, round(font.getlength(axes[1].name)) if side else 0) + 2 * _GAP, 260) if side else _GAP
     heads = [_lines(label, width, font) for label in axes[0].labels]
     top = _LINE * (1 + max(len(lines) for lines in heads)) + 2 * _GAP
-    picture = Image.new("RGB", (left + columns * (width + _GAP), top + rows * (height + _GAP)), _PAPER)
+    across = max(columns * (width + _GAP), round(font.getlength(axes[0].name)) + _GAP)
+    picture = Image.new("RGB", (left + across, top + rows * (height + _GAP)), _PAPER)
     brush = ImageDraw.Draw(picture)
     brush.text((left, _GAP), axes[0].name, font=font, fill=_FAINT)
     if side:

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from retrato.errors import RetratoError
 from retrato.generation import (
@@ -103,6 +103,14 @@ def test_each_model_is_loaded_once_and_draws_its_own_cells(tiny_components: Comp
     assert sheet(cells, axes).tobytes() == sheet(sorted(cells, key=lambda cell: cell.place), axes).tobytes()
     rest = list(draw_grid(tiny_components, ASKED, axes, {}, first=5, find_model=find))
     assert [event.place for event in rest if isinstance(event, Cell)] == [6, 5, 7]
+
+
+@pytest.mark.parametrize("axes", [("Embedding checkpoint=a",), ("Steps=1", "Seed=1", "Embedding checkpoint=a")])
+def test_a_sheet_is_as_wide_as_what_stands_above_it(tiny_components: Components, axes: tuple[str, ...]) -> None:
+    asked = [parse_axis(axis) for axis in axes]
+    (drawn,) = cells_of(tiny_components, ASKED, "Steps=1")
+    cell = dataclasses.replace(drawn, labels=("1",) * len(asked), place=(0,) * len(asked))
+    assert sheet([cell], asked).width > ImageFont.load_default(15).getlength("Embedding checkpoint")
 
 
 def test_a_sheet_without_a_studio_says_so(tiny_components: Components) -> None:
