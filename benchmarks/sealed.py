@@ -5,7 +5,8 @@ python -m benchmarks.sealed people --out sealed --recipes retrato,a1111 --script
 
 It is `retrato evaluate` with another judge of likeness: the network of `mini.train_judge`, trained on other people with
 another architecture, which no model, recipe or pick ever saw. retrato-mini's own scorer, which also stops and picks for
-`retrato` and `a1111`, says only how far prompts are followed. `--resume` goes on with what was cut off.
+`retrato` and `a1111`, says only how far prompts are followed. `--resume` goes on with what was cut off; `--sheet` shows
+everybody: two photos, and the same three pictures by each contender, first seeds, none chosen.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from benchmarks.main_job import circumstances
@@ -21,6 +22,7 @@ from mini.evaluate import as_pixels
 from mini.train_judge import load_judge
 from retrato import Studio
 from retrato.evaluation import Compared, Measured, Started, evaluate
+from retrato.evaluation.prompts import read_prompts
 from retrato.evaluation.report import notes, rows
 from retrato.model import Scorer
 from retrato.model.hashes import model_hash
@@ -40,6 +42,39 @@ class IndependentJudge(Scorer):
         return self._judge.identity(as_pixels(list(images)))  # type: ignore[attr-defined]
 
 
+SHOWN = ("a close-up photo of [name]", "a portrait of [name], flat style", "a picture of [name], comic style")
+SIDE, GAP, HEAD = 96, 12, 24
+
+
+def sheet(all_measured: Sequence[Measured], people: Path) -> Image.Image:
+    """Gives a row for each person: two photos, then by each recipe the first picture of each prompt in `SHOWN`.
+
+    Pictures come prompt by prompt, and then all prompts again with the next seed.
+    """
+    recipes = list(dict.fromkeys(each.recipe for each in all_measured))
+    persons = list(dict.fromkeys(each.person for each in all_measured))
+    prompts = [prompt.text for prompt in read_prompts(None)]
+    left = {"two of the photos": 0}
+    for number, recipe in enumerate(recipes):
+        left[recipe] = (2 + number * len(SHOWN)) * SIDE + (number + 1) * GAP
+    width = left[recipes[-1]] + len(SHOWN) * SIDE
+    drawn = Image.new("RGB", (width, HEAD + len(persons) * (SIDE + 4)), "white")
+    for name, at in left.items():
+        ImageDraw.Draw(drawn).text((at + 2, 4), name, "black", ImageFont.load_default(14))
+    for row, person in enumerate(persons):
+        shown = [("two of the photos", file) for file in sorted((people / person).glob("*.png"))[-2:]]
+        for recipe in recipes:
+            first = next(each for each in all_measured if (each.person, each.recipe) == (person, recipe))
+            shown += [(recipe, first.pictures[prompts.index(text)]) for text in SHOWN]
+        free = dict(left)
+        for name, file in shown:
+            with Image.open(file) as picture:
+                small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            drawn.paste(small, (free[name], HEAD + row * (SIDE + 4)))
+            free[name] += SIDE
+    return drawn
+
+
 def main() -> None:
     """Evaluates, says what happens, prints the table as Markdown and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -52,6 +87,7 @@ def main() -> None:
     parser.add_argument("--trainings", type=int, default=1, help="seeds of each person")
     parser.add_argument("--curves", action="store_true", help="judge every checkpoint as well")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--sheet", type=Path, help="write a picture of everybody, such as sealed.jpg")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
     options = parser.parse_args()
@@ -63,6 +99,7 @@ def main() -> None:
     if studio.scorer is None:
         raise SystemExit(f"{options.model} brings no scorer to read prompts with")
     judge = IndependentJudge(studio.scorer, options.judge)
+    measured: list[Measured] = []
     for event in evaluate(studio, options.people, settings, out=options.out, judge=judge, resume=options.resume):
         match event:
             case Started():
@@ -70,12 +107,15 @@ def main() -> None:
                     f"{event.number} of {event.count}: {event.person} by {event.recipe}, seed {event.seed}", flush=True
                 )
             case Measured():
+                measured.append(event)
                 print(", ".join(f"{name} {value:.2f}" for name, value in event.scores.items()), flush=True)
             case Compared():
                 head, *body = rows(event)
                 print("\n".join(f"| {' | '.join(line)} |" for line in [head, ("---",) * len(head), *body]))
                 print("\n".join(notes(event)))
                 summaries = {one.recipe: one for one in event.summaries}
+                if options.sheet:
+                    sheet(measured, options.people).save(options.sheet, quality=88)
                 print(json.dumps(plain({"people": len(event.people), "recipes": summaries, **circumstances()})))
 
 
