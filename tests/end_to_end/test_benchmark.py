@@ -8,16 +8,30 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import nbformat
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from benchmarks import floor, identities, levers, notebook, past_one_machine, refusals, start_up, timestep_profile
+from benchmarks import (
+    floor,
+    identities,
+    levers,
+    notebook,
+    past_one_machine,
+    refusals,
+    sealed,
+    start_up,
+    timestep_profile,
+)
 from benchmarks.soak import Soaked, soak
 from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError
+from retrato.evaluation.prompts import read_prompts
 from retrato.model import Components
 from retrato.photos import read_photos
 from retrato.settings import TrainSettings
@@ -120,6 +134,25 @@ def test_sealed_people_have_attributes_that_nothing_was_tuned_on() -> None:
     assert len(set(sealed)) == 8
     assert not tuned_on & set(sealed)
     assert tuned_on & {person.key for person in identities.held_out_identities(8, salt=20261127)}, "so three were"
+
+
+def test_the_sheet_of_sealed_people_shows_the_same_prompts_of_everybody(tmp_path: Path) -> None:
+    prompts = [prompt.text for prompt in read_prompts(None)]
+    shown = [prompts.index(text) for text in sealed.SHOWN]
+    measured = []
+    for person in ("ana", "bia"):
+        (tmp_path / person).mkdir()
+        for number in range(3):
+            Image.new("RGB", (8, 8), "blue").save(tmp_path / person / f"{number}.png")
+        for recipe, colour in (("retrato", "green"), ("a1111", "red")):
+            pictures = [tmp_path / f"{person}-{recipe}-{number}.png" for number in range(2 * len(prompts))]
+            for number, file in enumerate(pictures):
+                Image.new("RGB", (8, 8), colour if number in shown else "black").save(file)
+            measured.append(SimpleNamespace(person=person, recipe=recipe, pictures=pictures))
+    drawn = sealed.sheet(cast("Any", measured), tmp_path)
+    named = {(0, 0, 255): "blue", (0, 128, 0): "green", (255, 0, 0): "red"}
+    colours = {named.get(cast("Any", colour)): count for count, colour in drawn.getcolors(maxcolors=1 << 20) or ()}
+    assert [colours[name] // sealed.SIDE**2 for name in ("blue", "green", "red")] == [4, 6, 6]
 
 
 def test_levers_are_fields_of_a_recipe_and_a_few_settings() -> None:
