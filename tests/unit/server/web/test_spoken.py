@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import torch
 
 from retrato.errors import PromptError
 from retrato.photos.advice import Figures, set_advice
@@ -71,7 +72,9 @@ def reasons() -> list[str]:
         said += [_reason(unlike, last, run(held_out), False), _reason(unlike, unlike, run(held_out), True)]
         said.append(_least_loss(run(held_out), [first, last]).reason)
     said.append(_least_loss(run(2), [candidate(8, False, loss=math.nan)]).reason)
-    extended: Any = SimpleNamespace(plan=resolve(TrainSettings(name="ana-1"), RECIPES["retrato"], 20))
+    components = SimpleNamespace(device=torch.device("cpu"), dtype=torch.float32)
+    plan = resolve(TrainSettings(name="ana-1"), RECIPES["retrato"], 20)
+    extended: Any = SimpleNamespace(plan=plan, components=components, latent_cells=256)
     said += [still_best(first, last, False), still_best(unlike, last, False), still_best(unlike, last, True)]
     said += [extension(extended, 10, unlike).reason, *(after_extension(10, each) for each in said[:2])]
     return [*said, captions_hint(["", ""], ["a photo of [name], [filewords]"])]
