@@ -27,11 +27,10 @@ demo: $(RUN_READY)  ## learn a person from the bundled photos and draw them: dem
 	$(BIN)/retrato demo --out demo
 
 # Several files of tests at once, each in one process with one thread: the small models of tests gain nothing by more.
-# They come in the order of tests/conftest.py, those that take long first, and not by how many tests a file has.
 # `make test PYTEST="-n 0 -k name"` runs them one by one.
 test: export OMP_NUM_THREADS = 1
 test: $(TEST_READY)  ## run the whole test-suite
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST)
 
 check: $(TEST_READY)  ## lint, formatting, types, layers
 	$(BIN)/ruff check .

@@ -114,9 +114,9 @@ def main() -> None:
                 print("\n".join(f"| {' | '.join(line)} |" for line in [head, ("---",) * len(head), *body]))
                 print("\n".join(notes(event)))
                 summaries = {one.recipe: one for one in event.summaries}
+                print(json.dumps(plain({"people": len(event.people), "recipes": summaries, **circumstances()})))
                 if options.sheet:
                     sheet(measured, options.people).save(options.sheet, quality=88)
-                print(json.dumps(plain({"people": len(event.people), "recipes": summaries, **circumstances()})))
 
 
 if __name__ == "__main__":

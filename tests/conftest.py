@@ -21,14 +21,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:__array_?.*:DeprecationWarning")
 
 
-# The folders whose files take long: they begin, so that no process is left alone with them at the end.
-LONG = ("browser", "end_to_end", "docs", "notebooks")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
-
-
 WORDS = ("a", "man", "person", "photo", "portrait", "of", "hat", "cat", "dog", "red")
 
 
