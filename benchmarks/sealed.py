@@ -6,13 +6,16 @@ python -m benchmarks.sealed people --out sealed --recipes retrato,a1111 --script
 It is `retrato evaluate` with another judge of likeness: the network of `mini.train_judge`, trained on other people with
 another architecture, which no model, recipe or pick ever saw. retrato-mini's own scorer, which also stops and picks for
 `retrato` and `a1111`, says only how far prompts are followed. `--resume` goes on with what was cut off; `--sheet` shows
-everybody: two photos, and the same three pictures by each contender, first seeds, none chosen.
+everybody: two photos, and the same three pictures by each contender, first seeds, none chosen. `--together a1111`
+only learns everybody by that recipe, in one batch, which is the same but for rounding and takes less time than one
+after another; `--resume` with the same options judges them afterwards.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -22,12 +25,18 @@ from mini.evaluate import as_pixels
 from mini.train_judge import load_judge
 from retrato import Studio
 from retrato.evaluation import Compared, Measured, Started, evaluate
+from retrato.evaluation.kept import begin, keep_clock, kept_clock
+from retrato.evaluation.people import find_people
 from retrato.evaluation.prompts import read_prompts
+from retrato.evaluation.protocol import facts_of, place_of, training_of
 from retrato.evaluation.report import notes, rows
 from retrato.model import Scorer
 from retrato.model.hashes import model_hash
 from retrato.plain import plain
-from retrato.settings import EvaluateSettings
+from retrato.settings import EvaluateSettings, RecipeName
+from retrato.training import Saved, Stepped
+from retrato.training.crowd import Failed, crowd
+from retrato.training.train import lesson
 
 
 class IndependentJudge(Scorer):
@@ -75,6 +84,40 @@ def sheet(all_measured: Sequence[Measured], people: Path) -> Image.Image:
     return drawn
 
 
+def learn_together(
+    studio: Studio, folder: Path, settings: EvaluateSettings, recipe: RecipeName, *, out: Path, judge: Scorer
+) -> None:
+    """Trains everybody in one batch, as an evaluation into `out` will find it; goes on with what was cut off."""
+    people = find_people(folder, settings.held_out, settings.seed, studio.components.defaults.size)
+    begin(out, facts_of(studio, people, settings, judge))
+    places = {person.name: place_of(out, person, recipe, settings.seed) for person in people}
+    lessons = {
+        person.name: lesson(
+            studio.components,
+            person.learned,
+            training_of(settings, people, person, recipe, settings.seed),
+            run_folder=places[person.name] / "run",
+            scorer=studio.scorer,
+            captioner=studio.captioner,
+            resume=True,
+        )
+        for person in people
+    }
+    clocks = {name: kept_clock(place) for name, place in places.items()}
+    before = {name: max(clock.values(), default=0.0) for name, clock in clocks.items()}
+    now = dict(before)
+    for name, event in ((of.name, of.event) for of in crowd(studio.components, lessons, at_once=len(lessons))):
+        match event:
+            case Stepped():
+                now[name] = before[name] + event.seconds / len(lessons)
+            case Saved():
+                clocks[name][event.step] = now[name]
+                keep_clock(places[name], clocks[name])
+                print(f"{name}: {event.step} steps, {now[name]:.0f} s of the batch's time", flush=True)
+            case Failed():
+                raise SystemExit(f"{name}: {event.reason}")
+
+
 def main() -> None:
     """Evaluates, says what happens, prints the table as Markdown and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -87,6 +130,7 @@ def main() -> None:
     parser.add_argument("--trainings", type=int, default=1, help="seeds of each person")
     parser.add_argument("--curves", action="store_true", help="judge every checkpoint as well")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--together", choices=get_args(RecipeName), help="only learn everybody by this recipe, at once")
     parser.add_argument("--sheet", type=Path, help="write a picture of everybody, such as sealed.jpg")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
@@ -99,6 +143,9 @@ def main() -> None:
     if studio.scorer is None:
         raise SystemExit(f"{options.model} brings no scorer to read prompts with")
     judge = IndependentJudge(studio.scorer, options.judge)
+    if options.together:
+        learn_together(studio, options.people, settings, options.together, out=options.out, judge=judge)
+        return
     measured: list[Measured] = []
     for event in evaluate(studio, options.people, settings, out=options.out, judge=judge, resume=options.resume):
         match event:

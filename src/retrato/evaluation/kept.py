@@ -1,10 +1,9 @@
-"""What an evaluation has measured so far, on disk, so that one that was cut off goes on: a file beside each training.
+"""What an evaluation has measured so far, on disk, so that one that was cut off goes on: files beside each training.
 
 Knows neither people nor models.
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,22 +15,19 @@ from retrato.errors import SettingsError
 from retrato.evaluation.measured import Measured
 from retrato.files import write_atomic
 
-FACTS, MEASURED = "facts.json", "measured.json"
+FACTS, MEASURED, CLOCK = "facts.json", "measured.json", "clock.json"
 _Kept = TypeAdapter(tuple[Measured, list[list[float]]])
 
 
-def require_place(out: Path) -> None:
-    """Makes the folder `out`; raises SettingsError where something else lies there, OSError where it cannot be."""
-    out.mkdir(parents=True, exist_ok=True)
-    if not (out / FACTS).exists() and any(out.iterdir()):
-        raise SettingsError(f"{out} holds no evaluation that could go on: name a new folder with --out")
-
-
 def begin(out: Path, facts: Mapping[str, object]) -> None:
-    """Notes what the figures in `out` hang on; raises SettingsError where those there hang on something else."""
+    """Notes what the figures in `out` hang on; raises SettingsError where those there hang on something else, or
+    something else lies there, OSError where the folder cannot be made.
+    """
     file, wanted = out / FACTS, json.loads(json.dumps(facts))
-    require_place(out)
+    out.mkdir(parents=True, exist_ok=True)
     if not file.exists():
+        if any(out.iterdir()):
+            raise SettingsError(f"{out} holds no evaluation that could go on: name a new folder with --out")
         write_atomic(file, json.dumps(wanted, indent=1) + "\n")
     elif (found := json.loads(file.read_text("utf-8"))) != wanted:
         other = next(name for name in {**found, **wanted} if found.get(name) != wanted.get(name))
@@ -47,9 +43,20 @@ def keep(place: Path, measured: Measured, resampled: Tensor) -> tuple[Measured, 
 
 
 def kept(place: Path) -> tuple[Measured, Tensor] | None:
-    """Gives what came of a training; what lies there of one that was cut off is removed."""
+    """Gives what came of a training, None while it was not measured."""
     if not (place / MEASURED).exists():
-        shutil.rmtree(place, ignore_errors=True)
         return None
     measured, resampled = _Kept.validate_json((place / MEASURED).read_bytes())
     return measured, torch.tensor(resampled)
+
+
+def keep_clock(place: Path, seconds_at: Mapping[int, float]) -> None:
+    """Notes how many seconds of training each step had taken, which a training that goes on adds to."""
+    write_atomic(place / CLOCK, json.dumps(seconds_at) + "\n")
+
+
+def kept_clock(place: Path) -> dict[int, float]:
+    """Gives the seconds of training until each step that was noted; nothing where none was."""
+    if not (place / CLOCK).exists():
+        return {}
+    return {int(step): float(seconds) for step, seconds in json.loads((place / CLOCK).read_text("utf-8")).items()}

@@ -6,6 +6,7 @@ the settings that its README shows, and only what a person's training may see. K
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -56,6 +57,7 @@ def learn_with_peer(
 ) -> LearnedByPeer:  # fmt: skip
     """Runs the script on the photos that training may see; raises TrainingError with the last thing that it said."""
     folder = folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)  # the script does not go on with what was cut off
     photos = folder / "photos"
     photos.mkdir(parents=True)
     for number, photo in enumerate(person.learned):

@@ -13,7 +13,7 @@ from typing import cast
 from retrato.embeddings import Embedding, read_embedding
 from retrato.errors import ModelError, SettingsError
 from retrato.evaluation.judging import Court, Verdict
-from retrato.evaluation.kept import begin, keep, kept, require_place
+from retrato.evaluation.kept import begin, keep, keep_clock, kept, kept_clock
 from retrato.evaluation.measured import Compared, Measured, Point, Started
 from retrato.evaluation.peer import PEER, check_peer, learn_with_peer
 from retrato.evaluation.people import Person, find_people
@@ -25,7 +25,7 @@ from retrato.model import Scorer
 from retrato.model.companions import FETCH_SCORER
 from retrato.settings import EvaluateSettings, RecipeName, TrainSettings
 from retrato.studio import Studio
-from retrato.training import RECIPES, Extended, Finished, Prepared, Stepped, TrainingEvent, train
+from retrato.training import RECIPES, Extended, Finished, Prepared, Saved, Stepped, TrainingEvent, train
 from retrato.training.captions import class_phrase
 from retrato.training.drawing import save_as
 from retrato.training.report.appendix import PACKAGES, package_version
@@ -72,7 +72,8 @@ def evaluate(
 
     `folder` holds a person's photos, or a folder for each person. Pictures, runs, `evaluation.json` and
     `evaluation.html` go into `out`, which must be new or empty, or hold an evaluation of the same people and settings
-    that was cut off and, with `resume`, goes on: what was measured is not done again. `judge` scores instead of the
+    that was cut off and, with `resume`, goes on: what was measured is not done again, and a recipe's training that was
+    cut off goes on from its last checkpoint. `judge` scores instead of the
     model's own scorer, which also stops and picks. Raises SettingsError, PhotoError, PromptError or ModelError before
     anything is learned.
     """
@@ -88,7 +89,8 @@ def evaluate(
     people = find_people(Path(folder), settings.held_out, settings.seed, studio.components.defaults.size)
     if len({person.name for person in people}) < len(people):
         raise SettingsError(f"two people in {folder} have one name: rename a folder")
-    require_place(out)  # before minutes of drawing
+    facts = facts_of(studio, people, settings, scorer)
+    begin(out, facts)  # before minutes of drawing
     started = time.perf_counter()
     court = Court.open(
         studio.components,
@@ -105,19 +107,17 @@ def evaluate(
         for number in range(settings.trainings)
         for recipe in settings.contenders
     ]
-    facts = _facts(studio, people, settings, court)
-    begin(out, facts)
     measured, resampled = [], []
     for number, (person, recipe, seed) in enumerate(todo, 1):
         yield Started(number, len(todo), person.name, recipe, seed)
-        place = out / person.name / f"{recipe}-{seed}"
+        place = place_of(out, person, recipe, seed)
         found = kept(place)
         if found is None:
             if recipe == PEER:
                 learned = _learn_with_peer(studio, person, settings, seed, place / "run")
             else:
-                training = _training(settings, person, cast("RecipeName", recipe), seed)
-                learned = yield from _learn(studio, person, training, place / "run")
+                training = training_of(settings, people, person, cast("RecipeName", recipe), seed)
+                learned = yield from _learn(studio, person, training, place)
             verdict = court.judge(read_embedding(learned.file), person, NAME)
             draws = resampled_scores(verdict.cells, verdict.yardstick, len(prompts), settings.seed)
             one = _measured(court, person, recipe, seed, learned, verdict, settings, place)
@@ -167,10 +167,18 @@ def _learn_with_peer(studio: Studio, person: Person, settings: EvaluateSettings,
     )
 
 
-def _training(settings: EvaluateSettings, person: Person, recipe: RecipeName, seed: int) -> TrainSettings:
+def place_of(out: Path, person: Person, recipe: str, seed: int) -> Path:
+    """Gives the folder of one training; a recipe's run lies below it in `run`."""
+    return out / person.name / f"{recipe}-{seed}"
+
+
+def training_of(
+    settings: EvaluateSettings, people: Sequence[Person], person: Person, recipe: RecipeName, seed: int
+) -> TrainSettings:
+    """Gives how `person` is learned, under a name that nobody else among `people` has, so that one batch holds them."""
     batch = min(RECIPES[recipe].batch_size, len(person.learned))
     return TrainSettings(
-        name=NAME,
+        name=f"evaluated-{1 + [one.name for one in people].index(person.name)}",
         initializer_text=settings.initializer_text,
         vectors_per_token=settings.vectors_per_token,
         recipe=recipe,
@@ -180,26 +188,32 @@ def _training(settings: EvaluateSettings, person: Person, recipe: RecipeName, se
 
 
 def _learn(
-    studio: Studio, person: Person, training: TrainSettings, folder: Path
+    studio: Studio, person: Person, training: TrainSettings, place: Path
 ) -> Generator[TrainingEvent, None, _Learned]:
-    """Trains below the library and gives what came out."""
-    seconds_at: dict[int, float] = {}
-    per_step, before, finished = 1, 0.0, None
+    """Trains below the library, from where it was cut off if it was, and gives what came out."""
+    seconds_at = kept_clock(place)
+    per_step, before, now, finished = 1, 0.0, 0.0, None
     for event in train(
         studio.components,
         person.learned,
         training,
-        run_folder=folder,
+        run_folder=place / "run",
         scorer=studio.scorer,
         captioner=None if all(photo.caption for photo in person.learned) else studio.captioner,
+        resume=True,
     ):
         match event:
             case Prepared():
                 per_step = event.batch_size
+                seconds_at = {step: seconds for step, seconds in seconds_at.items() if step <= event.first_step}
+                before = now = max(seconds_at.values(), default=0.0)
             case Stepped():
-                seconds_at[event.step] = before + event.seconds
+                now = before + event.seconds
+            case Saved():
+                seconds_at[event.step] = now
+                keep_clock(place, seconds_at)
             case Extended():  # the clock of the steps starts anew
-                before = max(seconds_at.values(), default=0.0)
+                before = now
             case Finished():
                 finished = event
         yield event
@@ -209,7 +223,7 @@ def _learn(
         steps=finished.steps_run,
         samples=finished.samples,
         picked_samples=finished.picked_step * per_step,
-        seconds=finished.times["train"],
+        seconds=now,
         pick_seconds=finished.times["pick"],
         checkpoints=tuple(
             _Checkpoint(each.file, each.step * per_step, seconds_at.get(each.step, 0.0), each.is_average)
@@ -289,19 +303,19 @@ def _judge_in_words(studio: Studio, scorer: Scorer) -> str:
     return "the scorer that also stops and picks" if is_own else "a scorer of its own"
 
 
-def _facts(studio: Studio, people: Sequence[Person], settings: EvaluateSettings, court: Court) -> dict[str, object]:
+def facts_of(studio: Studio, people: Sequence[Person], settings: EvaluateSettings, judge: Scorer) -> dict[str, object]:
     """Gives what the figures mean nothing without."""
     kept = [len(person.judged_by) for person in people]
     return {
         "model": studio.components.name,
         "model_hash": studio.components.hash,
-        "judge_hash": court.scorer.hash,
+        "judge_hash": judge.hash,
         "versions": {package: package_version(package) for package in PACKAGES},
         "settings": settings.model_dump(),
         "people": len(people),
         "photos_learned_from": plain_statistics.mean(len(person.learned) for person in people),
         "photos_judged_by": plain_statistics.mean(kept),
         "judged_by": {person.name: [photo.path.name for photo in person.judged_by] for person in people},
-        "pictures_judged": len(court.cells),
+        "pictures_judged": len(read_prompts(settings.prompts)) * settings.pictures_per_prompt,
         "device": str(studio.components.device),
     }

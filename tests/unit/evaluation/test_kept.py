@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from retrato.errors import SettingsError
-from retrato.evaluation.kept import begin, keep, kept
+from retrato.evaluation.kept import begin, keep, keep_clock, kept, kept_clock
 from retrato.evaluation.measured import Measured, Point
 
 
@@ -23,10 +23,13 @@ def test_what_is_kept_comes_back_equal(tmp_path: Path) -> None:
     assert torch.equal(found[1], draws)
 
 
-def test_what_was_cut_off_is_removed(tmp_path: Path) -> None:
+def test_what_was_cut_off_stays_to_go_on_from(tmp_path: Path) -> None:
     (tmp_path / "ana/run").mkdir(parents=True)
     assert kept(tmp_path / "ana") is None
-    assert not (tmp_path / "ana").exists()
+    assert (tmp_path / "ana/run").is_dir()
+    assert kept_clock(tmp_path / "ana") == {}
+    keep_clock(tmp_path / "ana", {500: 41.5, 1000: 83.0})
+    assert kept_clock(tmp_path / "ana") == {500: 41.5, 1000: 83.0}
 
 
 def test_only_the_same_evaluation_goes_on(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.sealed import learn_together
 from retrato.errors import ModelError, SettingsError
 from retrato.evaluation import Compared, Measured, Started, evaluate
 from retrato.evaluation.judging import Court
@@ -123,6 +124,41 @@ def test_what_was_cut_off_goes_on_to_the_same_figures(
     monkeypatch.setattr(Court, "open", lambda *_: pytest.fail("this takes minutes, and comes after"))
     with pytest.raises(SettingsError, match="holds no evaluation"):
         list(evaluate(studio, people, settings, out=people, resume=True))
+
+
+def test_a_training_that_was_cut_off_goes_on_from_its_last_checkpoint(
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
+) -> None:
+    thorough = settings.changed(quick=False)
+    *_, whole, _ = evaluate(studio, people / "ana", thorough, out=tmp_path / "whole")
+    events = evaluate(studio, people / "ana", thorough, out=tmp_path / "out")
+    spent: dict[int, float] = {}
+    while 3 not in spent:
+        if isinstance(event := next(events), Stepped):
+            spent[event.step] = event.seconds
+    events.close()
+    *told, one, _ = evaluate(studio, people / "ana", thorough, out=tmp_path / "out", resume=True)
+    assert [event.step for event in told if isinstance(event, Stepped)] == [4]
+    assert isinstance(one, Measured)
+    assert isinstance(whole, Measured)
+    assert one.scores == whole.scores
+    assert [point.scores for point in one.learning] == [point.scores for point in whole.learning]
+    assert one.learning[0].seconds == spent[2] < one.seconds, "the clock goes on too"
+
+
+def test_people_learned_in_one_batch_are_judged_by_the_evaluation_that_goes_on(
+    studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
+) -> None:
+    thorough = settings.changed(quick=False)
+    judge = ColourScorer()
+    learn_together(studio, people, thorough, "retrato", out=tmp_path / "out", judge=judge)
+    *told, compared = evaluate(studio, people, thorough, out=tmp_path / "out", judge=judge, resume=True)
+    assert not any(isinstance(event, Stepped) for event in told), "they have learned already"
+    assert isinstance(compared, Compared)
+    assert [[point.at for point in one.learning] for one in compared.measured] == [[4, 8], [4, 8]]
+    assert all(0 < one.learning[0].seconds < one.seconds for one in compared.measured)
+    names = {one.embedding.name.partition("-")[2][0] for one in compared.measured}
+    assert names == {"1", "2"}, "a batch tells people apart by the name"
 
 
 def test_what_is_wrong_is_said_before_anything_is_learned(
