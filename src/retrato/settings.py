@@ -13,6 +13,8 @@ from retrato.errors import SettingsError
 
 RecipeName = Literal["retrato", "a1111"]
 MOST_STEPS = 1_000_000
+MOST_CLIP_SKIP = 12
+CLIP_SKIP = "text-encoder layers to stop before the end; 1 is the last"
 
 
 def option(default: Any, description: str, *, flag: str | None = None, **bounds: Any) -> Any:
@@ -118,6 +120,7 @@ class LearnSettings(Settings):
     latent_sampling: Literal["once", "deterministic", "random"] = option(
         "deterministic", "draw a photo's latents once, take their mean, or draw anew at each step"
     )
+    clip_skip: int = option(1, CLIP_SKIP, ge=1, le=MOST_CLIP_SKIP)
     held_out: int | None = option(None, "photos kept for evaluation only; by default a fifth of them", ge=0, le=100)
     evaluate_every: int | None = option(None, "steps between deterministic evaluations", ge=1, le=MOST_STEPS)
     save_every: int | None = option(None, "steps between saved candidates", ge=1, le=MOST_STEPS)
@@ -200,7 +203,7 @@ class GenerateSettings(Settings):
     height: int | None = option(None, "height in pixels, a multiple of 8", ge=64, le=2048, multiple_of=8)
     count: int = option(1, "images to draw", ge=1, le=1000)
     batch_size: int = option(4, "images drawn at once; does not change them", ge=1, le=64)
-    clip_skip: int = option(1, "text-encoder layers to stop before the end; 1 is the last", ge=1, le=12)
+    clip_skip: int = option(1, CLIP_SKIP, ge=1, le=MOST_CLIP_SKIP)
     emphasis: Literal["Original", "No norm", "Ignore", "None"] = option(
         "Original", "how (word:1.3) weights are applied"
     )

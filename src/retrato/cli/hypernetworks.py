@@ -7,7 +7,7 @@ import typer
 
 from retrato.cli.options import Device, Dtype, Json, Model, PhotoFolder, from_settings
 from retrato.cli.screen import Screen
-from retrato.cli.train import Out, Resume, learn
+from retrato.cli.train import Out, Resume, draw_with, learn
 from retrato.errors import HypernetworkError
 from retrato.generation import hypernet_tag
 from retrato.home import home_folder
@@ -36,7 +36,7 @@ def train(
     screen = Screen(json)
     result = learn(photos, settings, screen, out=out, resume=resume, model=model, device=device, dtype=dtype)
     word = settings.initializer_text
-    screen.note(f'draw with: retrato generate "a portrait of a {word}{hypernet_tag(settings.name)}"')
+    screen.note(draw_with(f"a portrait of a {word}{hypernet_tag(settings.name)}", settings))
     screen.finish(result)
 
 

@@ -42,8 +42,14 @@ def train(
     screen = Screen(json)
     chosen = {"model": model, "device": device, "dtype": dtype, "family": family}
     result = learn(photos, settings, screen, out=out, resume=resume, **chosen, vae=vae, scorer=scorer)
-    screen.note(f'draw with: retrato generate "a portrait of {settings.name}"')
+    screen.note(draw_with(f"a portrait of {settings.name}", settings))
     screen.finish(result)
+
+
+def draw_with(prompt: str, settings: LearnSettings) -> str:
+    """Gives the sentence that says how to draw what was learned."""
+    skip = f" --clip-skip {settings.clip_skip}" if settings.clip_skip > 1 else ""
+    return f'draw with: retrato generate "{prompt}"{skip}'
 
 
 def learn(

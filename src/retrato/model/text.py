@@ -203,15 +203,21 @@ def _weights(components: Components, rows: Sequence[Chunk]) -> Tensor | None:
     return full.to(components.device)
 
 
+def check_clip_skip(components: Components, clip_skip: int) -> None:
+    """Raises SettingsError where the text encoder has fewer layers than `clip_skip` counts back."""
+    layers = components.text_encoders[0].config.num_hidden_layers
+    if clip_skip > layers:
+        raise SettingsError(
+            f"clip_skip is {clip_skip}, but {components.name}'s text encoder has {layers} layers: use less",
+            field="clip_skip",
+        )
+
+
 def _chosen_layer(components: Components, encoder: Any, output: Any, clip_skip: int) -> Tensor:
     if components.has_pooled_text:
         return output.hidden_states[-2]
     # A1111 passes over it too where the encoder is open_clip's (Stable Diffusion 2), which its activation tells.
     if clip_skip == 1 or encoder.config.hidden_act == "gelu":
         return output.last_hidden_state
-    layers = len(output.hidden_states) - 1
-    if clip_skip > layers:
-        raise SettingsError(
-            f"clip_skip is {clip_skip}, but {components.name}'s text encoder has {layers} layers: use less"
-        )
+    check_clip_skip(components, clip_skip)
     return _inner(encoder).final_layer_norm(output.hidden_states[-clip_skip])

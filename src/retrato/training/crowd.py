@@ -164,7 +164,8 @@ def _losses(
     vectors = {
         wanted[piece.whose].run.settings.name: _shown(wanted[piece.whose], leaves[piece.whose]) for piece in pieces
     }
-    conditioning = encode(components, [chunks for piece in pieces for chunks in piece.chunks], vectors)
+    every_chunk = [chunks for piece in pieces for chunks in piece.chunks]
+    conditioning = encode(components, every_chunk, vectors, clip_skip=first.run.plan.clip_skip)
     batch = Batch(
         torch.cat([piece.batch.latents for piece in pieces]),
         torch.cat([piece.batch.noise for piece in pieces]),
@@ -189,7 +190,7 @@ def _masks(batches: Sequence[Batch]) -> Tensor | None:
 
 
 def _passes(components: Components, wanted: Sequence[Wanted], at_once: int) -> Iterable[list[_Piece]]:
-    """Gives the examples of all lessons in passes of at most `at_once`: of one shape, length of text and precision."""
+    """Gives the examples of all lessons in passes of at most `at_once`, those of a pass alike for model and encoder."""
     alike: dict[tuple[object, ...], list[_Piece]] = {}
     for whose, one in enumerate(wanted):
         plan, taken = one.run.plan, {one.run.settings.name: len(_shown(one, one.state.parameters)[0])}
@@ -202,7 +203,7 @@ def _passes(components: Components, wanted: Sequence[Wanted], at_once: int) -> I
             for start in range(0, len(chunks), at_once):
                 few = slice(start, start + at_once)
                 piece = _Piece(whose, part.part(few), chunks[few], weights[few])
-                alike.setdefault((longest, one.autocast, *part.latents.shape[1:]), []).append(piece)
+                alike.setdefault((longest, one.autocast, plan.clip_skip, *part.latents.shape[1:]), []).append(piece)
     for pieces in alike.values():
         one_pass: list[_Piece] = []
         for piece in pieces:

@@ -70,6 +70,7 @@ def draw_cells(components: Components, plan: PickPlan, cells: Sequence[int], sub
             sampler=plan.sampler,
             schedule=plan.schedule,
             steps=plan.steps,
+            clip_skip=plan.clip_skip,
             # Cells of one prompt have seeds in a row, so they are drawn together.
             seed=plan.first_seed + own[0] // len(plan.prompts),
             count=len(own),
@@ -90,6 +91,7 @@ def _preview(plan: Plan, subject: Subject) -> GenerateSettings:
         sampler="DPM++ 2M",
         schedule="Karras",
         steps=PREVIEW_STEPS,
+        clip_skip=plan.clip_skip,
         seed=plan.seed % 2**32,
     )
 

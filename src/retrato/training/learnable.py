@@ -22,7 +22,7 @@ from retrato.hypernetworks.hypernetwork import check_sizes, lengths
 from retrato.hypernetworks.structure import Networks, initial_parameters, parse_numbers
 from retrato.model import Components, Conditioning, encode, initial_vectors, token_chunks
 from retrato.model.attention import attention_widths, with_networks
-from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
+from retrato.settings import MOST_CLIP_SKIP, HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.captions import class_phrase
 from retrato.training.optimizer import Parameters
 from retrato.training.randomness import generator
@@ -106,6 +106,12 @@ def subject_of(artefact: Artefact, class_word: str) -> Subject:
     return Subject(in_prompt(artefact.name), embeddings={artefact.name: artefact})
 
 
+def clip_skip_of(artefact: Artefact) -> int:
+    """Gives the clip skip that `artefact` was learned with; 1, the last layer, where its file says none that is."""
+    said = artefact.metadata.get("clip_skip", "")
+    return int(said) if said.isdecimal() and len(said) < 3 and 1 <= int(said) <= MOST_CLIP_SKIP else 1
+
+
 def read_artefact(file: Path, kind: type[LearnSettings]) -> Artefact:
     """Gives what was learned with settings of `kind` and written to `file`."""
     return read_hypernetwork(file) if issubclass(kind, HypernetworkSettings) else read_embedding(file)
@@ -174,7 +180,7 @@ def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> L
 
     @contextlib.contextmanager
     def entered(vectors: Parameters, step: int | None) -> Iterator[Encode]:
-        yield _encoder(components, {name: shown_vectors(vectors, plan, step)})
+        yield _encoder(components, {name: shown_vectors(vectors, plan, step)}, plan.clip_skip)
 
     def artefact(vectors: Parameters, step: int, facts: Mapping[str, str]) -> Embedding:
         return Embedding(name, vectors, step, components.name, components.hash, facts)
@@ -190,12 +196,13 @@ def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> L
     )
 
 
-def _encoder(components: Components, vectors: Mapping[str, Parameters]) -> Encode:
+def _encoder(components: Components, vectors: Mapping[str, Parameters], clip_skip: int) -> Encode:
     taken = {name: len(own[0]) for name, own in vectors.items()}
 
     def encode_texts(texts: Sequence[str], beside: Sequence[str] = ()) -> Conditioning:
         chunks = {text: token_chunks(components, text, taken) for text in dict.fromkeys((*texts, *beside))}
-        return encode(components, [chunks[text] for text in texts], vectors, least=max(map(len, chunks.values())))
+        least = max(map(len, chunks.values()))
+        return encode(components, [chunks[text] for text in texts], vectors, clip_skip=clip_skip, least=least)
 
     return encode_texts
 
@@ -205,7 +212,7 @@ def _hypernetwork(components: Components, settings: HypernetworkSettings, plan: 
     sizes = _sizes(components, settings)
     start = initial_parameters(structure, sizes, settings.weight_init, generator(plan.seed, "start"))
 
-    plain_encode = torch.no_grad()(_encoder(components, {}))
+    plain_encode = torch.no_grad()(_encoder(components, {}, plan.clip_skip))
 
     @contextlib.contextmanager
     def entered(parameters: Parameters, step: int | None) -> Iterator[Encode]:

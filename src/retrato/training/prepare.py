@@ -15,6 +15,7 @@ from retrato.embeddings import check_name
 from retrato.errors import EmbeddingError, HypernetworkError, SettingsError
 from retrato.model import Components
 from retrato.model.caption import Captioner
+from retrato.model.text import check_clip_skip
 from retrato.photos import Photo, read_photos, require_trainable
 from retrato.photos.square import shaped_size
 from retrato.settings import HypernetworkSettings, LearnSettings
@@ -104,6 +105,7 @@ class Run:
             "photos": str(len(self.trained)),
             "samples": str(step * self.plan.samples_per_step),
             "seed": str(self.plan.seed),
+            **({"clip_skip": str(self.plan.clip_skip)} if self.plan.clip_skip > 1 else {}),
             **fingerprints(self.facts["photos"].values(), self.facts["read_at"]),
         }
         return self.learnable.artefact(parameters, step, own | facts)
@@ -134,6 +136,7 @@ def check_settings(components: Components, settings: LearnSettings) -> None:
     """Raises EmbeddingError, HypernetworkError or SettingsError for what cannot be learned from whatever photos."""
     check_free_word(components, settings)
     training_size(components, settings)
+    check_clip_skip(components, settings.clip_skip)
     check_structure(settings)
 
 

@@ -45,6 +45,7 @@ class PickPlan:
     sampler: str
     schedule: str
     steps: int
+    clip_skip: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,7 @@ class Plan(Choices):
     shuffle_tags: bool
     tag_dropout: float
     latent_sampling: Literal["once", "deterministic", "random"]
+    clip_skip: int
     seed: int
 
     @property
@@ -192,6 +194,7 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
         "evaluate_every": min(settings.evaluate_every or recipe.evaluate_every, steps),
         "save_every": min(settings.save_every or recipe.save_every, steps),
         "templates": _templates(settings) or recipe.templates,
+        "pick": dataclasses.replace(recipe.pick, clip_skip=settings.clip_skip),
     }
     return Plan(
         **choices,
@@ -206,6 +209,7 @@ def resolve(settings: LearnSettings, recipe: Recipe, photo_count: int) -> Plan:
         shuffle_tags=settings.shuffle_tags,
         tag_dropout=settings.tag_dropout,
         latent_sampling=settings.latent_sampling,
+        clip_skip=settings.clip_skip,
         seed=settings.seed,
     )
 

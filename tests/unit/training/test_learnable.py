@@ -7,12 +7,13 @@ import torch
 from retrato.embeddings import Embedding
 from retrato.errors import HypernetworkError
 from retrato.hypernetworks import Hypernetwork
-from retrato.model import Components
+from retrato.model import Components, encode, token_chunks
 from retrato.model.attention import attention_widths
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.drawing import draw_cells
 from retrato.training.learnable import (
     Learnable,
+    clip_skip_of,
     learnable_of,
     read_artefact,
     shown_vectors,
@@ -99,6 +100,29 @@ def test_gradients_reach_every_parameter_and_nothing_else(tiny_components: Compo
     found = torch.autograd.grad(answered.square().sum(), leaves)
     assert all(float(each.abs().sum()) > 0 for each in found)
     assert all(weight.grad is None for module in tiny_components.modules for weight in module.parameters())
+
+
+@pytest.mark.parametrize("settings", [EMBEDDING, HYPERNETWORK], ids=["embedding", "hypernetwork"])
+def test_it_is_learned_by_the_text_encoders_layer_that_clip_skip_says(
+    tiny_components: Components, settings: LearnSettings
+) -> None:
+    states = {}
+    for skip in (1, 2):
+        what = learnable(tiny_components, settings.changed(clip_skip=skip))
+        with what.entered(what.start, None) as encode_texts:
+            states[skip] = encode_texts([f"a photo of {what.subject}"]).states
+        taken = {} if isinstance(settings, HypernetworkSettings) else {what.subject: len(what.start[0])}
+        chunks = token_chunks(tiny_components, f"a photo of {what.subject}", taken)
+        expected = encode(tiny_components, [chunks], dict.fromkeys(taken, what.start), clip_skip=skip)
+        assert torch.equal(states[skip], expected.states)
+    assert not torch.equal(states[1], states[2])
+
+
+def test_a_file_says_its_clip_skip_and_nonsense_is_the_last_layer(tiny_components: Components) -> None:
+    what = learnable(tiny_components, EMBEDDING)
+    for said, skip in (("2", 2), ("12", 12), ("13", 1), ("0", 1), ("-2", 1), ("two", 1), ("²", 1), ("9" * 5000, 1)):
+        assert clip_skip_of(what.artefact(what.start, 1, {"clip_skip": said})) == skip
+    assert clip_skip_of(what.artefact(what.start, 1, {})) == 1
 
 
 @pytest.mark.parametrize("settings", [EMBEDDING, HYPERNETWORK], ids=["embedding", "hypernetwork"])

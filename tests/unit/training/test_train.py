@@ -36,6 +36,8 @@ from retrato.training import (
 from retrato.training.checkpoint import load_checkpoint, save_checkpoint
 from retrato.training.run_folder import locked
 
+from .conftest import ColourScorer
+
 HYPERNETWORK = HypernetworkSettings(name="ana-h1", steps=6, batch_size=2, evaluate_every=3, save_every=3, held_out=1)
 Start = Callable[..., Iterator[TrainingEvent]]
 
@@ -684,6 +686,26 @@ def test_learns_from_pictures_of_another_shape_with_masks_and_makes_cards(
     assert torch.equal(card.vectors[0], read_embedding(tmp_path / "run/embeddings/ana-t1-3.safetensors").vectors[0])
     with pytest.raises(SettingsError, match=r"width is 70: tiny.* learns from multiples of 8"):
         next(train(tiny_components, faces, settings.changed(width=70), run_folder=tmp_path / "other"))
+
+
+def test_clip_skip_is_that_of_steps_previews_and_comparing_and_the_file_says_so(
+    tiny_components: Components, photos: list[Photo], quick: TrainSettings, scorer: ColourScorer, tmp_path: Path
+) -> None:
+    settings = quick.changed(clip_skip=2, preview_every=3, steps=3)
+    *_, finished = train(tiny_components, photos, settings, run_folder=tmp_path / "two", scorer=scorer)
+    assert isinstance(finished, Finished)
+    skipped = read_embedding(finished.file)
+    assert skipped.metadata["clip_skip"] == "2"
+    drawn = list((tmp_path / "two/images").glob("*.png"))
+    assert {"ana-t1-3.png", "ana-t1-3-0.png"} <= {file.name for file in drawn}
+    assert all("Clip skip: 2" in (read_infotext(file) or "") for file in drawn)
+    *_, finished = train(tiny_components, photos, quick.changed(steps=3), run_folder=tmp_path / "one")
+    plain = read_embedding(finished.file)
+    assert "clip_skip" not in plain.metadata
+    assert not torch.equal(plain.vectors[0], skipped.vectors[0])
+    with pytest.raises(SettingsError, match=r"clip_skip is 12, but tiny.* has 3 layers"):
+        next(train(tiny_components, photos, settings.changed(clip_skip=12), run_folder=tmp_path / "other"))
+    assert not (tmp_path / "other").exists()
 
 
 def test_buckets_keep_each_photos_shape_and_resume_bit_for_bit(

@@ -39,6 +39,17 @@ def test_pictures_are_those_of_picking_and_the_scores_stand_on_them(
     assert verdict.taints == ()
 
 
+def test_what_was_learned_with_a_clip_skip_is_drawn_and_compared_with_it(
+    tiny_components: Components, photos: list[Photo], scorer: ColourScorer
+) -> None:
+    *pictures, skipped = judge_artefact(tiny_components, embedding(tiny_components, clip_skip="2"), photos, scorer)
+    *_, plain = judge_artefact(tiny_components, embedding(tiny_components), photos, scorer)
+    assert all("Clip skip: 2" in each.picture.infotext for each in pictures)
+    assert isinstance(skipped, Verdict)
+    assert isinstance(plain, Verdict)
+    assert skipped.yardstick != plain.yardstick, "the class word too"
+
+
 def _drawn(photo: Photo) -> object:
     """What stands in for a picture that was drawn."""
     return SimpleNamespace(image=photo.image, seed=1)

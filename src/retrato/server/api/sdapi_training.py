@@ -214,7 +214,8 @@ def _training(service: Service, body: Mapping[str, Any], kind: type[LearnSetting
         raise SettingsError(f"there is no field {unknown[0][:60]!r} in A1111's train/{what}: leave it out")
     name = str(body.get(f"{what}_name") or "")
     begun = _begun_embedding(service, name) if is_embedding else _begun_hypernetwork(service, name)
-    values: dict[str, Any] = {"name": name, "overwrite": True, "recipe": "a1111", **begun, **_filled(fields, body)}
+    always = {"name": name, "overwrite": True, "recipe": "a1111", "clip_skip": _clip_skip(service)}
+    values: dict[str, Any] = {**always, **begun, **_filled(fields, body)}
     if values.get("buckets"):  # A1111's clients send width and height all the same
         values = {field: value for field, value in values.items() if field not in ("width", "height")}
     mode, limit = body.get("clip_grad_mode"), body.get("clip_grad_value", "0.1")
@@ -227,6 +228,11 @@ def _training(service: Service, body: Mapping[str, Any], kind: type[LearnSetting
     if not values.get("preview_every"):  # how previews are drawn is sent also where there are to be none
         values = {field: value for field, value in values.items() if not field.startswith("preview_")}
     return kind(**values)
+
+
+def _clip_skip(service: Service) -> int:
+    """Gives the clip skip that A1111's option asks for, by which A1111 learns as well as draws."""
+    return int(service.overrides().get("CLIP_stop_at_last_layers", 1))
 
 
 def _require_ours(service: Service, found: Artefact, what: str) -> None:

@@ -20,8 +20,8 @@ FIRST = ("name", "initializer_text", "vectors_per_token", "recipe")
 ADVANCED = (
     *("steps", "learning_rate", "batch_size", "gradient_accumulation", "gradient_clip", "gradient_clip_by", "width"),
     *("height", "buckets", "use_mask", "template", "caption", "shuffle_tags", "tag_dropout", "latent_sampling"),
-    *("held_out", "evaluate_every", "save_every", "preview_every", "preview_prompt", "preview_cards", "seed"),
-    "overwrite",
+    *("clip_skip", "held_out", "evaluate_every", "save_every", "preview_every", "preview_prompt", "preview_cards"),
+    *("seed", "overwrite"),
 )
 NAMES = (*FIRST, *ADVANCED)
 OF_THE_RECIPE = ("steps", "learning_rate", "batch_size", "template", "evaluate_every", "save_every", "preview_every")

@@ -148,7 +148,8 @@ def how_to_go_on(record: RunRecord, prompts: Sequence[str]) -> Html:
     """Gives the exact commands to draw more, to learn somebody else, and to use the file in other programs."""
     model = record.model["name"]
     flag, folder = ("", str(EMBEDDED)) if model == EMBEDDED_NAME else (" --model MODEL", "MODEL")
-    draw = "\n".join(f"retrato generate {quoted(prompt)} --count 4{flag}" for prompt in prompts)
+    skip = f" --clip-skip {said}" if (said := record.settings.get("clip_skip", 1)) > 1 else ""
+    draw = "\n".join(f"retrato generate {quoted(prompt)} --count 4{skip}{flag}" for prompt in prompts)
     where = f"MODEL is the one it was learned on, {model}." if flag else ""
     return section(
         "How to go on",

@@ -19,6 +19,7 @@ from retrato.errors import EmbeddingError, HypernetworkError, QueueError, Retrat
 from retrato.jobs import JobQueue
 from retrato.jobs.queue import State
 from retrato.model import initial_vectors
+from retrato.server.api.sdapi_lists import apply_options
 from retrato.server.api.sdapi_training import _done, _preparation, _training
 from retrato.server.service import Service
 from retrato.settings import HypernetworkSettings, TrainSettings
@@ -228,6 +229,13 @@ def test_each_of_a1111s_training_fields_says_what_it_says_there(
 ) -> None:
     settings = _training(begun, EMBEDDING | {"embedding_name": "begun-1"} | changes, TrainSettings)
     assert {name: getattr(settings, name) for name in said} == said
+
+
+def test_training_goes_by_the_option_for_clip_skip_as_a1111s_does(begun: Service) -> None:
+    said = EMBEDDING | {"embedding_name": "begun-1"}
+    assert _training(begun, said, TrainSettings).clip_skip == 1
+    apply_options(begun, {"CLIP_stop_at_last_layers": 2})
+    assert _training(begun, said, TrainSettings).clip_skip == 2
 
 
 @pytest.mark.parametrize(
