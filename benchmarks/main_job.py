@@ -51,7 +51,7 @@ def run(model: str, photos: Path, steps: int | None, pictures: int) -> Iterator[
     started = time.perf_counter()
     from retrato.settings import GenerateSettings, TrainSettings
     from retrato.studio import Studio
-    from retrato.training import Finished, Picked, Prepared, Scored
+    from retrato.training import Comparing, Finished, Picked, Prepared, Scored
 
     yield Phase("import", time.perf_counter() - started, _peak_mb())
     with tempfile.TemporaryDirectory(prefix="retrato-benchmark-") as home:
@@ -64,7 +64,7 @@ def run(model: str, photos: Path, steps: int | None, pictures: int) -> Iterator[
         for event in studio.train(photos, TrainSettings(name="benchmark-1", steps=steps, preview_every=0)):
             if isinstance(event, Prepared):
                 peaks["prepare"] = _peak_mb()
-            elif not isinstance(event, Scored | Picked | Finished):
+            elif not isinstance(event, Comparing | Scored | Picked | Finished):
                 peaks["train"] = _peak_mb()
             if isinstance(event, Finished):
                 for name, seconds in event.times.items():

@@ -34,5 +34,13 @@ def joined(parts: Iterable[str], between: str = "") -> Html:
     return Html(_escaped(between).join(map(_escaped, parts)))
 
 
+def with_code(sentence: str) -> Html:
+    """Gives a sentence in which what stands between backticks, such as a command, is set as code."""
+    words = sentence.split("`")
+    if len(words) % 2 == 0:  # one of them is no pair
+        return _escaped(sentence)
+    return joined(tag("code", each) if number % 2 else each for number, each in enumerate(words))
+
+
 def _escaped(part: str) -> Html:
     return part if isinstance(part, Html) else Html(escape(part))

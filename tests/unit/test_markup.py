@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from retrato.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag, with_code
 
 
 def test_text_is_escaped_and_markup_is_not() -> None:
@@ -26,3 +26,10 @@ def test_joined_escapes_parts_and_what_is_between(parts: list[str], between: str
 
 def test_strings_made_of_markup_are_escaped_again() -> None:
     assert tag("p", tag("b") + "<") == "<p>&lt;b&gt;&lt;/b&gt;&lt;</p>"
+
+
+def test_commands_in_a_sentence_are_set_as_code_and_escaped_as_all_is() -> None:
+    assert with_code("run `a < b` <now>") == "run <code>a &lt; b</code> &lt;now&gt;"
+    assert with_code("`a` and `b`") == "<code>a</code> and <code>b</code>"
+    for plain in ("", "a ` alone", "three ` of ` them `"):
+        assert with_code(plain) == plain

@@ -13,7 +13,7 @@ from rich.table import Column
 
 from retrato.generation import Cell, Drawn, Sampled
 from retrato.photos import PhotoReport, Refused
-from retrato.training import Evaluated, Extended, Picked, Prepared, Previewed, Scored, Stepped
+from retrato.training import Comparing, Evaluated, Extended, Picked, Prepared, Previewed, Scored, Stepped
 
 Event = TypeVar("Event")
 
@@ -44,7 +44,6 @@ class _Board:
         )
         self._task: tuple[str, TaskID] | None = None
         self._held_out = ""
-        self._scored = 0
 
     def __enter__(self) -> "_Board":
         self._bars.start()
@@ -75,13 +74,12 @@ class _Board:
                 self._held_out = f" held-out {event.loss:.4f}"
             case Previewed():
                 self._quiet_line(f"preview: {event.file}")
+            case Comparing():
+                self._bar("comparing", event.pictures, event.of, "pictures")
             case Scored():
-                self._scored += 1
-                self._bar("comparing", self._scored, None, f"step {event.candidate.step}")
                 figures = " ".join(f"{name} {value:.2f}" for name, value in event.candidate.scores.items())
                 self._quiet_line(f"candidate of step {event.candidate.step}: {figures}")
             case Extended():
-                self._scored = 0
                 self._line(event.reason)
             case Picked():
                 self._line(f"picked {event.reason}")

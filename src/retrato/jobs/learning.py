@@ -10,7 +10,7 @@ from retrato.jobs.said import Pace, Said
 from retrato.plain import plain
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.studio import Studio
-from retrato.training import Extended, Finished, Picked, Prepared, Scored, Stepped
+from retrato.training import Comparing, Extended, Finished, Picked, Prepared, Stepped
 
 
 def learn(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | None, Mapping[str, Any]]:
@@ -31,8 +31,8 @@ def learn(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | N
                     progress = share * step / event.steps
                     if event.step != event.steps and not pace.is_due():
                         continue
-                case Scored():
-                    progress += (1 - progress) / 4
+                case Comparing():
+                    progress = share + (1 - share) * event.pictures / event.of
                 case Extended():
                     share = event.learning_share
                     progress = share * step / event.steps

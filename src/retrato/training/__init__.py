@@ -3,6 +3,7 @@
 from retrato.training.crowd import Failed, Of, crowd
 from retrato.training.events import (
     Candidate,
+    Comparing,
     Evaluated,
     Extended,
     Finished,
@@ -23,6 +24,7 @@ __all__ = [
     "HYPERNETWORK_RECIPES",
     "RECIPES",
     "Candidate",
+    "Comparing",
     "Evaluated",
     "Extended",
     "Failed",

@@ -1,8 +1,8 @@
 """What a training run says while it works; consumers loop over these and need no callbacks.
 
-Order: Prepared, then Stepped with Evaluated, Previewed and Saved in between, then Scored once for each drawn
-candidate, Picked, Finished. Extended may come after the last Scored, and then all from Stepped on once more. Knows
-nothing of screens and files beyond their paths.
+Order: Prepared, then Stepped with Evaluated, Previewed and Saved in between, then Comparing with Scored once for each
+drawn candidate, Picked, Finished. Extended may come after the last Scored, and then all from Stepped on once more.
+Knows nothing of screens and files beyond their paths.
 """
 
 from collections.abc import Mapping
@@ -97,6 +97,14 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparing:
+    """Candidates are being compared: of `of` pictures at most, `pictures` are drawn."""
+
+    pictures: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """A candidate was drawn and scored."""
 
@@ -146,4 +154,4 @@ class Finished:
     times: Mapping[str, float] = field(default_factory=dict)
 
 
-TrainingEvent = Prepared | Stepped | Evaluated | Previewed | Saved | Scored | Extended | Picked | Finished
+TrainingEvent = Prepared | Stepped | Evaluated | Previewed | Saved | Comparing | Scored | Extended | Picked | Finished

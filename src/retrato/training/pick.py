@@ -15,7 +15,7 @@ from retrato.model.score import Scorer
 from retrato.training.captions import class_phrase
 from retrato.training.drawing import draw_cells, save_as
 from retrato.training.evaluate import has_settled
-from retrato.training.events import Candidate, Scored
+from retrato.training.events import Candidate, Comparing, Scored
 from retrato.training.frozen import uses_bfloat16
 from retrato.training.judge import judge_of
 from retrato.training.learnable import Subject
@@ -66,8 +66,8 @@ def choose(
     *,
     after: int = 0,
     evaluations: Sequence[tuple[int, float]] = (),
-) -> Generator[Scored, None, Choice]:
-    """Yields Scored for each candidate that was drawn, and gives the choice.
+) -> Generator[Comparing | Scored, None, Choice]:
+    """Yields Scored for each candidate that was drawn, Comparing on the way, and gives the choice.
 
     The candidates come in the order in which an early one is to be preferred; those of steps up to `after` are not
     compared where there are others, nor are those that are still far from the least loss on held-out photos (see
@@ -86,10 +86,11 @@ def choose(
     chosen = shortlist([candidates[index] for index in asked], plan.most_candidates)
     entries = {asked[index]: _Entry(candidates[asked[index]]) for index in chosen}
     alive = list(entries)
+    most = pictures_needed(dataclasses.replace(plan, most_candidates=len(alive)))
     for count in plan.rounds:
-        _draw_up_to(run, class_word, count, subject)
-        for index in alive:
-            _draw_up_to(run, entries[index], count, None)
+        for entry in (class_word, *(entries[index] for index in alive)):
+            _draw_up_to(run, entry, count, subject if entry is class_word else None)
+            yield Comparing(sum(len(each.pictures) for each in (class_word, *entries.values())), most)
         cells = {index: judge.cells(entries[index].pictures) for index in alive}
         yardstick = judge.yardstick(plan, class_word.pictures, ceiling)
         for index in alive:

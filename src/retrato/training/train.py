@@ -30,6 +30,7 @@ from retrato.training.checkpoint import last_good, load_checkpoint, save_checkpo
 from retrato.training.drawing import check_preview, draw_preview
 from retrato.training.events import (
     Candidate,
+    Comparing,
     Evaluated,
     Finished,
     Picked,
@@ -370,7 +371,7 @@ def _pick(
     after: int,
     kept: Candidate | None = None,
     before: Sequence[Candidate] = (),
-) -> Generator[Scored, None, Choice]:
+) -> Generator[Comparing | Scored, None, Choice]:
     """Compares the candidates and writes the picked one, with its scores, as the file to use.
 
     Those of steps up to `after` are not compared: they were, `before`. What was `kept` then stays if it is no worse.

@@ -7,13 +7,14 @@ from rich.console import Console
 
 from retrato.cli.progress import watch
 from retrato.photos import Refused
-from retrato.training import Candidate, Evaluated, Extended, Picked, Scored, Stepped
+from retrato.training import Candidate, Comparing, Evaluated, Extended, Picked, Scored, Stepped
 
 EVENTS = (
     Refused(Path("a.png"), "a.png is broken"),
     Stepped(1, 2, 0.5, 0.01, (1.0, 2.0), 0.1, 4),
     Evaluated(1, 0.25, True),
     Stepped(2, 2, 0.4, 0.01, (1.0, 2.0), 0.2, 8),
+    Comparing(12, 24),
     Scored(Candidate(2, Path("x"), 0.25, {"identity": 0.5})),
     Extended(4, "training goes on", 0.5),
     Picked(Candidate(2, Path("x"), 0.25), "step 2 scores best"),
@@ -49,6 +50,7 @@ def test_on_a_terminal_there_is_a_bar() -> None:
     text = shown(force_terminal=True)
     assert "left out: a.png is broken" in text
     assert "step 1 of 2" not in text
+    assert "12/24" in text
     assert "picked step 2 scores best" in text
 
 

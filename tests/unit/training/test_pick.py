@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from retrato.settings import TrainSettings
-from retrato.training import Finished, Picked, Scored, TrainingEvent, pick
+from retrato.training import Comparing, Finished, Picked, Scored, TrainingEvent, pick
 from retrato.training.events import Candidate
 from retrato.training.judge import Judge
 from retrato.training.learnable import Subject
@@ -174,6 +174,9 @@ def test_the_candidate_most_like_the_photos_is_picked(
     drawn = sum(len(each.pictures) for each in scored) + len(list((tmp_path / "run" / "images").glob("class-*.png")))
     assert drawn <= pictures_needed(RECIPES["retrato"].pick)
     assert len(list((tmp_path / "run" / "images").iterdir())) == drawn
+    told = [event for event in events if isinstance(event, Comparing)]
+    assert [each.pictures for each in told] == sorted({each.pictures for each in told})
+    assert (told[-1].pictures, {each.of for each in told}) == (drawn, {drawn})
 
 
 @pytest.mark.parametrize(("patience", "advice"), [(None, "more steps"), (1, "other photos or a closer start")])

@@ -17,7 +17,7 @@ from retrato.errors import (
 )
 from retrato.generation.upscale import IMAGE_UPSCALERS, LATENT_UPSCALERS
 from retrato.jobs import Job, order_drawing, order_grid
-from retrato.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag, with_code
 from retrato.sampling import SAMPLERS, SCHEDULES
 from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.easel import NAMES as BEGINNING
@@ -187,7 +187,7 @@ def _state(site: Site, job: Job) -> list[Html]:
         ahead = [each.id for each in site.service.queue.jobs(states=("running", "queued"))].index(job.id)
         return [bar(0, site("draw.queued", ahead=ahead))]
     if job.state == "failed":
-        return [tag("p", spoken(site, job.error or ""), class_="problem", role="alert")]
+        return [tag("p", with_code(spoken(site, job.error or "")), class_="problem", role="alert")]
     if job.state == "done":
         seconds = float((job.result or {}).get("seconds", 0))
         return [tag("p", site("draw.done", seconds=f"{seconds:.1f}"), class_="quiet", role="status")]

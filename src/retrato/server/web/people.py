@@ -11,7 +11,7 @@ from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, blend, chec
 from retrato.errors import RetratoError, SettingsError
 from retrato.generation import hypernet_tag, is_sheet
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
-from retrato.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag, with_code
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
@@ -98,7 +98,7 @@ def cards_of(site: Site, library: EmbeddingLibrary, owner: str) -> Html:
     if not len(library) and not library.skipped and not nets:
         return empty(site("people.empty"), site("people.empty.next"))
     cards = [_card(site, embedding, owner) for embedding in library.embeddings.values()]
-    skipped = [tag("li", f"{path.name}: {spoken(site, reason)}") for path, reason in library.skipped.items()]
+    skipped = [tag("li", with_code(f"{path.name}: {spoken(site, reason)}")) for path, reason in library.skipped.items()]
     parts = [tag("div", *cards, class_="cards")] if cards else []
     if nets:
         parts += [tag("h2", site("people.networks"), class_="later"), tag("div", *nets, class_="cards")]
@@ -130,7 +130,7 @@ def _network_card(site: Site, name: str, library: HypernetworkLibrary) -> Html:
     try:
         network = library[name]
     except RetratoError as error:
-        facts: list[Html] = [tag("p", spoken_error(site, error), class_="problem")]
+        facts: list[Html] = [tag("p", with_code(spoken_error(site, error)), class_="problem")]
     else:
         layers = ", ".join(map(str, network.sizes))
         facts = [tag("p", site("people.network", layers=layers, model=network.base_model or "?"), class_="quiet")]

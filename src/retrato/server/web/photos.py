@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from retrato.errors import RetratoError
-from retrato.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag, with_code
 from retrato.photos import Looked, PhotoReport
 from retrato.server.service import whole_size
 from retrato.server.web.retouching import SAID, opened_photo, retouch
@@ -56,7 +56,7 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
                 content = site.service.read_dropped(file)
                 site.service.add_photo(str(name).strip(), Path(file).name, content, owner=owner)
             except RetratoError as error:
-                refused.append(tag("li", spoken_error(site, error)))
+                refused.append(tag("li", with_code(spoken_error(site, error))))
         trouble = tag("ul", *refused, class_="problem", role="alert") if refused else ""
         names = gr.update(choices=site.service.photo_sets(owner=owner))
         for shown in look(name, request):
@@ -129,7 +129,7 @@ def report_of(site: Site, name: str, report: PhotoReport) -> Html:
     good = sum(photo.verdict == "good" for photo in report.photos)
     head = tag("h2", site(f"photos.{report.verdict}"))
     count = tag("p", site("photos.count", count=len(report.photos), good=good), class_="quiet")
-    advice = tag("ul", *(tag("li", spoken(site, sentence)) for sentence in report.advice), class_="advice")
+    advice = tag("ul", *(tag("li", with_code(spoken(site, sentence))) for sentence in report.advice), class_="advice")
     return joined(
         [head, count, advice, row(*(_photo(site, name, photo) for photo in report.photos), class_="pictures small")]
     )

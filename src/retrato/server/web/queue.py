@@ -7,7 +7,7 @@ import gradio as gr
 
 from retrato.errors import RetratoError
 from retrato.jobs import Job
-from retrato.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag, with_code
 from retrato.server.web.site import Site, bar, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
 
@@ -57,7 +57,7 @@ def _job(site: Site, job: Job) -> Html:
     when = time.strftime("%H:%M" if is_recent else "%Y-%m-%d %H:%M", time.localtime(job.created))
     title = tag("div", tag("strong", site(f"kind.{job.kind}")), f" {what[:120]}", class_="what")
     state = tag("span", f"{site(f'state.{job.state}')} · {when}", class_="quiet")
-    error = tag("p", spoken(site, job.error), class_="problem") if job.error else ""
+    error = tag("p", with_code(spoken(site, job.error)), class_="problem") if job.error else ""
     progress = bar(job.progress, f"{job.progress:.0%}") if job.state in ("running", "paused") else ""
     able = {
         "move": job.state == "queued",

@@ -7,7 +7,7 @@ from typing import Any
 
 from retrato.errors import RetratoError
 from retrato.jobs import Job
-from retrato.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag, with_code
 from retrato.server.service import Service
 from retrato.server.web.texts import FIELDS, TEXTS
 
@@ -74,7 +74,7 @@ def problem(field: str | None, sentence: str) -> Html:
 
     Without a field, and while that is hidden, it stays where it is put.
     """
-    return tag("p", sentence, class_="problem", role="alert", data_by=field, data_turn=secrets.token_hex(4))
+    return tag("p", with_code(sentence), class_="problem", role="alert", data_by=field, data_turn=secrets.token_hex(4))
 
 
 def empty(title: str, what_next: str) -> Html:

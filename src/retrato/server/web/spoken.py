@@ -104,8 +104,8 @@ SENTENCES: Sequence[tuple[str, str]] = (
     (
         "no photo has a caption, so clothes and rooms are learned along with the person: write .txt files beside the "
         "photos, or once `{}`",
-        "nenhuma foto tem legenda, e roupas e salas são aprendidas junto com a pessoa: escreva arquivos .txt ao lado "
-        "das fotos, ou uma só vez `{}`",
+        "nenhuma foto tem legenda, e roupas e ambientes são aprendidos junto com a pessoa: escreva arquivos .txt ao "
+        "lado das fotos, ou uma só vez `{}`",
     ),
     (
         "the loss on the {} has settled: no gain of {} in {} evaluations, least {} at step {}",

@@ -316,7 +316,7 @@
       said.id = `problem-${++sayings}`;
       const copy = document.createElement("p");
       copy.className = "problem problem-there"; copy.setAttribute("role", "alert");
-      copy.textContent = said.textContent; copy.dataset.from = said.id;
+      copy.append(...said.cloneNode(true).childNodes); copy.dataset.from = said.id;
       field.append(copy); said.classList.add("is-shown-there");
       field.querySelector("textarea, input")?.focus({ preventScroll: true });
       field.scrollIntoView({ block: "nearest" });

@@ -7,7 +7,7 @@ import gradio as gr
 
 from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, RetratoError, UnknownError
 from retrato.jobs import Job, order_training
-from retrato.markup import Html, joined, tag
+from retrato.markup import Html, joined, tag, with_code
 from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, bar, empty, job_of, owner_of, problem
@@ -120,19 +120,22 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
     page.load(arrive, None, shown, **private)
 
 
-def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
-    """Gives what there is to see of a training: how far it is, the pick and why, checkpoints, curves, previews."""
+def run_of(site: Site, job: Job | None, seen: Watched, left: float | None = None) -> Html:
+    """Gives what there is to see of a training: how far it is, the pick and why, checkpoints, curves, previews.
+
+    `left` are the seconds that it takes at most, the comparing of checkpoints included; None where nobody knows.
+    """
     if job is None:
         return empty(site("train.empty"), site("train.empty.next"))
     title = tag("h2", str(job.settings["name"]))
-    parts = [title, tag("div", _state(site, job, seen), class_="state")]
+    parts = [title, tag("div", _state(site, job, seen, left), class_="state")]
     if seen.reason:
         parts.append(
             tag(
                 "p",
                 tag("strong", site("train.kept", step=seen.picked)),
                 " ",
-                _capital(spoken(site, seen.reason)),
+                with_code(_capital(spoken(site, seen.reason))),
                 class_="reason",
             )
         )
@@ -141,9 +144,9 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
     if job.state == "done" and "vectors_per_token" in job.settings:
         parts.append(tag("p", site("train.next", name=job.settings["name"])))
     if seen.hint:
-        parts.append(tag("p", _capital(spoken(site, seen.hint)), class_="quiet", role="status"))
+        parts.append(tag("p", with_code(_capital(spoken(site, seen.hint))), class_="quiet", role="status"))
     if seen.extended and not seen.reason:
-        parts.append(tag("p", _capital(spoken(site, seen.extended)), class_="quiet", role="status"))
+        parts.append(tag("p", with_code(_capital(spoken(site, seen.extended))), class_="quiet", role="status"))
     if seen.checkpoints:
         compared = [each for each in seen.checkpoints if each.scores] or seen.checkpoints
         strip = [_checkpoint(site, job, each, seen) for each in compared]
@@ -154,23 +157,25 @@ def run_of(site: Site, job: Job | None, seen: Watched) -> Html:
         previews = [_preview(site, job, step, event) for step, event in reversed(seen.previews[-8:])]
         parts += [tag("h3", site("train.previews")), tag("div", *previews, class_="strip", tabindex="0")]
     if seen.refused:
-        parts.append(tag("ul", *(tag("li", spoken(site, reason)) for reason in seen.refused), class_="advice"))
+        parts.append(
+            tag("ul", *(tag("li", with_code(spoken(site, reason))) for reason in seen.refused), class_="advice")
+        )
     return joined(parts)
 
 
-def _state(site: Site, job: Job, seen: Watched) -> Html:
+def _state(site: Site, job: Job, seen: Watched, left: float | None) -> Html:
     if job.state == "failed":
-        return tag("p", spoken(site, job.error or ""), class_="problem", role="alert")
+        return tag("p", with_code(spoken(site, job.error or "")), class_="problem", role="alert")
     if job.state == "running" and not seen.steps:
         return bar(0, site("train.prepares"))
     if job.state == "running":
-        if seen.step >= seen.steps or seen.compares:
-            return bar(job.progress, site("train.compares"))
-        left = seen.seconds_left
-        said = site("train.running", step=seen.step, steps=seen.steps)
-        return bar(job.progress, said if left is None else f"{said} · {site('train.left', time=duration(left))}")
+        compares = seen.step >= seen.steps or seen.compares
+        said = site("train.compares") if compares else site("train.running", step=seen.step, steps=seen.steps)
+        return bar(job.progress, said if left is None or left < 1 else f"{said} · {site('train.left', time=duration(left))}")
     if job.state == "done":
-        return tag("p", site("train.done", reason=spoken(site, seen.stop_reason)), class_="quiet", role="status")
+        return tag(
+            "p", with_code(site("train.done", reason=spoken(site, seen.stop_reason))), class_="quiet", role="status"
+        )
     return bar(job.progress, site(f"state.{job.state}"))
 
 
@@ -239,4 +244,5 @@ def _shown(site: Site, job: Job | None, seen: Watched) -> list[object]:
         gr.update(visible=state in OPEN),
         gr.update(visible=state in ("paused", "cancelled", "failed") and bool(seen.step)),
     ]
-    return [seen, run_of(site, job, seen), *buttons, gr.Timer(active=state in ("queued", "running")), ""]
+    left = site.service.queue.seconds_left(job) if job else None
+    return [seen, run_of(site, job, seen, left), *buttons, gr.Timer(active=state in ("queued", "running")), ""]

@@ -41,8 +41,6 @@ class Watched:
     photos: int = 0
     held_out: int = 0
     learning_rate: float = 0.0
-    pace: float = 0.0  # seconds for one step
-    started_at: tuple[int, float] = (0, 0.0)
     loss: tuple[Point, ...] = ()
     held_out_loss: tuple[Point, ...] = ()
     previews: tuple[tuple[int, int], ...] = ()  # (step, event)
@@ -56,11 +54,6 @@ class Watched:
     stop_reason: str = ""
     kept: int | None = None
     refused: tuple[str, ...] = ()
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Gives how long the steps take that may still come at most, None where that is not known yet."""
-        return (self.steps - self.step) * self.pace if self.pace > 0 and self.step else None
 
 
 def fold(watched: Watched, events: Iterable[JobEvent]) -> Watched:
@@ -82,7 +75,6 @@ def _fold_one(seen: Watched, event: JobEvent) -> Watched:
                 steps=int(data["steps"]),
                 photos=len(data["photos"]),
                 held_out=len(data["held_out"]),
-                started_at=(begun, 0.0),
                 loss=kept,
                 held_out_loss=tuple(point for point in seen.held_out_loss if point[0] <= begun),
                 hint=str(data.get("hint", "")),
@@ -97,8 +89,10 @@ def _fold_one(seen: Watched, event: JobEvent) -> Watched:
         case "saved":
             others = tuple(each for each in seen.checkpoints if each.step != data["step"] or each.is_average)
             return replace(seen, checkpoints=(*others, Checkpoint(int(data["step"]))))
+        case "comparing":
+            return replace(seen, compares=True)
         case "scored":
-            return replace(seen, compares=True, checkpoints=_scored(seen.checkpoints, data["candidate"], event.number))
+            return replace(seen, checkpoints=_scored(seen.checkpoints, data["candidate"], event.number))
         case "extended":
             return replace(seen, compares=False, steps=int(data["steps"]), extended=str(data["reason"]))
         case "picked":
@@ -120,10 +114,7 @@ def _fold_one(seen: Watched, event: JobEvent) -> Watched:
 
 
 def _stepped(seen: Watched, data: Any) -> Watched:
-    step, seconds = int(data["step"]), float(data["seconds"])
-    first, since = seen.started_at
-    if since == 0.0:  # what came before the first step is no pace
-        first, since = step, seconds
+    step = int(data["step"])
     points = (*seen.loss, (float(step), _number(data["loss"])))
     return replace(
         seen,
@@ -131,8 +122,6 @@ def _stepped(seen: Watched, data: Any) -> Watched:
         steps=int(data["steps"]),
         compares=False,
         learning_rate=float(data["learning_rate"]),
-        started_at=(first, since),
-        pace=(seconds - since) / (step - first) if step > first else seen.pace,
         loss=points if len(points) <= MOST_POINTS else (*points[:-1:2], points[-1]),
     )
 

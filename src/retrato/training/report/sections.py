@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retrato.markup import Html, tag
+from retrato.markup import Html, tag, with_code
 from retrato.model.companions import FETCH_SCORER
 from retrato.training.events import Candidate
 from retrato.training.report.curves import Point, Series, chart
@@ -130,8 +130,10 @@ def curves(record: RunRecord) -> Html:
         missing: Html | str = ""
     else:
         missing = paragraph(
-            "There is no curve of likeness: the model brings no scorer, so no pictures were compared. "
-            f"`{FETCH_SCORER}` gets one for the next time.",
+            with_code(
+                "There is no curve of likeness: the model brings no scorer, so no pictures were compared. "
+                f"`{FETCH_SCORER}` gets one for the next time."
+            ),
             "note",
         )
     return section(

@@ -31,11 +31,14 @@ def test_with_nobody_learned_it_says_what_to_do() -> None:
 
 
 def test_while_it_runs_it_says_how_far_and_how_long() -> None:
-    seen = Watched("j", 9, 10, 100, pace=2.0, loss=((1, 0.5), (10, 0.4)))
-    page = run_of(SITE, job("running"), seen)
+    seen = Watched("j", 9, 10, 100, loss=((1, 0.5), (10, 0.4)))
+    page = run_of(SITE, job("running"), seen, 180.0)
     assert "Step 10 of at most 100 · at most 3 min left" in page
     assert "<svg" in page
     assert "ana&lt;b&gt;" in page
+    compares = run_of(SITE, job("running"), replace(seen, compares=True), 44.0)
+    assert f"{SITE('train.compares')} · at most 44 s left" in compares
+    assert "left" not in run_of(SITE, job("running"), seen), "before anybody knows"
 
 
 def test_while_it_goes_on_after_all_steps_it_says_so_and_how_far_it_is() -> None:
