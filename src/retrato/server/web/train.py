@@ -171,7 +171,9 @@ def _state(site: Site, job: Job, seen: Watched, left: float | None) -> Html:
     if job.state == "running":
         compares = seen.step >= seen.steps or seen.compares
         said = site("train.compares") if compares else site("train.running", step=seen.step, steps=seen.steps)
-        return bar(job.progress, said if left is None or left < 1 else f"{said} · {site('train.left', time=duration(left))}")
+        if left is not None and left >= 1:
+            said += f" · {site('train.left', time=duration(left))}"
+        return bar(job.progress, said)
     if job.state == "done":
         return tag(
             "p", with_code(site("train.done", reason=spoken(site, seen.stop_reason))), class_="quiet", role="status"
