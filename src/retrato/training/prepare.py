@@ -157,7 +157,9 @@ def training_size(components: Components, settings: LearnSettings) -> tuple[int,
 
 
 def check_free_word(components: Components, settings: LearnSettings) -> None:
-    """Raises EmbeddingError for a name that cannot be one, or is one token of the vocabulary: prompts use that already.
+    """Raises EmbeddingError for a name that cannot be one, or that prompts use already.
+
+    Such a name is one token of the vocabulary, or the words that the vectors start from, with an article or without.
 
     A hypernetwork is not called by a word but by a tag, so its name need only be one (else HypernetworkError).
     """
@@ -165,7 +167,9 @@ def check_free_word(components: Components, settings: LearnSettings) -> None:
     name = settings.name
     if isinstance(settings, HypernetworkSettings):
         return
-    if len(components.tokenizers[0](name, add_special_tokens=False)["input_ids"]) <= 1:
+    starts_from = settings.initializer_text.casefold()
+    is_one_token = len(components.tokenizers[0](name, add_special_tokens=False)["input_ids"]) <= 1
+    if is_one_token or name.casefold() in (starts_from, class_phrase(starts_from)):
         raise EmbeddingError(
             f"{name!r} is an ordinary word of {components.name}, every prompt that says it would change: "
             f"choose another name, such as {name}-1"

@@ -557,7 +557,11 @@ def test_two_trainings_in_one_folder_do_not_meet(run_training: Start, quick: Tra
 
 @pytest.mark.parametrize(
     ("name", "error", "sentence"),
-    [("person", EmbeddingError, "ordinary word"), ("../ana", EmbeddingError, "cannot be a name")],
+    [
+        ("person", EmbeddingError, "ordinary word"),
+        ("A person", EmbeddingError, "ordinary word"),
+        ("../ana", EmbeddingError, "cannot be a name"),
+    ],
 )
 def test_a_name_that_cannot_be_used_is_refused_before_anything_is_written(
     run_training: Start, quick: TrainSettings, tmp_path: Path, name: str, error: type[Exception], sentence: str
