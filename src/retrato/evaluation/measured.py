@@ -81,7 +81,9 @@ class Summary:
     `failed` are people with an identity below 0.2, `obedient` is the mean over the trainings that have one.
     `to_quality` are the samples and seconds until the reference's quality is first reached, medians of the `reached`
     trainings that reach it (None where none left checkpoints to look at); `difference` is this recipe minus the first
-    one in each score, with its interval.
+    one in each score, with its interval. `at_equal_likeness` is its prompt fidelity over the reference's where it is at
+    least as alike as the reference is in the end, at whatever checkpoint or weight (M4 of the protocol): the geometric
+    mean over the `as_alike` trainings that are.
     """
 
     recipe: str
@@ -100,6 +102,8 @@ class Summary:
     reached: int | None
     to_quality: Mapping[str, float]
     difference: Mapping[str, tuple[float, float, float]]
+    at_equal_likeness: float | None = None
+    as_alike: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,13 @@ def notes(compared: Compared) -> list[str]:
         "with a prompt fidelity no lower; and how many trainings reach it.",
         "Seconds are those of training, pick those of comparing checkpoints, which come on top.",
     ]
+    found += [
+        f"At equal likeness: at the checkpoint or weight where it is at least as alike as {compared.reference} in the "
+        f"end, {one.recipe} obeys prompts {one.at_equal_likeness:.2f} times as well ({one.as_alike} of {one.trainings} "
+        "trainings are)."
+        for one in compared.summaries
+        if one.at_equal_likeness is not None
+    ]
     if len(compared.people) == 1:
         found.append("One person is an illustration and no proof: the intervals hold for this person only.")
     elif len(compared.people) < ENOUGH:

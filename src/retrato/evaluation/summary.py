@@ -32,7 +32,8 @@ def compare(
     target = _targets(reference, measured)
     first = _means(names[0], measured)
     summaries = [
-        _summary(recipe, measured, draws, target, settings, first if recipe != names[0] else None) for recipe in names
+        _summary(recipe, measured, draws, target, settings, reference, first if recipe != names[0] else None)
+        for recipe in names
     ]
     return Compared(
         people=people,
@@ -84,12 +85,36 @@ def to_quality(one: Measured, target: Mapping[str, float] | None, share: float) 
     return None
 
 
+def at_equal_likeness(one: Measured, reference: Measured) -> float | None:
+    """Gives the prompt fidelity of `one` over the reference's, each the highest where it is alike enough.
+
+    Alike enough is what the reference is at weight 1, on the pictures of the curves; None where `one` never is, or
+    where a curve is missing or the reference obeys nothing there.
+    """
+    level = next((point.scores["identity"] for point in reference.weights if point.at == 1.0), None)
+    if level is None:
+        return None
+    found = [
+        max(
+            (
+                point.scores["prompt_fidelity"]
+                for point in (*each.weights, *each.learning)
+                if point.scores["identity"] >= level
+            ),
+            default=0.0,
+        )
+        for each in (one, reference)
+    ]
+    return found[0] / found[1] if min(found) > 0 else None
+
+
 def _summary(
     recipe: str,
     measured: Sequence[Measured],
     draws: Mapping[str, Tensor],
     target: Mapping[tuple[str, int], Mapping[str, float]],
     settings: EvaluateSettings,
+    reference: str,
     first: Mapping[str, float] | None,
 ) -> Summary:
     own = [one for one in measured if one.recipe == recipe]
@@ -97,6 +122,12 @@ def _summary(
     found = [to_quality(one, target.get((one.person, one.seed)), settings.quality) for one in own]
     reached = [each for each in found if each is not None]
     apart = draws[recipe] - draws[settings.contenders[0]]
+    references = {(one.person, one.seed): one for one in measured if one.recipe == reference}
+    as_alike = [
+        ratio
+        for one in own
+        if recipe != reference and (ratio := at_equal_likeness(one, references[one.person, one.seed])) is not None
+    ]
     return Summary(
         recipe=recipe,
         trainings=len(own),
@@ -121,6 +152,8 @@ def _summary(
         difference={name: (means[name] - first[name], *interval(apart[:, at])) for at, name in enumerate(SCORES)}
         if first
         else {},
+        at_equal_likeness=plain_statistics.geometric_mean(as_alike) if as_alike else None,
+        as_alike=len(as_alike),
     )
 
 

@@ -6,7 +6,7 @@ import torch
 
 from retrato.evaluation.measured import Compared, Measured, Point
 from retrato.evaluation.report import notes
-from retrato.evaluation.summary import compare, to_quality
+from retrato.evaluation.summary import at_equal_likeness, compare, to_quality
 from retrato.settings import EvaluateSettings
 
 TWO_ARE_FEW = 12.706 / 1.96 * 2**0.5  # what Student's t makes of the bootstrap of two people
@@ -64,6 +64,25 @@ def test_the_reference_is_the_old_recipe_where_it_takes_part() -> None:
     assert found.reference == "a1111"
     assert (ours.to_quality, ours.reached) == ({"samples": 200, "seconds": 4.0}, 1)
     assert theirs.to_quality == {"samples": 400, "seconds": 8.0}
+
+
+def test_obedience_is_compared_where_both_are_as_alike() -> None:
+    def weighed(one: Measured, *points: tuple[float, float]) -> Measured:
+        weights = tuple(Point(at, 0.0, scores(*each)) for at, each in zip((0.8, 1.0, 1.2), points, strict=True))
+        return dataclasses.replace(one, weights=weights)
+
+    theirs = weighed(measured("ana", "a1111", 0.6), (0.4, 1.0), (0.6, 0.8), (0.7, 0.5))
+    ours = weighed(measured("ana", "retrato", 0.8), (0.6, 1.0), (0.8, 0.9), (0.9, 0.7))
+    assert at_equal_likeness(ours, theirs) == pytest.approx(1.0 / 0.8)
+    checkpoint = (Point(400, 1.0, scores(0.65, 0.9)),)
+    assert at_equal_likeness(ours, dataclasses.replace(theirs, learning=checkpoint)) == pytest.approx(1.0 / 0.9)
+    unlike = weighed(measured("ana", "retrato", 0.1), (0.1, 1.0), (0.2, 0.9), (0.3, 0.7))
+    assert at_equal_likeness(unlike, theirs) is None
+    assert at_equal_likeness(ours, dataclasses.replace(theirs, weights=())) is None, "a quick evaluation has none"
+    found = compared(ours, theirs)
+    assert (found.summaries[0].as_alike, found.summaries[1].as_alike) == (1, 0)
+    described = notes(dataclasses.replace(found, facts={"settings": {"quality": 0.9}}))
+    assert any("retrato obeys prompts 1.25 times as well (1 of 1" in note for note in described)
 
 
 def test_differences_are_to_the_first_recipe_and_failures_are_named() -> None:
