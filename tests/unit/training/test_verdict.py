@@ -9,7 +9,7 @@ from retrato.model import Components, initial_vectors
 from retrato.photos import Photo
 from retrato.photos.likeness import FaceDistance, KnownFaces, Quality
 from retrato.training import verdict as module
-from retrato.training.recipes import RECIPES
+from retrato.training.recipes import RECIPES, PickPlan
 from retrato.training.verdict import FaceSummary, ScoredPicture, Verdict, judge_artefact
 
 from .conftest import ColourScorer
@@ -40,14 +40,19 @@ def test_pictures_are_those_of_picking_and_the_scores_stand_on_them(
 
 
 def test_what_was_learned_with_a_clip_skip_is_drawn_and_compared_with_it(
-    tiny_components: Components, photos: list[Photo], scorer: ColourScorer
+    tiny_components: Components, photos: list[Photo], scorer: ColourScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *pictures, skipped = judge_artefact(tiny_components, embedding(tiny_components, clip_skip="2"), photos, scorer)
-    *_, plain = judge_artefact(tiny_components, embedding(tiny_components), photos, scorer)
-    assert all("Clip skip: 2" in each.picture.infotext for each in pictures)
-    assert isinstance(skipped, Verdict)
-    assert isinstance(plain, Verdict)
-    assert skipped.yardstick != plain.yardstick, "the class word too"
+    drawn: list[int] = []
+
+    def draw_cells(_: Components, plan: PickPlan, *__: object) -> list[object]:
+        drawn.append(plan.clip_skip)
+        return [_drawn(photo) for photo in photos] * 2
+
+    monkeypatch.setattr(module, "draw_cells", draw_cells)
+    list(judge_artefact(tiny_components, embedding(tiny_components, clip_skip="2"), photos, scorer))
+    assert drawn == [2, 2], "the class word too"
+    list(judge_artefact(tiny_components, embedding(tiny_components), photos, scorer))
+    assert drawn[2:] == [1, 1]
 
 
 def _drawn(photo: Photo) -> object:
