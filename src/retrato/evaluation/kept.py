@@ -20,8 +20,10 @@ _Kept = TypeAdapter(tuple[Measured, list[list[float]]])
 
 
 def begin(out: Path, facts: Mapping[str, object]) -> None:
-    """Notes what the figures in `out` hang on; raises SettingsError where those there hang on something else, or
-    something else lies there, OSError where the folder cannot be made.
+    """Notes what the figures in `out` hang on.
+
+    Raises SettingsError where those in it hang on something else, or it holds no evaluation, OSError where it cannot be
+    made.
     """
     file, wanted = out / FACTS, json.loads(json.dumps(facts))
     out.mkdir(parents=True, exist_ok=True)
