@@ -18,18 +18,11 @@ where it has none, and added to a1111's, each lever is
     captions              caption=none                                 (a1111's has them: caption=none)
     average of the tail   (as it is: the last step counts)             average_over=50
     early stop            (as it is: all steps are made)               patience=6,evaluate_every=25
-    weights by timestep   (the recipe has none)                        weighting=half_min_snr
-    race of starts        (the recipe has none)                        start_words=man|woman|old man|old woman
-    timestep range        (the recipe has none)                        timestep_density=(1,1,1,1,1,15,15,15,15,1)
-    timestep importance   (the recipe has none)                        timestep_density=... from the model's profile
-    ordered vectors       (the recipe has none)                        nested_dropout=0.5
     masks                 (the recipe has none)                        use_mask=True
 
-where the right column follows `recipe=a1111,`; the last six can be added to the recipe alone as well. The range is
-0.5 to 0.9 of the timesteps, with 15 % of the draws all over; `benchmarks.timestep_profile` measures and prints the
-density by importance. `--first` judges the first vector alone too, for `base` and `nested_dropout=0.5` alike. People
-have masks where a lever names `use_mask`: compare `use_mask=True` with `use_mask=False`, as masks also tell framings
-and so move the split.
+where the right column follows `recipe=a1111,`. People have masks where a lever names `use_mask`: compare
+`use_mask=True` with `use_mask=False`, as masks also tell framings and so move the split. Levers that were tried and
+taken out again are in docs/training.md.
 
 Likeness is the independent judge's, on a scale from the class word's pictures (0) to fresh renders of the person (1),
 beside the share of pictures nearest to their own person among twenty; prompt fidelity is the scorer's. One line per
@@ -194,10 +187,8 @@ class Bench:
             "prompt_fidelity": round(obedience, 4), "harmonic": round(harmonic_mean(identity, obedience), 4),
         }  # fmt: skip
 
-    def run(
-        self, lever: str, number: int, seed: int, samples: int, vectors: int, first_too: bool = False
-    ) -> dict[str, object]:
-        """Learns one person with one lever; gives the line for the file, with the first vector alone if wanted."""
+    def run(self, lever: str, number: int, seed: int, samples: int, vectors: int) -> dict[str, object]:
+        """Learns one person with one lever; gives the line for the file."""
         recipe, own = changed(lever, samples)
         settings = TrainSettings(
             **{"name": NAME, "vectors_per_token": vectors, "seed": 1000 * seed + number, "caption": "file", **own}
@@ -213,10 +204,6 @@ class Bench:
             averages = [candidate.file for candidate in finished.candidates if candidate.is_average]
             embedding = dataclasses.replace(read_embedding(averages[-1] if averages else finished.file), name=NAME)
         judged = self.judged(number, self.drawn(Subject(NAME, embeddings={NAME: embedding})))
-        if first_too:
-            first = dataclasses.replace(embedding, vectors=tuple(each[:1] for each in embedding.vectors))
-            alone = self.judged(number, self.drawn(Subject(NAME, embeddings={NAME: first})))
-            judged |= {f"first_{name}": figure for name, figure in alone.items()}
         norm = float(embedding.vectors[0].norm(dim=1).mean())
         return {
             "lever": lever, "person": number, "seed": seed, "samples": recipe.steps * recipe.batch_size,
@@ -232,17 +219,15 @@ def table(lines: list[dict], against: str = "base") -> str:
     for line in lines:
         groups[line["samples"], line["vectors"], line["lever"]][line["person"], line["seed"]] = line
     rows = [
-        "| samples | vectors | lever | runs | identity | rank-1 | prompt fidelity | harmonic "
-        f"| against {against} | loss | first vector alone |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| samples | vectors | lever | runs | identity | lowest identity | rank-1 | prompt fidelity | harmonic "
+        f"| against {against} | loss | seconds |",
+        "|---" * 12 + "|",
     ]
     for (samples, vectors, lever), found in sorted(groups.items()):
         mean = {
             key: sum(line[key] for line in found.values()) / len(found)
-            for key in ("identity", "rank1", "prompt_fidelity", "harmonic", "loss")
+            for key in ("identity", "rank1", "prompt_fidelity", "harmonic", "loss", "seconds")
         }
-        firsts = [line["first_harmonic"] for line in found.values() if "first_harmonic" in line]
-        first = f"{sum(firsts) / len(firsts):.3f}" if firsts else ""
         base = groups.get((samples, vectors, against), {})
         people = sorted({person for person, _ in found if any(key[0] == person for key in base)})
         differences = [
@@ -252,8 +237,10 @@ def table(lines: list[dict], against: str = "base") -> str:
         differences = [sum(each) / len(each) for each in differences if each]
         versus = paired(differences) if lever != against else ""
         rows.append(
-            f"| {samples} | {vectors} | `{lever}` | {len(found)} | {mean['identity']:.2f} | {mean['rank1']:.2f} "
-            f"| {mean['prompt_fidelity']:.2f} | {mean['harmonic']:.3f} | {versus} | {mean['loss']:.5f} | {first} |"
+            f"| {samples} | {vectors} | `{lever}` | {len(found)} | {mean['identity']:.2f} "
+            f"| {min(line['identity'] for line in found.values()):.2f} | {mean['rank1']:.2f} "
+            f"| {mean['prompt_fidelity']:.2f} | {mean['harmonic']:.3f} | {versus} | {mean['loss']:.4f} "
+            f"| {mean['seconds']:.0f} |"
         )
     return "\n".join(rows)
 
@@ -273,7 +260,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--against", default="base", help="which lever the table compares with")
-    parser.add_argument("--first", action="store_true", help="judge the first vector alone as well")
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--samples", type=int, default=400)
@@ -294,7 +280,7 @@ def main() -> None:
                     recipe, _ = changed(lever, options.samples)
                     if (lever, number, seed, recipe.steps * recipe.batch_size, options.vectors) in done:
                         continue
-                    line = bench.run(lever, number, seed, options.samples, options.vectors, options.first)
+                    line = bench.run(lever, number, seed, options.samples, options.vectors)
                     out.write(json.dumps(line) + "\n")
                     out.flush()
                     print(line, flush=True)

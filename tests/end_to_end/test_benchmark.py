@@ -14,7 +14,6 @@ from typing import Any, cast
 import nbformat
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from benchmarks import (
@@ -26,7 +25,6 @@ from benchmarks import (
     refusals,
     sealed,
     start_up,
-    timestep_profile,
 )
 from benchmarks.soak import Soaked, soak
 from retrato.embeddings import read_embedding
@@ -34,7 +32,6 @@ from retrato.errors import EmbeddingError
 from retrato.evaluation.prompts import read_prompts
 from retrato.model import Components
 from retrato.photos import read_photos
-from retrato.settings import TrainSettings
 from retrato.studio import Studio
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "main_job.py"
@@ -156,8 +153,8 @@ def test_the_sheet_of_sealed_people_shows_the_same_prompts_of_everybody(tmp_path
 
 
 def test_levers_are_fields_of_a_recipe_and_a_few_settings() -> None:
-    recipe, settings = levers.changed("timestep_density=(1,0,2),nested_dropout=0.5,betas=(0.8, 0.9),use_mask=True", 400)
-    assert (recipe.timestep_density, recipe.nested_dropout, recipe.betas) == ((1, 0, 2), 0.5, (0.8, 0.9))
+    recipe, settings = levers.changed("warm_up=20,betas=(0.8, 0.9),use_mask=True", 400)
+    assert (recipe.warm_up, recipe.betas) == (20, (0.8, 0.9))
     assert (recipe.steps, settings) == (100, {"use_mask": True})
     with pytest.raises(SystemExit, match="nested is no lever"):
         levers.changed("nested=1", 400)
@@ -176,20 +173,6 @@ def test_masks_of_drawn_people_show_them_and_nothing_else(tmp_path: Path) -> Non
         assert 0.05 < shown.mean() < 0.8
         assert shown[128, 128]  # somebody stands in the middle
         assert not shown[0, 0]
-
-
-def test_the_profile_tells_signal_from_noise(tiny_components: Components, photos: Path) -> None:
-    source = torch.Generator().manual_seed(0)
-    mean, each = torch.full((8,), 0.5), torch.randn(20_000, 8, generator=source)
-    assert timestep_profile.signal_and_noise(mean + each) == pytest.approx((2**0.5, 8**0.5), rel=0.02)
-    assert timestep_profile.signal_and_noise(each)[0] < 0.05
-    assert timestep_profile.density((1, 3, 0), 0.3) == (0.275, 0.625, 0.1)
-    with pytest.raises(SystemExit, match="take more examples"):
-        timestep_profile.density((0, 0), 0.1)
-    settings = TrainSettings(name="profile-1", initializer_text="person", caption="none")
-    found = list(timestep_profile.part_gradients(tiny_components, None, photos, settings, 2, 3))
-    assert [own.shape for own in found] == [(3, 96)] * 2
-    assert all(float(row.norm()) > 0 for own in found for row in own)
 
 
 def test_the_hostile_record_counts_inputs_and_losses(tmp_path: Path) -> None:

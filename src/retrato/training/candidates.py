@@ -1,4 +1,4 @@
-"""What a run has to choose from, at its start and at its end. Knows nothing of how pictures are compared."""
+"""What a run has to choose from in the end. Knows nothing of how pictures are compared."""
 
 import math
 
@@ -36,17 +36,6 @@ def gather_candidates(run: Run, state: State) -> list[Candidate]:
         file = write_artefact(averaged, run.folder.candidate(state.step, AVERAGE))
         found.append(Candidate(state.step, file, loss, is_average=True))
     return found
-
-
-def nearest_start(run: Run) -> Parameters:
-    """Gives what to start from: where there is a choice, that of the least deterministic loss, of equals the first."""
-    learnable = run.learnable
-    if not learnable.others:
-        return learnable.start
-    with frozen(run.components, run.plan.batch_size, run.latent_cells) as autocast:
-        losses = [evaluate_run(run, each, autocast) for each in (learnable.start, *learnable.others)]
-    least = min(range(len(losses)), key=lambda index: losses[index] if math.isfinite(losses[index]) else math.inf)
-    return (learnable.start, *learnable.others)[least]
 
 
 def evaluate_run(run: Run, parameters: Parameters, autocast: bool) -> float:

@@ -20,7 +20,6 @@ from retrato.model import Components, encode, token_chunks
 from retrato.model.memory import is_out_of_memory
 from retrato.prompts import Chunk
 from retrato.training.answer import MOST_TRIES, Answer, Lesson, Room, Wanted, answer_of, fewer
-from retrato.training.learnable import shown_vectors
 from retrato.training.optimizer import Parameters
 from retrato.training.step import Batch, loss_scale, losses
 
@@ -161,9 +160,7 @@ def _losses(
 ) -> Tensor:
     """Gives the loss of each example of one pass."""
     first = wanted[pieces[0].whose]
-    vectors = {
-        wanted[piece.whose].run.settings.name: _shown(wanted[piece.whose], leaves[piece.whose]) for piece in pieces
-    }
+    vectors = {wanted[piece.whose].run.settings.name: leaves[piece.whose] for piece in pieces}
     every_chunk = [chunks for piece in pieces for chunks in piece.chunks]
     conditioning = encode(components, every_chunk, vectors, clip_skip=first.run.plan.clip_skip)
     batch = Batch(
@@ -174,10 +171,6 @@ def _losses(
         _masks([piece.batch for piece in pieces]),
     )
     return losses(components, first.run.diffusion, batch, conditioning, first.autocast)
-
-
-def _shown(one: Wanted, vectors: Parameters) -> Parameters:
-    return shown_vectors(vectors, one.run.plan, one.state.step)
 
 
 def _masks(batches: Sequence[Batch]) -> Tensor | None:
@@ -193,13 +186,13 @@ def _passes(components: Components, wanted: Sequence[Wanted], at_once: int) -> I
     """Gives the examples of all lessons in passes of at most `at_once`, those of a pass alike for model and encoder."""
     alike: dict[tuple[object, ...], list[_Piece]] = {}
     for whose, one in enumerate(wanted):
-        plan, taken = one.run.plan, {one.run.settings.name: len(_shown(one, one.state.parameters)[0])}
+        plan, taken = one.run.plan, {one.run.settings.name: len(one.state.parameters[0])}
         # A lesson alone pads the texts of a part of its batch to the longest of them, and so it does here.
         for part in one.batch().split(plan.batch_size):
             chunks = [token_chunks(components, text, taken) for text in part.texts]
             longest = max(map(len, chunks))
             chunks = [own + [Chunk((), ())] * (longest - len(own)) for own in chunks]
-            weights = one.run.diffusion.weights(part.timesteps, plan.weighting) / plan.samples_per_step
+            weights = torch.full((len(chunks),), 1 / plan.samples_per_step)
             for start in range(0, len(chunks), at_once):
                 few = slice(start, start + at_once)
                 piece = _Piece(whose, part.part(few), chunks[few], weights[few])

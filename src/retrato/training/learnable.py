@@ -50,7 +50,6 @@ class Learnable:
                 `crowd` does the same for many embeddings at once
     artefact    (parameters, step, facts) -> what can be kept
     lengths     (parameters) -> a few figures that say how far they are from nothing
-    others      what may be started from instead, if it turns out to be nearer
     """
 
     start: Parameters
@@ -59,7 +58,6 @@ class Learnable:
     entered: Callable[[Parameters, int | None], AbstractContextManager[Encode]]
     artefact: Callable[[Parameters, int, Mapping[str, str]], Artefact]
     lengths: Callable[[Parameters], tuple[float, ...]]
-    others: tuple[Parameters, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +152,6 @@ def _numbers(learned: Artefact) -> Parameters:
     return learned.vectors if isinstance(learned, Embedding) else learned.parameters
 
 
-def shown_vectors(vectors: Parameters, plan: Plan, step: int | None) -> Parameters:
-    """Gives what stands for the placeholder at `step`: all vectors, or by nested drop-out the first few [k, D]."""
-    count = len(vectors[0])
-    if step is None or count < 2 or not plan.nested_dropout:
-        return vectors
-    source = generator(plan.seed, "nested drop-out", step)
-    if float(torch.rand((), generator=source)) >= plan.nested_dropout:
-        return vectors
-    first = int(torch.randint(1, count, (), generator=source))
-    return tuple(each[:first] for each in vectors)
-
-
 def vocabulary_norms(components: Components) -> tuple[float, ...]:
     """Gives the mean norm of the token embeddings per text encoder: the unit of relative rates and norm caps."""
     tables = (encoder.get_input_embeddings().weight for encoder in components.text_encoders)
@@ -175,24 +161,20 @@ def vocabulary_norms(components: Components) -> tuple[float, ...]:
 def _embedding(components: Components, settings: TrainSettings, plan: Plan) -> Learnable:
     name, norms = settings.name, vocabulary_norms(components)
 
-    def start(words: str) -> Parameters:
-        return initial_vectors(components, words, settings.vectors_per_token)
-
     @contextlib.contextmanager
     def entered(vectors: Parameters, step: int | None) -> Iterator[Encode]:
-        yield _encoder(components, {name: shown_vectors(vectors, plan, step)}, plan.clip_skip)
+        yield _encoder(components, {name: vectors}, plan.clip_skip)
 
     def artefact(vectors: Parameters, step: int, facts: Mapping[str, str]) -> Embedding:
         return Embedding(name, vectors, step, components.name, components.hash, facts)
 
     return Learnable(
-        start=start(settings.initializer_text),
+        start=initial_vectors(components, settings.initializer_text, settings.vectors_per_token),
         units=norms,
         subject=name,
         entered=entered,
         artefact=artefact,
         lengths=lambda vectors: tuple(float(norm) for each in vectors for norm in each.norm(dim=1)),
-        others=tuple(start(words.strip()) for words in plan.start_words.split("|") if words.strip()),
     )
 
 

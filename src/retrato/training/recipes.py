@@ -59,8 +59,6 @@ class Choices:
     betas               AdamW's two decay rates
     weight_decay        AdamW's decoupled decay per unit of rate
     norm_cap            longest a vector may become, in mean norms of the vocabulary; None for no limit
-    start_words         what else the vectors may start from, separated by `|`: of these and the initializer text, the
-                        one of least evaluation loss is taken; nothing for the initializer text alone
     batch_size, steps   photos per step, most steps
     extra_steps         how many more are made, once, where all steps are done, the loss has not settled and the best is
                         little like the person (see `pick.is_little_like`); 0 for none
@@ -68,14 +66,6 @@ class Choices:
     save_every          steps between candidates on disk
     evaluation_pairs    least number of (photo, timestep) pairs in an evaluation
     timesteps           "stratified": one from each of batch-size many equal strata; "uniform": independent
-    timestep_density    how often timesteps of each of so many equal parts of T are drawn, relative to the other parts:
-                        (0, 0, 0, 0, 0, 1, 1, 1, 1, 0) for the range from 0.5 T to 0.9 T, as in ZOODiP
-                        (https://arxiv.org/abs/2503.14868), or a profile; nothing for all parts alike
-    weighting           of the loss by timestep: "none", or "half_min_snr": half plain, half Min-SNR-5
-                        (https://arxiv.org/abs/2303.09556)
-    nested_dropout      probability that a step shows only the first few of several vectors, any number but all of them
-                        alike (https://arxiv.org/abs/1402.0915), so that the first alone is usable, as in NeTI
-                        (https://arxiv.org/abs/2305.15391)
     average_over        steps that the moving average of the vectors looks back, one more candidate; 0 for none
     patience            evaluations without a gain after which training stops; None for never
     least_gain          by which share an evaluation must beat the best one to count as a gain
@@ -89,7 +79,6 @@ class Choices:
     betas: tuple[float, float]
     weight_decay: float
     norm_cap: float | None
-    start_words: str
     batch_size: int
     steps: int
     extra_steps: int = 0
@@ -97,9 +86,6 @@ class Choices:
     save_every: int
     evaluation_pairs: int
     timesteps: Literal["stratified", "uniform"]
-    timestep_density: tuple[float, ...] = ()
-    weighting: Literal["none", "half_min_snr"]
-    nested_dropout: float = 0.0
     average_over: int
     patience: int | None
     least_gain: float
@@ -309,7 +295,6 @@ RECIPES = MappingProxyType(
             betas=(0.9, 0.99),
             weight_decay=0.0,
             norm_cap=6.0,
-            start_words="",
             batch_size=4,
             steps=250,
             extra_steps=350,
@@ -317,7 +302,6 @@ RECIPES = MappingProxyType(
             save_every=25,
             evaluation_pairs=32,
             timesteps="stratified",
-            weighting="none",
             average_over=25,
             patience=6,
             least_gain=0.001,
@@ -339,14 +323,12 @@ RECIPES = MappingProxyType(
             betas=(0.9, 0.999),
             weight_decay=0.0,
             norm_cap=None,
-            start_words="",
             batch_size=1,
             steps=30_000,
             evaluate_every=500,
             save_every=500,
             evaluation_pairs=32,
             timesteps="uniform",
-            weighting="none",
             average_over=0,
             patience=None,
             least_gain=0.0,

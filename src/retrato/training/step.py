@@ -4,7 +4,6 @@ Everything random comes from (seed, step). Knows nothing of schedules, files and
 """
 
 import contextlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,8 +19,6 @@ from retrato.training.learnable import Learnable
 from retrato.training.optimizer import Parameters
 from retrato.training.randomness import generator
 from retrato.training.recipes import Plan
-
-MIN_SNR_GAMMA = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +39,6 @@ class Diffusion:
         spread = (1 - self.alphas_cumprod[timesteps]).sqrt().view(-1, 1, 1, 1)
         noisy = signal * latents + spread * noise
         return noisy, noise if self.prediction_type == "epsilon" else signal * noise - spread * latents
-
-    def weights(self, timesteps: Tensor, weighting: str) -> Tensor:
-        """Gives the weight of each timestep in the loss, 1 on average over all of them."""
-        if weighting == "none":
-            return torch.ones(len(timesteps))
-        snr = self.alphas_cumprod / (1 - self.alphas_cumprod)
-        divisor = snr if self.prediction_type == "epsilon" else snr + 1
-        full = snr.clamp(max=MIN_SNR_GAMMA) / divisor
-        return (0.5 + 0.5 * full / full.mean())[timesteps]
 
 
 def read_diffusion(components: Components) -> Diffusion:
@@ -139,9 +127,7 @@ def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Bat
     return Batch(
         latents=latents,
         noise=torch.randn(latents.shape, generator=generator(plan.seed, "noise", step)),
-        timesteps=draw_timesteps(
-            count, timesteps, plan.timesteps == "stratified", plan.seed, step, plan.timestep_density
-        ),
+        timesteps=draw_timesteps(count, timesteps, plan.timesteps == "stratified", plan.seed, step),
         texts=tuple(texts),
         masks=None if material.masks is None else material.masks[photos],
     )
@@ -167,28 +153,12 @@ def draw_photos(photo_count: int, count: int, seed: int, step: int) -> Tensor:
     return torch.tensor(chosen)
 
 
-def draw_timesteps(
-    count: int, timesteps: int, is_stratified: bool, seed: int, step: int, density: Sequence[float] = ()
-) -> Tensor:
-    """Gives `count` timesteps in 0 .. timesteps - 1: stratified, one from each of `count` equally likely parts.
-
-    All are equally likely, or those in each of `len(density)` equal parts of the range as likely as `density` says.
-    """
+def draw_timesteps(count: int, timesteps: int, is_stratified: bool, seed: int, step: int) -> Tensor:
+    """Gives `count` timesteps in 0 .. timesteps - 1, all equally likely; stratified, one from each of `count` parts."""
     position = torch.rand(count, generator=generator(seed, "timesteps", step), dtype=torch.float64)
     if is_stratified:
         position = (torch.arange(count) + position) / count
-    if density:
-        position = _quantile(position, density)
     return (position * timesteps).long().clamp(max=timesteps - 1)
-
-
-def _quantile(chance: Tensor, density: Sequence[float]) -> Tensor:
-    """Gives where in 0 .. 1 a share `chance` of the whole `density` lies before; its parts are equally long."""
-    shares = torch.tensor(density, dtype=torch.float64) / math.fsum(density)
-    ends = shares.cumsum(0)
-    part = torch.searchsorted(ends, chance, right=True).clamp(max=int(shares.nonzero().max()))
-    inside = ((chance - ends[part] + shares[part]) / shares[part]).clamp(0, 1)
-    return (part + inside) / len(density)
 
 
 def losses(
@@ -222,7 +192,7 @@ def gradients(
     share: Share = WHOLE,
     at_once: int | None = None,
 ) -> tuple[float, Parameters]:
-    """Gives the batch's mean loss, not weighted, and the gradient of the weighted one to `parameters`, on the CPU.
+    """Gives the batch's mean loss and its gradient to `parameters`, on the CPU.
 
     Texts are padded to the longest of each `plan.batch_size` examples. Of these, `at_once` go through the model at a
     time (None: all), which changes the result by rounding only. Where only a `share` is computed, the sum of all shares
@@ -238,9 +208,7 @@ def gradients(
             (few, texts) for own, texts in padded_alike for few in own.split(at_once or plan.batch_size)
         ):
             each_loss = losses(components, diffusion, few, encode(few.texts, texts), autocast)
-            weights = diffusion.weights(few.timesteps, plan.weighting).to(components.device)
-            weighted = (each_loss * weights).sum() / len(batch.texts)
-            parts = torch.autograd.grad(weighted * scale, leaves)
+            parts = torch.autograd.grad(each_loss.sum() / len(batch.texts) * scale, leaves)
             sums = [kept + new / scale for kept, new in zip(sums, parts, strict=True)]
             total += float(each_loss.detach().sum())
     return total / len(batch.texts), tuple(each.cpu() for each in sums)

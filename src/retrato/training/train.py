@@ -24,7 +24,7 @@ from retrato.model.score import Scorer
 from retrato.photos import Photo
 from retrato.settings import LearnSettings
 from retrato.training.answer import Answer, Lesson, Wanted, answered
-from retrato.training.candidates import evaluate_run, gather_candidates, nearest_start
+from retrato.training.candidates import evaluate_run, gather_candidates
 from retrato.training.captions import captions_hint
 from retrato.training.checkpoint import last_good, load_checkpoint, save_checkpoint
 from retrato.training.drawing import check_preview, draw_preview
@@ -178,7 +178,7 @@ def _found_state(run: Run, resume: bool) -> State:
     """Gives the state to go on from; raises SettingsError where that would mix two runs."""
     found = load_checkpoint(run.folder.checkpoints)
     if found is None:
-        return first_state(nearest_start(run))
+        return first_state(run.learnable.start)
     if not resume:
         raise SettingsError(f"{run.folder.path} already holds a run: resume it, or give another folder")
     # A setting that is younger than the run was left at its default then; others may have been written differently.

@@ -14,7 +14,6 @@ from retrato.settings import TrainSettings
 from retrato.training import Finished, Stepped, answer, crowd, train
 from retrato.training.answer import Wanted, answer_of
 from retrato.training.crowd import Failed, Of, joint_gradients
-from retrato.training.learnable import learnable_of
 from retrato.training.train import lesson
 
 from .conftest import coloured_photo
@@ -73,25 +72,6 @@ def test_gradients_computed_together_are_those_computed_alone(
         expected_loss, expected = answer_of(one)
         assert loss == pytest.approx(expected_loss, rel=1e-5)
         assert relative(found[0], expected[0]) < 1e-4
-    for each in people.values():
-        each.close()
-
-
-def test_a_crowd_shows_the_first_few_vectors_as_each_would_alone(
-    tiny_components: Components, lessons: Callable[..., dict[str, object]]
-) -> None:
-    people = lessons("run", ana_12={"vectors_per_token": 4})
-    wanted = wanted_by(people)
-    for index, one in enumerate(wanted):
-        plan = dataclasses.replace(one.run.plan, nested_dropout=1.0)
-        learnable = learnable_of(tiny_components, one.run.settings, plan)
-        run = dataclasses.replace(one.run, plan=plan, learnable=learnable)
-        wanted[index] = dataclasses.replace(one, run=run)
-    for one, (loss, found) in zip(wanted, joint_gradients(tiny_components, wanted, 32), strict=True):
-        expected_loss, expected = answer_of(one)
-        assert loss == pytest.approx(expected_loss, rel=1e-5)
-        assert relative(found[0], expected[0]) < 1e-4
-        assert float(found[0][-1].abs().sum()) == 0 or len(found[0]) == 1
     for each in people.values():
         each.close()
 

@@ -16,7 +16,6 @@ from retrato.training.learnable import (
     clip_skip_of,
     learnable_of,
     read_artefact,
-    shown_vectors,
     subject_of,
     vocabulary_norms,
     write_artefact,
@@ -39,35 +38,6 @@ def answer(components: Components, what: Learnable, step: int | None = None, mov
     with torch.no_grad(), what.entered(parameters, step) as encode:
         states = encode([f"a photo of {what.subject}"]).states
         return components.unet(latents, torch.tensor(500), encoder_hidden_states=states).sample
-
-
-def test_nested_dropout_shows_the_first_few_vectors_by_seed_and_step() -> None:
-    vectors = (torch.arange(8.0).reshape(4, 2), torch.arange(12.0).reshape(4, 3))
-    plan = dataclasses.replace(resolve(EMBEDDING, RECIPES["retrato"], 8), nested_dropout=0.5)
-    shown = [shown_vectors(vectors, plan, step) for step in range(600)]
-    counts = torch.tensor([len(each[0]) for each in shown])
-    assert torch.bincount(counts, minlength=5).tolist() == pytest.approx([0, 100, 100, 100, 300], abs=40)
-    for each, count in zip(shown, counts.tolist(), strict=True):
-        assert all(torch.equal(kept, whole[:count]) for kept, whole in zip(each, vectors, strict=True))
-    assert [len(shown_vectors(vectors, plan, step)[0]) for step in range(600)] == counts.tolist()
-    other = dataclasses.replace(plan, seed=4)
-    assert [len(shown_vectors(vectors, other, step)[0]) for step in range(600)] != counts.tolist()
-    assert shown_vectors(vectors, plan, None) is vectors  # evaluation and drawing see all
-    assert shown_vectors(vectors, dataclasses.replace(plan, nested_dropout=0.0), 1) is vectors
-
-
-def test_vectors_left_out_get_no_gradient_and_the_text_is_that_of_fewer(tiny_components: Components) -> None:
-    settings = EMBEDDING.changed(vectors_per_token=3)
-    plan = dataclasses.replace(resolve(settings, RECIPES["retrato"], 8), nested_dropout=1.0)
-    what = learnable_of(tiny_components, settings, plan)
-    step = next(step for step in range(100) if len(shown_vectors(what.start, plan, step)[0]) == 1)
-    leaf = what.start[0].clone().requires_grad_(True)
-    with what.entered((leaf,), step) as encode:
-        states = encode(["a photo of ana-t1, smiling"]).states
-        (gradient,) = torch.autograd.grad(states[..., 0].sum(), leaf)
-    assert [float(row.abs().sum()) > 0 for row in gradient] == [True, False, False]
-    with what.entered((leaf[:1],), None) as encode:
-        assert torch.equal(encode(["a photo of ana-t1, smiling"]).states, states)
 
 
 def hooks(components: Components) -> list[object]:

@@ -18,7 +18,7 @@ def test_recipe_a1111_is_what_its_train_tab_did() -> None:
     recipe = RECIPES["a1111"]
     assert (recipe.learning_rate, recipe.rate_is_relative, recipe.batch_size) == (0.005, False, 1)
     assert (recipe.weight_decay, recipe.betas, recipe.norm_cap) == (0.0, (0.9, 0.999), None)
-    assert (recipe.timesteps, recipe.weighting, recipe.patience) == ("uniform", "none", None)
+    assert (recipe.timesteps, recipe.patience) == ("uniform", None)
     plan = resolve(settings(recipe="a1111"), recipe, 20)
     assert {plan.rate(step) for step in (0, 1, 15_000, 29_999)} == {0.005}
 

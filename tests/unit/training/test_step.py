@@ -69,28 +69,6 @@ def test_stratified_timesteps_come_one_from_each_part() -> None:
     assert 0 <= int(uniform.min()) <= int(uniform.max()) < 8
 
 
-def test_timesteps_follow_a_density_and_stay_stratified() -> None:
-    even = [draw_timesteps(8, 1000, True, 0, step) for step in range(20)]
-    assert all(torch.equal(draw_timesteps(8, 1000, True, 0, step, (2,) * 4), even[step]) for step in range(20))
-    zoodip = (0, 0, 0, 0, 0, 1, 1, 1, 1, 0)
-    for step in range(20):
-        assert (draw_timesteps(8, 1000, True, 0, step, zoodip) // 50).tolist() == list(range(10, 18))
-    drawn = torch.cat([draw_timesteps(10, 1000, True, 3, step, (1, 0, 3, 6)) for step in range(200)])
-    assert torch.bincount(drawn // 250, minlength=4).tolist() == [200, 0, 600, 1200]
-    by_chance = torch.cat([draw_timesteps(10, 1000, False, 3, step, (1, 0, 3, 6)) for step in range(200)])
-    counts = torch.bincount(by_chance // 250, minlength=4)
-    assert counts[1] == 0
-    assert counts.tolist() == pytest.approx([200, 0, 600, 1200], abs=80)
-
-
-def test_a_batch_is_drawn_by_the_plans_density(material: Material) -> None:
-    late = draw_batch(material, plan(timestep_density=(0, 1)), 1000, 5)
-    assert int(late.timesteps.min()) >= 500
-    everywhere = draw_batch(material, plan(), 1000, 5)
-    assert torch.equal(late.noise, everywhere.noise)
-    assert int(everywhere.timesteps.min()) < 250
-
-
 @pytest.mark.parametrize("latent_sampling", ["once", "deterministic", "random"])
 def test_a_step_draws_from_seed_and_number_alone(material: Material, latent_sampling: str) -> None:
     rule = plan(latent_sampling=latent_sampling, shuffle_tags=True, tag_dropout=0.5)
@@ -119,16 +97,6 @@ def test_noise_and_target_are_those_of_diffusers(prediction_type: str) -> None:
     assert torch.allclose(noisy, scheduler.add_noise(latents, noise, timesteps), atol=1e-6)
     expected = noise if prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, timesteps)
     assert torch.allclose(target, expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-def test_weights_are_one_on_average_and_spare_the_noisy_ends(prediction_type: str) -> None:
-    diffusion, _ = diffusion_of(prediction_type)
-    everywhere = torch.arange(1000)
-    assert torch.equal(diffusion.weights(everywhere, "none"), torch.ones(1000))
-    weights = diffusion.weights(everywhere, "half_min_snr")
-    assert float(weights.mean()) == pytest.approx(1.0, rel=1e-5)
-    assert float(weights[0]) < float(weights.max()) / 1.5
 
 
 def test_refuses_a_model_that_predicts_something_else(tiny_components: Components) -> None:
@@ -213,7 +181,7 @@ def test_shares_add_up_to_the_whole(tiny_components: Components, count: int, at_
     """Also with texts of different length, which are padded alike, and with more processes than examples."""
     diffusion, batch, vectors = example(tiny_components)
     batch = dataclasses.replace(batch, texts=(batch.texts[0], "ana-t1, " + "red hat, " * 40, batch.texts[2]))
-    what, rule = embedding(tiny_components), plan(batch_size=3, weighting="half_min_snr")
+    what, rule = embedding(tiny_components), plan(batch_size=3)
 
     def part(share: Share, at_once: int | None = None) -> tuple[float, tuple[torch.Tensor, ...]]:
         return gradients(tiny_components, diffusion, batch, what, vectors, rule, False, 0, share, at_once)
@@ -222,16 +190,6 @@ def test_shares_add_up_to_the_whole(tiny_components: Components, count: int, at_
     shares = [part(Share(first, count), at_once) for first in range(count)]
     assert sum(loss for loss, _ in shares) == pytest.approx(whole_loss, rel=1e-5)
     assert float((sum(each for _, (each,) in shares) - whole).norm() / whole.norm()) < 1e-5
-
-
-def test_the_weighting_weighs_each_example(tiny_components: Components) -> None:
-    diffusion, batch, vectors = example(tiny_components)
-    weights = diffusion.weights(batch.timesteps, "half_min_snr")
-    singles = [learn(tiny_components, part, vectors, plan())[1][0] for part in batch.split(1)]
-    expected = sum(weight * single for weight, single in zip(weights, singles, strict=True)) / 3
-    rule = plan(weighting="half_min_snr")
-    _, (found,) = learn(tiny_components, batch, vectors, rule)
-    assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_no_weight_of_the_model_gets_a_gradient(tiny_components: Components) -> None:

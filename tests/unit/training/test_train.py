@@ -17,7 +17,7 @@ from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError, PhotoError, PromptError, SettingsError, TrainingError
 from retrato.generation import read_infotext
 from retrato.hypernetworks import read_hypernetwork
-from retrato.model import Components, initial_vectors
+from retrato.model import Components
 from retrato.photos import Photo
 from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training import (
@@ -90,25 +90,6 @@ def test_who_has_no_captions_is_told_so_but_not_who_wants_none(
     prepared = next(train(tiny_components, bare, quick.changed(caption=how), run_folder=tmp_path / "run"))
     assert isinstance(prepared, Prepared)
     assert ("no photo has a caption" in prepared.hint) == (how == "auto")
-
-
-@pytest.mark.parametrize(("losses", "words"), [((0.5, 0.4, 0.3), "hat"), ((0.5, math.nan, 0.5), "person")])
-def test_words_race_for_the_start_by_their_loss(
-    run_training: Start,
-    quick: TrainSettings,
-    tiny_components: Components,
-    monkeypatch: pytest.MonkeyPatch,
-    losses: tuple[float, ...],
-    words: str,
-) -> None:
-    recipe = dataclasses.replace(RECIPES["retrato"], start_words="cat | hat")
-    monkeypatch.setattr("retrato.training.prepare.RECIPES", {"retrato": recipe})
-    said = iter([*losses, *[0.2] * 100])
-    monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(said))
-    finished = list(run_training(quick.changed(learning_rate="0", steps=1)))[-1]
-    assert isinstance(finished, Finished)
-    (expected,) = initial_vectors(tiny_components, words, 3)
-    assert torch.equal(read_embedding(finished.file).vectors[0], expected)
 
 
 def test_candidates_are_saved_where_they_are_asked_for_judged_or_not(
@@ -481,7 +462,7 @@ def test_a_full_disk_at_any_write_loses_nothing_and_says_what_is_needed(
     """Every write in turn is the first that does not fit: of rows, checkpoints, candidates, pictures and JSON."""
     recipe = RECIPES["retrato"]
     two_pictures = dataclasses.replace(recipe.pick, prompts=recipe.pick.prompts[:2], rounds=(2,), steps=1)
-    recipes = {"retrato": dataclasses.replace(recipe, pick=two_pictures, evaluation_pairs=1, start_words="")}
+    recipes = {"retrato": dataclasses.replace(recipe, pick=two_pictures, evaluation_pairs=1)}
     monkeypatch.setattr("retrato.training.prepare.RECIPES", recipes)
     monkeypatch.setattr("retrato.training.learnable.RECIPES", recipes)
     monkeypatch.setattr("retrato.training.drawing.PREVIEW_STEPS", 1)
