@@ -73,9 +73,8 @@ def evaluate(
     `folder` holds a person's photos, or a folder for each person. Pictures, runs, `evaluation.json` and
     `evaluation.html` go into `out`, which must be new or empty, or hold an evaluation of the same people and settings
     that was cut off and, with `resume`, goes on: what was measured is not done again, and a recipe's training that was
-    cut off goes on from its last checkpoint. `judge` scores instead of the
-    model's own scorer, which also stops and picks. Raises SettingsError, PhotoError, PromptError or ModelError before
-    anything is learned.
+    cut off goes on from its last checkpoint. `judge` scores instead of the model's own scorer, which also stops and
+    picks. Raises SettingsError, PhotoError, PromptError or ModelError before anything is learned.
     """
     out = Path(out)
     if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
