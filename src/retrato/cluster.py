@@ -25,7 +25,7 @@ from retrato.settings import TrainSettings
 from retrato.studio import Studio
 from retrato.training import Failed, Of, Prepared, TrainingEvent
 from retrato.training.people import people_in
-from retrato.training.run_folder import has_run
+from retrato.training.run_folder import RUNS, has_run
 
 logger = logging.getLogger("retrato")
 Event = Refused | TrainingEvent
@@ -141,7 +141,7 @@ class _Learner:
                 self._studio = self._studio or self._place.open()
                 if begun is not None and not any(begun.glob("checkpoints/*.json")):
                     begun = None
-                root = self._place.home / "textual_inversion"
+                root = self._place.home / RUNS
                 goes_on = begun is not None or (resume and has_run(root, settings.name))
                 with closing(self._studio.train(folder, settings, out=begun, resume=goes_on)) as events:
                     for event in events:

@@ -16,7 +16,7 @@ from retrato.jobs import Job, JobQueue
 from retrato.jobs.ownership import owners_of_pictures
 from retrato.plain import texts
 from retrato.training.learnable import is_same
-from retrato.training.run_folder import is_run_of, photos_of_run
+from retrato.training.run_folder import RUNS, is_run_of, photos_of_run
 
 
 def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: str | None = None) -> list[str]:
@@ -101,7 +101,7 @@ def _former_names(home: Path, name: str) -> list[str]:
     if name not in library:
         return []
     learned, found = library[name], set()
-    for file in (home / "textual_inversion").glob("*/*/*.safetensors"):  # what was picked
+    for file in (home / RUNS).glob("*/*/*.safetensors"):  # what was picked
         with contextlib.suppress(EmbeddingError, OSError):
             if is_same(learned, read_embedding(file)):
                 found.add(file.stem)
@@ -142,7 +142,7 @@ def _uploads(home: Path, jobs: list[Job]) -> list[Path]:
 
 def _run_folders(home: Path, names: list[str]) -> list[Path]:
     """Gives `<date>/<name>`, `<date>/<name>-2` and so on, as far as the person, and nobody called so, was learned."""
-    runs = sorted((home / "textual_inversion").glob("*/*"))
+    runs = sorted((home / RUNS).glob("*/*"))
     return [path for path in runs if path.is_dir() and any(is_run_of(path, name) for name in names)]
 
 

@@ -51,7 +51,7 @@ from retrato.training.people import people_in
 from retrato.training.prepare import check_settings, check_settings_name, recipe_of, training_size
 from retrato.training.recipes import check_choices, resolve
 from retrato.training.report import try_to_write_report
-from retrato.training.run_folder import LOCK, RunFolder, has_run, kind_of
+from retrato.training.run_folder import LOCK, RUNS, RunFolder, has_run, kind_of
 from retrato.training.seen import names_seen
 from retrato.training.tracking import require_tracker, tracking
 from retrato.training.train import lesson
@@ -210,7 +210,7 @@ class Studio:
         judge = scorer_of(self.model, self.home, named=scorer) if scorer else self.scorer
         if judge is None:
             raise ModelError(f"{self.model} brings no scorer: name one with --scorer, or `{FETCH_SCORER}`")
-        runs, size = self.home / "textual_inversion", self.components.defaults.size
+        runs, size = self.home / RUNS, self.components.defaults.size
         seen = names_seen(artefact, Path(name_or_file), photos, runs, size)
         return judge_artefact(self.components, artefact, usable, judge, seen=seen)
 
@@ -331,7 +331,7 @@ class Studio:
         for name, (folder, settings) in people.items():
             if resume and not settings.overwrite and name in self.library:
                 continue
-            root = self.home / "textual_inversion"
+            root = self.home / RUNS
             try:
                 lessons[name] = self.begin(folder, settings, None, resume and has_run(root, name))
             except RetratoError as error:
@@ -423,9 +423,7 @@ class Studio:
         """Gives the folder of the run; raises SettingsError where there can be none, or none to resume."""
         if out is None:
             try:
-                return choose_run_folder(
-                    self.home / "textual_inversion", settings.name, kind=kind_of(settings), resume=resume
-                )
+                return choose_run_folder(self.home / RUNS, settings.name, kind=kind_of(settings), resume=resume)
             except TrainingError as error:  # nothing was done yet: it is the input that is wrong
                 raise SettingsError(str(error)) from None
         folder = Path(out)

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 from retrato.database import open_database, transaction
 from retrato.errors import QueueError, UnknownError
+from retrato.jobs.portable import packed, unpacked
 
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 Kind = Literal["draw", "grid", "train", "caption", "prepare"]
@@ -100,9 +101,7 @@ class JobQueue:
         self._database = open_database(home, SCHEMA)
         self._listeners: dict[object, Callable[[], None]] = {}
         self._previews: dict[str, bytes] = {}
-        self._begun: dict[
-            str, tuple[float, float]
-        ] = {}  # of running jobs: when by the clock of `monotonic`, and how far
+        self._begun: dict[str, tuple[float, float]] = {}  # running jobs: when by `monotonic`, and how far
 
     def close(self) -> None:
         """Closes the file."""
@@ -120,10 +119,11 @@ class JobQueue:
             if waiting >= self.longest:
                 raise QueueError(f"{waiting} jobs are waiting, more are not taken: try again later")
             job = secrets.token_hex(8)
+            said = [json.dumps(packed(each, self.home)) for each in (settings, options or {})]
             database.execute(
                 "INSERT INTO jobs (id, kind, owner, state, place, settings, options, created)"
                 " VALUES (?, ?, ?, 'queued', (SELECT coalesce(max(place), 0) + 1 FROM jobs), ?, ?, ?)",
-                (job, kind, owner, json.dumps(settings), json.dumps(options or {}), time.time()),
+                (job, kind, owner, *said, time.time()),
             )
             self._record(job, "queued", {})
         return self.get(job)
@@ -134,7 +134,7 @@ class JobQueue:
             row = database.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
         if row is None or owner not in (None, row["owner"]):
             raise UnknownError(f"there is no job {job[:32]!r}: it was never sent, or it was removed")
-        return _job(row)
+        return _job(row, self.home)
 
     def jobs(
         self, *, owner: str | None = None, states: tuple[State, ...] | None = None, limit: int = 1000
@@ -149,7 +149,7 @@ class JobQueue:
                 f" CASE WHEN ended IS NULL THEN place ELSE -{LAST_EVENT} END LIMIT ?",
                 (*([owner] if owner else []), *(states or ()), limit),
             ).fetchall()
-        return [_job(row) for row in rows]
+        return [_job(row, self.home) for row in rows]
 
     def events(
         self, job: str, *, after: int = 0, kinds: tuple[str, ...] | None = None, limit: int = 1000
@@ -269,7 +269,7 @@ class JobQueue:
                 return None
             self._record(row["id"], "running", {"resumes": bool(row["resumes"])})
             self._begun[row["id"]] = (time.monotonic(), row["progress"])
-        return _job(row)
+        return _job(row, self.home)
 
     def record(self, job: str, kind: str, data: Mapping[str, Any], *, progress: float | None = None) -> JobEvent:
         """Stores an event, and how far the job is (0 to 1) where that is known."""
@@ -423,14 +423,14 @@ def _left(row: sqlite3.Row) -> tuple[State, Wish | None]:
     return ("cancelled" if row["wish"] == "cancel" else "paused" if row["wish"] == "pause" else "queued"), None
 
 
-def _job(row: sqlite3.Row) -> Job:
+def _job(row: sqlite3.Row, home: Path) -> Job:
     return Job(
         id=row["id"],
         kind=row["kind"],
         owner=row["owner"],
         state=row["state"],
-        settings=json.loads(row["settings"]),
-        options=json.loads(row["options"]),
+        settings=unpacked(json.loads(row["settings"]), home),
+        options=unpacked(json.loads(row["options"]), home),
         progress=row["progress"],
         resumes=bool(row["resumes"]),
         created=row["created"],

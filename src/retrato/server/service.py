@@ -32,6 +32,7 @@ from retrato.photos.encode import encode
 from retrato.prompts.templates import template_names
 from retrato.settings import GenerateSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
+from retrato.training.run_folder import RUNS
 
 logger = logging.getLogger("retrato")
 
@@ -322,7 +323,7 @@ class Service:
 
     def learned_files(self) -> dict[str, Path]:
         """Gives the checkpoints of trainings, the latest first, and the people, by the files' names without ending."""
-        checkpoints = (self.home / "textual_inversion").glob("*/*/embeddings/*.safetensors")
+        checkpoints = (self.home / RUNS).glob("*/*/embeddings/*.safetensors")
         found: dict[str, Path] = {}
         for path in sorted(checkpoints, key=lambda path: (-path.parent.stat().st_mtime, len(path.name), path.name)):
             found.setdefault(path.stem, path)

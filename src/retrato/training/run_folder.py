@@ -16,6 +16,7 @@ import csv
 import io
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -31,6 +32,7 @@ from retrato.settings import HypernetworkSettings, LearnSettings
 Kind = Literal["embeddings", "hypernetworks"]
 LOSS_LOGS = MappingProxyType({"embeddings": "textual_inversion_loss.csv", "hypernetworks": "hypernetwork_loss.csv"})
 LOCK = ".lock"
+RUNS = "textual_inversion"  # the folder of all runs, in the home folder
 COLUMNS = ("step", "epoch", "epoch_step", "loss", "learn_rate", "held_out_loss")
 
 
@@ -144,8 +146,18 @@ def photos_of_run(folder: Path) -> list[Path]:
     """Gives the photos that the run in `folder` learned from, as it wrote them down; none where that cannot be read."""
     for written in folder.glob("settings-*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            return [Path(photo["file"]) for photo in json.loads(written.read_text(encoding="utf-8"))["photos"]]
+            return [folder / photo["file"] for photo in json.loads(written.read_text(encoding="utf-8"))["photos"]]
     return []
+
+
+def seen_from(folder: Path, file: Path) -> str:
+    """Gives where `file` lies as the run in `folder` writes it down; `folder / it` is the file again.
+
+    What lies in the home folder that the run lies in is named from `folder` on, so that the two may be moved together.
+    """
+    run, there = folder.resolve(), file.resolve()
+    in_home = len(run.parents) > 2 and run.parents[1].name == RUNS and there.is_relative_to(run.parents[2])
+    return Path(os.path.relpath(there, run)).as_posix() if in_home else str(file.absolute())
 
 
 @contextlib.contextmanager

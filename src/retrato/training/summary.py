@@ -15,6 +15,7 @@ from retrato.training.events import Candidate, Finished
 from retrato.training.optimizer import State
 from retrato.training.pick import Choice
 from retrato.training.prepare import Run
+from retrato.training.run_folder import seen_from
 
 
 def write_settings(run: Run, first_step: int, now: datetime | None = None) -> Path:
@@ -91,7 +92,7 @@ def _model(run: Run) -> dict[str, str]:
 
 def _photos(run: Run) -> list[dict[str, Any]]:
     return [
-        {"file": photo.path, "caption": caption, "held_out": index in run.split.held_out}
+        {"file": seen_from(run.folder.path, photo.path), "caption": caption, "held_out": index in run.split.held_out}
         for index, (photo, caption) in enumerate(zip(run.photos, run.captions, strict=True))
     ]
 

@@ -1,12 +1,15 @@
 """Learning as a job on the tiny model: stopped, killed and gone on with, it ends where it would have ended."""
 
 import itertools
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import torch
 
 from retrato.embeddings import read_embedding
+from retrato.forget import forget
+from retrato.gallery import Gallery
 from retrato.jobs import Job, JobEvent, JobQueue, order_training, work
 from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.studio import Studio
@@ -67,6 +70,26 @@ def test_after_a_restart_it_ends_as_if_nothing_had_been(
     undisturbed = Studio.open(tiny_folder, home=tmp_path / "undisturbed", device="cpu")
     list(undisturbed.train(photos, SETTINGS))
     assert torch.equal(studio.library["ana-t1"].vectors[0], undisturbed.library["ana-t1"].vectors[0])
+
+
+def test_a_home_that_was_moved_goes_on_and_forgets_whom_it_knows(tmp_path: Path, tiny_folder: Path) -> None:
+    here, there = tmp_path / "home", tmp_path / "elsewhere" / "home"
+    (here / "photos" / "local").mkdir(parents=True)
+    photos = draw_photos(here / "photos" / "local" / "holidays", 5)
+    queue = JobQueue(here)
+    job = order_training(queue, photos, SETTINGS)
+    until(Studio.open(tiny_folder, home=here, device="cpu"), queue, "saved")
+    queue.close()
+    there.parent.mkdir()
+    here.rename(there)
+    queue = JobQueue(there)
+    *_, last = work(Studio.open(tiny_folder, home=there, device="cpu"), queue, claimed(queue))
+    assert last.kind == "done", last.data
+    queue.remove(job.id)
+    there.rename(here)
+    with closing(JobQueue(here)) as queue, closing(Gallery(here)) as gallery:
+        removed = forget(here, "ana-t1", queue=queue, gallery=gallery)
+    assert "photos/local/holidays" in removed, "known from the run, which began elsewhere"
 
 
 def test_what_was_learned_before_a_pause_is_kept_when_it_is_cancelled_then(

@@ -10,6 +10,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -23,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding, write_embedding
 from retrato.errors import EmbeddingError, ModelError, PhotoError, SettingsError, UnknownError
-from retrato.jobs import order_drawing
+from retrato.jobs import JobQueue, order_drawing
 from retrato.photos import list_photos
 from retrato.server import create_app
 from retrato.server.doors import Accounts
@@ -140,6 +141,10 @@ def test_what_a_job_that_can_go_on_begins_with_stays(alone: Service, state: str)
     alone.tidy()
     assert picture.exists()
     assert (alone.home / "jobs" / job).exists()
+    moved = alone.home.rename(alone.home.with_name("moved"))
+    with closing(JobQueue(moved)) as queue:
+        assert queue.get(job).settings["init_image"] == str(moved / "uploads" / picture.name)
+    moved.rename(alone.home)
     if state != "queued":
         alone.queue.resume(job)
     alone.queue.claim("cpu")

@@ -16,6 +16,8 @@ from retrato.training.run_folder import (
     is_run_of,
     locked,
     open_loss_log,
+    photos_of_run,
+    seen_from,
 )
 
 TODAY = date(2026, 11, 22)
@@ -152,3 +154,22 @@ def test_runs_are_known_however_the_name_is_spelled(tmp_path: Path, written: str
 def test_two_spellings_of_one_name_are_not_trained_at_once(tmp_path: Path, written: str, asked: str) -> None:
     with locked(tmp_path / "2026-11-20" / written), pytest.raises(TrainingError, match="wait for its end"):
         choose_run_folder(tmp_path, asked, today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("photo", "written"),
+    [
+        ("home/photos/local/ana/1.png", "../../../photos/local/ana/1.png"),
+        ("elsewhere/1.png", None),
+    ],
+)
+def test_photos_of_the_home_that_a_run_lies_in_are_named_from_there(
+    tmp_path: Path, photo: str, written: str | None
+) -> None:
+    folder = tmp_path / "home" / "textual_inversion" / "2026-11-30" / "ana"
+    said = seen_from(folder, tmp_path / photo)
+    assert said == (written or str(tmp_path / photo))
+    folder.mkdir(parents=True)
+    (folder / "settings-1.json").write_text(json.dumps({"photos": [{"file": said}]}))
+    assert [found.resolve() for found in photos_of_run(folder)] == [tmp_path / photo]
+    assert seen_from(tmp_path / "run", tmp_path / photo) == str(tmp_path / photo), "a run outside of any home"

@@ -106,7 +106,7 @@ def read_record(run_folder: Path) -> RunRecord:
         losses=_losses(run_folder / Path(said["loss_log"]).name),
         class_pictures=tuple(_picture(one, run_folder) for one in said["class_pictures"]),
         pick_prompts=tuple(one["text"] for one in said["plan"]["pick"]["prompts"]),
-        photos=tuple(RunPhoto(Path(one["file"]), one["caption"], one["held_out"]) for one in said["photos"]),
+        photos=tuple(RunPhoto(run_folder / one["file"], one["caption"], one["held_out"]) for one in said["photos"]),
         model=said["model"],
         settings=said["settings"],
         plan=said["plan"],
