@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from retrato.embeddings.embedding import Embedding
+from retrato.embeddings.embedding import CLIP_SKIP, FINGERPRINTS, READ_AT, Embedding
 from retrato.errors import EmbeddingError
 
 
@@ -13,7 +13,8 @@ def blend(embeddings: Sequence[Embedding], weights: Sequence[float], name: str) 
     """Gives the weighted sum of `embeddings`, vector by vector, under `name`; weights are used as they are.
 
     All must have the same number of vectors and the same widths. Weights that add up to 1 keep the size of the vectors,
-    a negative one moves away from a person. Raises EmbeddingError when they do not fit one another.
+    a negative one moves away from a person. The mixture knows the photos that its parts were learned from. Raises
+    EmbeddingError when they do not fit one another.
     """
     if not embeddings or len(embeddings) != len(weights):
         raise EmbeddingError(
@@ -38,8 +39,20 @@ def blend(embeddings: Sequence[Embedding], weights: Sequence[float], name: str) 
         vectors,
         base_model=first.base_model if same else None,
         base_model_hash=first.base_model_hash if same else None,
-        metadata={"blend": mixture},
+        metadata={"blend": mixture, **_known_of_all(embeddings)},
     )
+
+
+def _known_of_all(embeddings: Sequence[Embedding]) -> dict[str, str]:
+    """Gives the clip skip that all were learned with, and the photos of each, where all were read at one size."""
+    skips = {embedding.metadata.get(CLIP_SKIP) for embedding in embeddings}
+    (skip,) = skips if len(skips) == 1 else (None,)
+    known = {CLIP_SKIP: skip} if skip else {}
+    learned = [embedding.metadata for embedding in embeddings if READ_AT in embedding.metadata]
+    if len({metadata[READ_AT] for metadata in learned}) == 1:
+        photos = {photo for metadata in learned for photo in metadata.get(FINGERPRINTS, "").split()}
+        known |= {FINGERPRINTS: " ".join(sorted(photos)), READ_AT: learned[0][READ_AT]}
+    return known
 
 
 def _shape(embedding: Embedding) -> str:

@@ -17,6 +17,8 @@ from retrato.errors import EmbeddingError
 MAX_VECTORS = 75  # what fits between the start and the end token of one chunk
 MAX_WIDTH = 8192  # far above any text encoder's width (768, 1024, 1280); only bounds what a hostile file can ask for
 MAX_FACTS = 900_000  # bytes of provenance as JSON, so that the 1 MB header of a safetensors file holds it
+# Metadata of what was learned here: hashes of its photos, the shorter side they were read at, the encoder's layer.
+FINGERPRINTS, READ_AT, CLIP_SKIP = "photo_fingerprints", "read_at", "clip_skip"
 MAX_ENTRIES = 500  # of metadata, so that a reader can bound what it interprets
 RESERVED_KEYS = frozenset({"name", "step", "base_model", "base_model_hash"})
 

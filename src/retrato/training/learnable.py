@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 
 from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding, write_embedding
-from retrato.embeddings.embedding import in_prompt
+from retrato.embeddings.embedding import CLIP_SKIP, in_prompt
 from retrato.errors import EmbeddingError, HypernetworkError
 from retrato.generation import hypernet_tag
 from retrato.hypernetworks import Hypernetwork, HypernetworkLibrary, Structure, read_hypernetwork, write_hypernetwork
@@ -106,7 +106,7 @@ def subject_of(artefact: Artefact, class_word: str) -> Subject:
 
 def clip_skip_of(artefact: Artefact) -> int:
     """Gives the clip skip that `artefact` was learned with; 1, the last layer, where its file says none that is."""
-    said = artefact.metadata.get("clip_skip", "")
+    said = artefact.metadata.get(CLIP_SKIP, "")
     return int(said) if said.isdecimal() and len(said) < 3 and 1 <= int(said) <= MOST_CLIP_SKIP else 1
 
 

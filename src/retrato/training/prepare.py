@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retrato.embeddings import check_name
+from retrato.embeddings.embedding import CLIP_SKIP
 from retrato.errors import EmbeddingError, HypernetworkError, SettingsError
 from retrato.model import Components
 from retrato.model.caption import Captioner
@@ -105,7 +106,7 @@ class Run:
             "photos": str(len(self.trained)),
             "samples": str(step * self.plan.samples_per_step),
             "seed": str(self.plan.seed),
-            **({"clip_skip": str(self.plan.clip_skip)} if self.plan.clip_skip > 1 else {}),
+            **({CLIP_SKIP: str(self.plan.clip_skip)} if self.plan.clip_skip > 1 else {}),
             **fingerprints(self.facts["photos"].values(), self.facts["read_at"]),
         }
         return self.learnable.artefact(parameters, step, own | facts)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from retrato.embeddings.embedding import FINGERPRINTS, READ_AT
 from retrato.errors import EmbeddingError, HypernetworkError
 from retrato.hypernetworks import Hypernetwork
 from retrato.photos import Photo, read_photos
@@ -16,7 +17,6 @@ from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training.learnable import Artefact, is_same, read_artefact
 from retrato.training.run_folder import is_run_of
 
-FINGERPRINTS, READ_AT = "photo_fingerprints", "read_at"
 DIGITS = 8  # of a hash: enough to know a photo again by, and twenty of them are 180 bytes
 
 Seen = Mapping[int | None, frozenset[str]]

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -16,6 +17,17 @@ def test_adds_up_by_weight():
     assert mixed.vectors[0].tolist() == [[2.5, 2.0]]
     assert mixed.metadata == {"blend": "0.5 ana + 0.25 bia"}
     assert (mixed.base_model, mixed.base_model_hash, mixed.step) == ("sd", "1", None)
+
+
+def test_what_all_were_learned_from_is_known():
+    """So that a score on such a photo says that it was seen."""
+    ana = dataclasses.replace(ANA, metadata={"photo_fingerprints": "b a", "read_at": "512", "clip_skip": "2"})
+    bia = dataclasses.replace(BIA, metadata={"photo_fingerprints": "c b", "read_at": "512", "seed": "7"})
+    mixed = blend([ana, bia], [0.5, 0.5], "both")
+    assert mixed.metadata == {"blend": "0.5 ana + 0.5 bia", "photo_fingerprints": "a b c", "read_at": "512"}
+    assert blend([ana, ana], [0.5, 0.5], "both").metadata["clip_skip"] == "2"
+    smaller = dataclasses.replace(bia, metadata={"photo_fingerprints": "c", "read_at": "128"})
+    assert blend([ana, smaller], [0.5, 0.5], "both").metadata == {"blend": "0.5 ana + 0.5 bia"}
 
 
 def test_blends_each_encoder_of_a_pair():

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from retrato.embeddings import Embedding, read_embedding, write_embedding
+from retrato.embeddings.embedding import FINGERPRINTS
 from retrato.embeddings.formats import FORMATS
 from retrato.hypernetworks import read_hypernetwork, write_hypernetwork
 from retrato.photos import Photo
 from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training import Finished, TrainingEvent
 from retrato.training.learnable import Artefact, write_artefact
-from retrato.training.seen import FINGERPRINTS, fingerprints, is_of_run, names_seen, seen_photos
+from retrato.training.seen import fingerprints, is_of_run, names_seen, seen_photos
 
 from .conftest import coloured_photo
 
