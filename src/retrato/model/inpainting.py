@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from retrato.model.components import Components
+from retrato.model.memory import with_small_tiles
 
 
 def fill_missing_channels(unet: Any, vae: Any) -> None:
@@ -67,4 +68,5 @@ def _grey_latents(vae: Any, sides: tuple[int, ...]) -> Tensor:
     scale = 2 ** (len(vae.config.block_out_channels) - 1)
     weight = next(vae.parameters())
     pixels = torch.zeros(1, 3, *(side * scale for side in sides), device=weight.device, dtype=weight.dtype)
-    return vae.encode(pixels).latent_dist.mean * float(vae.config.scaling_factor)
+    found = with_small_tiles(vae, lambda: vae.encode(pixels)).latent_dist
+    return found.mean * float(vae.config.scaling_factor)

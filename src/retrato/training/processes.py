@@ -25,7 +25,7 @@ import torch.distributed as distributed
 from retrato.errors import ModelError, SettingsError, TrainingError
 from retrato.model import Components
 from retrato.settings import HypernetworkSettings, LearnSettings
-from retrato.training.answer import Answer, Event, Lesson, Wanted, answer_of, answered
+from retrato.training.answer import Answer, Event, Lesson, Room, Wanted, answer_of, answered
 from retrato.training.checkpoint import last_good
 from retrato.training.frozen import frozen
 from retrato.training.learnable import learnable_of
@@ -99,7 +99,7 @@ def answered_together(lesson: Lesson[Event], processes: Processes) -> Generator[
     The lesson's settings are those of `Processes.settings`. Raises TrainingError when another process is lost, and
     ModelError when one has another model.
     """
-    is_told = False
+    is_told, room = False, Room()
 
     def answer(wanted: Wanted) -> Answer:
         nonlocal is_told
@@ -110,7 +110,7 @@ def answered_together(lesson: Lesson[Event], processes: Processes) -> Generator[
             distributed.broadcast(torch.tensor(wanted.state.step), src=0)
             for each in wanted.state.parameters:
                 distributed.broadcast(each.contiguous(), src=0)
-        summed, failure = _sum_of_shares(wanted, processes)
+        summed, failure = _sum_of_shares(wanted, processes, room)
         if failure is not None:
             raise failure
         if summed is None:
@@ -133,13 +133,13 @@ def help_training(components: Components, processes: Processes) -> None:
             run, components=components, learnable=learnable_of(components, run.settings, run.plan)
         )
         with frozen(components, run.plan.batch_size, run.latent_cells) as autocast:
-            failure: Exception | None = None
+            failure, room = None, Room()
             while failure is None:
-                failure = _help_once(run, autocast, processes)
+                failure = _help_once(run, autocast, processes, room)
             logger.error("process %d: %s", processes.rank, failure)
 
 
-def _help_once(run: Run, autocast: bool, processes: Processes) -> Exception | None:
+def _help_once(run: Run, autocast: bool, processes: Processes, room: Room) -> Exception | None:
     """Waits for a step, computes this process's share of it, and gives what went wrong."""
     step = torch.tensor(0)
     distributed.broadcast(step, src=0)
@@ -147,7 +147,7 @@ def _help_once(run: Run, autocast: bool, processes: Processes) -> Exception | No
     for each in parameters:
         distributed.broadcast(each, src=0)
     state = dataclasses.replace(first_state(parameters), step=int(step))
-    return _sum_of_shares(Wanted(run, state, autocast), processes)[1]
+    return _sum_of_shares(Wanted(run, state, autocast), processes, room)[1]
 
 
 def _tell(run: Run, processes: Processes) -> None:
@@ -167,13 +167,13 @@ def _all_hashes(components: Components, processes: Processes) -> list[str]:
     return found
 
 
-def _sum_of_shares(wanted: Wanted, processes: Processes) -> tuple[Answer | None, Exception | None]:
+def _sum_of_shares(wanted: Wanted, processes: Processes, room: Room) -> tuple[Answer | None, Exception | None]:
     """Gives the sum of all processes' shares, None where one failed, and what went wrong in this one."""
     parameters, failure = wanted.state.parameters, None
     # Failures, loss, gradients: what several processes add up is twice as exact as what they add.
     flat = torch.zeros(2 + sum(each.numel() for each in parameters), dtype=torch.float64)
     try:
-        loss, gradients = answer_of(wanted, processes.share)
+        loss, gradients = answer_of(wanted, processes.share, room)
         flat[1] = loss
         flat[2:] = torch.cat([each.flatten() for each in gradients])
     except Exception as error:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -25,6 +26,7 @@ from retrato.model.catalogue import describe_model
 from retrato.model.checkpoint_file import open_checkpoint
 from retrato.model.families.table import XL_OPEN_CLIP_G
 from retrato.model.hashes import old_model_hash
+from retrato.model.inpainting import _grey_latents
 from retrato.model.latents import decode, encode_pixels
 from retrato.model.single_file import looks_like_v, read_vae
 from retrato.model.weights import weigh
@@ -147,6 +149,22 @@ def test_a_model_for_inpainting_draws_without_a_mask(family_folder: Folder) -> N
         )
     assert torch.equal(bare, whole)
     assert numpy.asarray(drawn(components)).std() > 0
+
+
+def test_the_grey_below_a_mask_is_encoded_in_tiles_where_memory_is_small(
+    family_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vae = load_components(family_folder("sd1/inpainting")).vae
+    vae.tile_sample_min_size, real = 64, vae.encode
+    grey = _grey_latents(vae, (8, 8))
+
+    def full(pixels: torch.Tensor) -> Any:
+        if not vae.use_tiling:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(pixels)
+
+    monkeypatch.setattr(vae, "encode", full)
+    torch.testing.assert_close(_grey_latents(vae, (8, 8)), grey)
 
 
 def test_a_model_for_inpainting_sees_the_mask(family_folder: Folder) -> None:

@@ -1,6 +1,7 @@
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from retrato.errors import ModelError, SettingsError, TrainingError
 from retrato.model import Components
 from retrato.photos import Photo
 from retrato.settings import HypernetworkSettings, TrainSettings
-from retrato.training import RECIPES, Finished, Stepped, TrainingEvent, processes
+from retrato.training import RECIPES, Finished, Stepped, TrainingEvent, answer, processes
 from retrato.training.processes import Processes, answered_together, joined_processes
 from retrato.training.train import lesson
 
@@ -109,6 +110,22 @@ def test_a_failure_of_ones_own_is_ones_own(
     monkeypatch.setattr("retrato.training.answer.gradients", gradients)
     with pytest.raises(TrainingError, match="too little memory on cpu for a single example"):
         start(Other())
+
+
+def test_how_many_have_room_is_found_once(
+    start: Callable[[Other], list[TrainingEvent]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tried = answer.gradients, []
+
+    def gradients(*given: Any) -> object:
+        tried.append(given[-1])
+        if tried[-1] > 1:
+            raise RuntimeError("not enough memory")
+        return real(*given)
+
+    monkeypatch.setattr(answer, "gradients", gradients)
+    assert isinstance(start(Other())[-1], Finished)
+    assert tried == [2, 1, 1, 1, 1, 1, 1]
 
 
 def test_another_model_is_noticed_before_the_first_step(start: Callable[[Other], list[TrainingEvent]]) -> None:
