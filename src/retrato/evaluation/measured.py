@@ -38,7 +38,7 @@ class Measured:
     closest       highest cosine of a picture to a training photo as a whole: near 1, it copies
     rank1         share of pictures nearest to their own person among all evaluated; None for a single person
     steps, samples, seconds   of training; `picked_samples` is where the picked checkpoint lay
-    learning      scores of each checkpoint, at its samples
+    learning      scores of twenty checkpoints at most, at their samples
     weights       scores at each weight of the name in the prompt
     area          under the best of (prompt_fidelity, identity) that the weights reach, from (0, 0); 1 is everything
     obedient      highest identity at a weight whose prompt_fidelity is at least 0.9; None where none is

@@ -33,6 +33,7 @@ from retrato.training.report.appendix import PACKAGES, package_version
 NAME = "evaluated-1"
 WEIGHTS = (0.6, 0.8, 1.0, 1.2, 1.4)
 CURVE_CELLS = 12  # pictures for each point of a curve
+CURVE_POINTS = 20  # checkpoints on it, where there are more
 FIRST_SEED = 2_000_003  # of the pictures: none that a recipe picks by
 
 
@@ -277,15 +278,26 @@ def _measured(
 
 
 def _learning_curve(court: Court, person: Person, learned: _Learned) -> tuple[tuple[Point, ...], float | None]:
-    """Gives the scores of every checkpoint, and how much better than the picked one the best of all candidates is."""
+    """Gives the scores of checkpoints, and how much better than the picked one the best of them is."""
     points, harmonic = [], []
-    for checkpoint in learned.checkpoints:
+    for checkpoint in _on_the_curve(learned):
         scores = court.quick_scores(read_embedding(checkpoint.file), person, NAME, CURVE_CELLS)
         harmonic.append(scores["harmonic"])
         if not checkpoint.is_average:
             points.append(Point(checkpoint.samples, checkpoint.seconds, scores))
     picked = court.quick_scores(read_embedding(learned.file), person, NAME, CURVE_CELLS)["harmonic"]
     return tuple(points), max(harmonic) - picked if harmonic else None
+
+
+def _on_the_curve(learned: _Learned) -> list[_Checkpoint]:
+    """Gives `CURVE_POINTS` checkpoints, first and last among them and the rest evenly between, and the picked one."""
+    last = len(learned.checkpoints) - 1
+    chosen = {round(number * last / (CURVE_POINTS - 1)) for number in range(CURVE_POINTS)}
+    return [
+        checkpoint
+        for number, checkpoint in enumerate(learned.checkpoints)
+        if number in chosen or last < CURVE_POINTS or checkpoint.samples == learned.picked_samples
+    ]
 
 
 def _weight_curve(court: Court, person: Person, embedding: Embedding) -> tuple[Point, ...]:

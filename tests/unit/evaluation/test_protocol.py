@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from benchmarks.sealed import learn_together
 from retrato.errors import ModelError, SettingsError
 from retrato.evaluation import Compared, Measured, Started, evaluate
 from retrato.evaluation.judging import Court
+from retrato.evaluation.protocol import _Checkpoint, _Learned, _on_the_curve
 from retrato.settings import EvaluateSettings
 from retrato.studio import Studio
 from retrato.training import Extended, Finished, Stepped, train
@@ -195,3 +197,15 @@ def test_seconds_go_on_where_training_does(
     assert one.pick_seconds > 0
     assert one.anybody is not None
     assert one.themselves is not None
+
+
+@pytest.mark.parametrize(
+    ("count", "picked", "found"), [(3, 2, [1, 2, 3]), (20, 4, [*range(1, 21)]), (60, 60, None), (60, 2, None)]
+)
+def test_a_curve_has_no_more_points_than_show(count: int, picked: int, found: list[int] | None) -> None:
+    checkpoints = tuple(_Checkpoint(Path(str(step)), 500 * step, float(step)) for step in range(1, count + 1))
+    learned = _Learned(Path(), count, 500 * count, 500 * picked, 0.0, 0.0, checkpoints)
+    shown = [int(checkpoint.file.name) for checkpoint in _on_the_curve(learned)]
+    assert shown == (found or sorted({*shown, 1, picked, 60}))
+    assert len(shown) <= 21
+    assert max(later - earlier for earlier, later in itertools.pairwise(shown)) <= 4
