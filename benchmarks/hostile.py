@@ -429,7 +429,7 @@ ROWS = (
         "unit/test_forget.py::test_what_was_dropped*",
         "unit/test_forget.py::test_where_the_library*",
         "unit/test_gallery.py::test_a_person_is_found*",
-        "unit/test_gallery.py::test_people_are_mentioned*",
+        "unit/embeddings/test_embedding.py::test_people_are_mentioned*",
         "unit/server/web/test_photos.py::test_of_a_dropped*",
         "unit/training/test_seen.py::test_twenty*",
     ),

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from retrato.embeddings import EmbeddingLibrary, check_name, read_embedding
-from retrato.embeddings.embedding import name_key
+from retrato.embeddings.embedding import mentioned, name_key
 from retrato.errors import EmbeddingError, QueueError, UnknownError
-from retrato.gallery import Gallery, mentioned
+from retrato.gallery import Gallery
 from retrato.jobs import Job, JobQueue
 from retrato.jobs.ownership import owners_of_pictures
 from retrato.plain import texts

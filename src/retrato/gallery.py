@@ -15,7 +15,7 @@ from types import MappingProxyType
 from PIL import Image
 
 from retrato.database import compact, open_database, transaction
-from retrato.embeddings.embedding import name_key
+from retrato.embeddings.embedding import mentioned, name_key
 from retrato.errors import PhotoError, UnknownError
 from retrato.generation import parse_infotext, read_infotext
 from retrato.generation.infotext import written_fields
@@ -294,12 +294,6 @@ class Gallery:
     def _changing(self) -> Iterator[sqlite3.Connection]:
         with self._lock, transaction(self._database):
             yield self._database
-
-
-def mentioned(text: str, people: Iterable[str]) -> list[str]:
-    """Gives those of `people` whose names stand in `text` as words of their own, spelled as `name_key` allows."""
-    said = name_key(text)
-    return [name for name in people if re.search(rf"(?<![\w-]){re.escape(name_key(name))}(?![\w-])", said)]
 
 
 def _named(infotext: str, people: Iterable[str]) -> list[str]:

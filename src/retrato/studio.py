@@ -266,7 +266,7 @@ class Studio:
         if self.library.reload():
             _announce(self.library, self.components)
         variants = vary(settings, styles=self.styles, wildcards=self.wildcards)
-        for warning in check_prompts(variants, self.library.names, {"hypernet": self.hypernetworks.names}):
+        for warning in check_prompts(variants, self.library.embeddings, {"hypernet": self.hypernetworks.names}):
             logger.warning(warning)
         total = sum(variant.count for variant in variants)
         done = 0

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.errors import PhotoError, UnknownError
-from retrato.gallery import Gallery, Picture, mentioned
+from retrato.gallery import Gallery, Picture
 
 TEXT = (
     "{prompt}\nNegative prompt: {negative}\n"
@@ -149,19 +149,6 @@ def test_removing_takes_file_entry_and_words(gallery: Gallery) -> None:
     assert gallery.search("dog") == []
     with pytest.raises(UnknownError, match="there is no picture"):
         gallery.get(picture.id)
-
-
-def test_people_are_mentioned_as_whole_words() -> None:
-    people = ["ana", "ana-t1", "t1"]
-    assert mentioned("a photo of (Ana-T1:1.2), smiling", people) == ["ana-t1"]
-    assert mentioned("ana", people) == ["ana"]
-    assert mentioned("banana", people) == []
-
-
-def test_people_are_mentioned_however_their_letters_are_composed() -> None:
-    finder, keyboard = "Joa\u0303o-1", "jo\u00e3o-1"
-    assert mentioned(f"a portrait of {finder}", [keyboard]) == [keyboard]
-    assert mentioned(f"a portrait of {keyboard}", [finder]) == [finder]
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ Knows nothing of files, folders, models or training.
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from retrato.errors import EmbeddingError
+from retrato.settings import MOST_CLIP_SKIP
 
 MAX_VECTORS = 75  # what fits between the start and the end token of one chunk
 MAX_WIDTH = 8192  # far above any text encoder's width (768, 1024, 1280); only bounds what a hostile file can ask for
@@ -104,6 +105,18 @@ def name_key(name: str) -> str:
 def in_prompt(name: str) -> str:
     """Gives how `name` is written in a prompt: with a backslash before each bracket."""
     return re.sub(r"([()\[\]])", r"\\\1", name)
+
+
+def mentioned(text: str, names: Iterable[str]) -> list[str]:
+    """Gives those of `names` that stand in `text` as words of their own, spelled as `name_key` allows."""
+    said = name_key(text)
+    return [name for name in names if re.search(rf"(?<![\w-]){re.escape(name_key(name))}(?![\w-])", said)]
+
+
+def clip_skip_in(metadata: Mapping[str, str]) -> int:
+    """Gives the clip skip of what was learned; 1, the last layer, where its file says none that is."""
+    said = metadata.get(CLIP_SKIP, "")
+    return int(said) if said.isdecimal() and len(said) < 3 and 1 <= int(said) <= MOST_CLIP_SKIP else 1
 
 
 def check_shape(shape: tuple[int, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from retrato.embeddings.embedding import Embedding, clip_skip_in, mentioned
 from retrato.model.components import Components
 from retrato.model.text import tokenizer_of
 from retrato.prompts import check_prompt, prefix_clashes
@@ -12,15 +13,16 @@ MOST_SENTENCES = 20
 
 def check_prompts(
     variants: Iterable[GenerateSettings],
-    embeddings: Collection[str],
+    embeddings: Mapping[str, Embedding],
     networks: Mapping[str, Collection[str]] | None = None,
 ) -> list[str]:
     """Gives one sentence, with the place, for each thing that may surprise; each once, `MOST_SENTENCES` at most.
 
-    `embeddings` and `networks` are as in `retrato.prompts.check_prompt`.
+    `networks` are as in `retrato.prompts.check_prompt`.
     """
     sentences: dict[str, None] = {}
     for settings in variants:
+        sentences |= dict.fromkeys(_of_clip_skip(settings, embeddings))
         for name, prompt in (("prompt", settings.prompt), ("negative prompt", settings.negative_prompt)):
             warnings = check_prompt(
                 prompt,
@@ -36,6 +38,17 @@ def check_prompts(
                 left_out = f"and more in the {name}"
                 return [*list(sentences)[:MOST_SENTENCES], left_out]
     return list(sentences)
+
+
+def _of_clip_skip(settings: GenerateSettings, embeddings: Mapping[str, Embedding]) -> list[str]:
+    """Gives a sentence for each person in a prompt who was learned with a clip skip and is drawn with another one."""
+    learned = {name: skip for name, each in embeddings.items() if (skip := clip_skip_in(each.metadata)) > 1}
+    return [
+        f"{name} was learned with clip skip {learned[name]} and is drawn with {settings.clip_skip}: "
+        f"take --clip-skip {learned[name]}"
+        for name in mentioned(settings.prompt, learned)
+        if learned[name] != settings.clip_skip
+    ]
 
 
 def name_warnings(components: Components, names: Iterable[str]) -> list[str]:

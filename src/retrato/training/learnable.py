@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 
 from retrato.embeddings import Embedding, EmbeddingLibrary, read_embedding, write_embedding
-from retrato.embeddings.embedding import CLIP_SKIP, in_prompt
+from retrato.embeddings.embedding import in_prompt
 from retrato.errors import EmbeddingError, HypernetworkError
 from retrato.generation import hypernet_tag
 from retrato.hypernetworks import Hypernetwork, HypernetworkLibrary, Structure, read_hypernetwork, write_hypernetwork
@@ -22,7 +22,7 @@ from retrato.hypernetworks.hypernetwork import check_sizes, lengths
 from retrato.hypernetworks.structure import Networks, initial_parameters, parse_numbers
 from retrato.model import Components, Conditioning, encode, initial_vectors, token_chunks
 from retrato.model.attention import attention_widths, with_networks
-from retrato.settings import MOST_CLIP_SKIP, HypernetworkSettings, LearnSettings, TrainSettings
+from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.captions import class_phrase
 from retrato.training.optimizer import Parameters
 from retrato.training.randomness import generator
@@ -102,12 +102,6 @@ def subject_of(artefact: Artefact, class_word: str) -> Subject:
         words = class_phrase(artefact.metadata.get("initializer_text") or class_word)
         return Subject(words, hypernet_tag(artefact.name), hypernetworks={artefact.name: artefact})
     return Subject(in_prompt(artefact.name), embeddings={artefact.name: artefact})
-
-
-def clip_skip_of(artefact: Artefact) -> int:
-    """Gives the clip skip that `artefact` was learned with; 1, the last layer, where its file says none that is."""
-    said = artefact.metadata.get(CLIP_SKIP, "")
-    return int(said) if said.isdecimal() and len(said) < 3 and 1 <= int(said) <= MOST_CLIP_SKIP else 1
 
 
 def read_artefact(file: Path, kind: type[LearnSettings]) -> Artefact:

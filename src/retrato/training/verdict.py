@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from retrato.embeddings.embedding import clip_skip_in
 from retrato.errors import PhotoError
 from retrato.generation import GeneratedImage
 from retrato.model import Components
@@ -19,7 +20,7 @@ from retrato.photos.likeness import FaceDistance, KnownFaces, known_faces
 from retrato.training.captions import class_phrase
 from retrato.training.drawing import draw_cells
 from retrato.training.judge import judge_of
-from retrato.training.learnable import Artefact, Subject, clip_skip_of, subject_of
+from retrato.training.learnable import Artefact, Subject, subject_of
 from retrato.training.recipes import RECIPES, PickPlan
 from retrato.training.scores import Cells, score
 
@@ -90,7 +91,7 @@ def judge_artefact(
         raise PhotoError(
             f"{len(photos)} photo can be used: a score takes at least {FEWEST_PHOTOS}, to know how alike photos are"
         )
-    plan = dataclasses.replace(RECIPES["retrato"].pick, clip_skip=clip_skip_of(artefact))
+    plan = dataclasses.replace(RECIPES["retrato"].pick, clip_skip=clip_skip_in(artefact.metadata))
     said = artefact.metadata.get("initializer_text") or components.defaults.class_word
     anybody = Subject(class_phrase(said))
     texts = [anybody.prompt(prompt.text) for prompt in plan.prompts]

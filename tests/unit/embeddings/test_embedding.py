@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from retrato.embeddings import Embedding, check_name
-from retrato.embeddings.embedding import name_key
+from retrato.embeddings.embedding import clip_skip_in, mentioned, name_key
 from retrato.errors import EmbeddingError
 
 
@@ -159,3 +159,22 @@ def test_spellings_of_one_name_are_compared_as_one():
     finder, keyboard = "Joa\u0303o", "jo\u00e3o"
     assert name_key(finder) == name_key(keyboard) == name_key("JOÃO") == keyboard
     assert name_key("ana") != name_key("aná")
+
+
+def test_people_are_mentioned_as_whole_words() -> None:
+    people = ["ana", "ana-t1", "t1"]
+    assert mentioned("a photo of (Ana-T1:1.2), smiling", people) == ["ana-t1"]
+    assert mentioned("ana", people) == ["ana"]
+    assert mentioned("banana", people) == []
+
+
+def test_people_are_mentioned_however_their_letters_are_composed() -> None:
+    finder, keyboard = "Joa\u0303o-1", "jo\u00e3o-1"
+    assert mentioned(f"a portrait of {finder}", [keyboard]) == [keyboard]
+    assert mentioned(f"a portrait of {keyboard}", [finder]) == [finder]
+
+
+def test_a_file_says_its_clip_skip_and_nonsense_is_the_last_layer() -> None:
+    for said, skip in (("2", 2), ("12", 12), ("13", 1), ("0", 1), ("-2", 1), ("two", 1), ("²", 1), ("9" * 5000, 1)):
+        assert clip_skip_in({"clip_skip": said}) == skip
+    assert clip_skip_in({}) == 1

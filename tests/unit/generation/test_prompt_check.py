@@ -1,3 +1,6 @@
+import torch
+
+from retrato.embeddings import Embedding
 from retrato.generation import check_prompts, name_warnings
 from retrato.generation.prompt_check import MOST_SENTENCES
 from retrato.model import Components
@@ -6,7 +9,7 @@ from retrato.settings import GenerateSettings
 
 def test_both_prompts_are_looked_at_and_each_thing_said_once() -> None:
     one = GenerateSettings(prompt="a (red", negative_prompt="a <lora:x>")
-    sentences = check_prompts([one, one.changed(seed=4)], ["ana"])
+    sentences = check_prompts([one, one.changed(seed=4)], {})
     assert [sentence.split(":")[0] for sentence in sentences] == [
         "prompt, character 3",
         "negative prompt, character 3",
@@ -14,7 +17,7 @@ def test_both_prompts_are_looked_at_and_each_thing_said_once() -> None:
 
 
 def test_there_is_an_end_to_it() -> None:
-    assert len(check_prompts([GenerateSettings(prompt="\\a" * 8000)], [])) == MOST_SENTENCES + 1
+    assert len(check_prompts([GenerateSettings(prompt="\\a" * 8000)], {})) == MOST_SENTENCES + 1
 
 
 def test_names_that_tokens_cannot_keep_apart(tiny_components: Components) -> None:
@@ -22,3 +25,15 @@ def test_names_that_tokens_cannot_keep_apart(tiny_components: Components) -> Non
     assert name_warnings(tiny_components, names) == [
         "benny-1 is how benny-12 begins: write benny-12 in full, or rename one of them"
     ]
+
+
+def test_who_was_learned_with_another_clip_skip_is_named() -> None:
+    known = {
+        name: Embedding(name, (torch.ones(1, 8),), metadata=metadata)
+        for name, metadata in (("ana", {"clip_skip": "2"}), ("rui", {}), ("eva", {"clip_skip": "2"}))
+    }
+    drawn = GenerateSettings(prompt="ana and rui, smiling")
+    assert check_prompts([drawn, drawn.changed(seed=2)], known) == [
+        "ana was learned with clip skip 2 and is drawn with 1: take --clip-skip 2"
+    ]
+    assert check_prompts([drawn.changed(clip_skip=2)], known) == []

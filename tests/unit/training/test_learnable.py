@@ -13,7 +13,6 @@ from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.drawing import draw_cells
 from retrato.training.learnable import (
     Learnable,
-    clip_skip_of,
     learnable_of,
     read_artefact,
     subject_of,
@@ -86,13 +85,6 @@ def test_it_is_learned_by_the_text_encoders_layer_that_clip_skip_says(
         expected = encode(tiny_components, [chunks], dict.fromkeys(taken, what.start), clip_skip=skip)
         assert torch.equal(states[skip], expected.states)
     assert not torch.equal(states[1], states[2])
-
-
-def test_a_file_says_its_clip_skip_and_nonsense_is_the_last_layer(tiny_components: Components) -> None:
-    what = learnable(tiny_components, EMBEDDING)
-    for said, skip in (("2", 2), ("12", 12), ("13", 1), ("0", 1), ("-2", 1), ("two", 1), ("²", 1), ("9" * 5000, 1)):
-        assert clip_skip_of(what.artefact(what.start, 1, {"clip_skip": said})) == skip
-    assert clip_skip_of(what.artefact(what.start, 1, {})) == 1
 
 
 @pytest.mark.parametrize("settings", [EMBEDDING, HYPERNETWORK], ids=["embedding", "hypernetwork"])
