@@ -4,9 +4,11 @@ Knows where things lie; nothing of models and networks.
 """
 
 import contextlib
+import re
 import shutil
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
+from typing import Any
 
 from retrato.embeddings import EmbeddingLibrary, check_name, read_embedding
 from retrato.embeddings.embedding import mentioned, name_key
@@ -71,6 +73,11 @@ _CHOICES = (
     *("initializer_text", "recipe", "template", "engine"),
     *("sampler", "schedule", "hires_sampler", "hires_schedule"),
 )
+# What names a file or a folder, in settings, options, events and results.
+_PATHS = (
+    *("photos", "held_out", "files", "file", "out", "run_folder", "report", "sheet", "source"),
+    *("init_image", "mask", "mask_folder", "model", "vae"),
+)
 # Events with words in them; the others are figures, and many.
 _SPOKEN = ("drawn", "sheet", "captioned", "prepared", "refused", "kept")
 
@@ -112,8 +119,19 @@ def _is_about(queue: JobQueue, job: Job, names: list[str]) -> bool:
     """Says whether a job was asked for, told or answered with one of the person's names."""
     told = [event.data for event in queue.events(job.id, kinds=_SPOKEN, limit=-1)]
     settings = {field: said for field, said in job.settings.items() if field not in _CHOICES}
-    said = [settings, job.options, job.result, job.error, told]
-    return any(mentioned(text, names) for text in texts(said))
+    said = [settings, job.options, job.result, told, re.sub(r"\S*[/\\]", "", job.error or "")]
+    return any(mentioned(text, names) for text in texts(_without_folders(said)))
+
+
+def _without_folders(said: Any, is_path: bool = False) -> Any:
+    """Gives what a job says with files named by their last part: somebody may be called like a folder on the way."""
+    if isinstance(said, Mapping):
+        return {
+            PurePath(field).name: _without_folders(each, is_path or field in _PATHS) for field, each in said.items()
+        }
+    if isinstance(said, list | tuple):
+        return [_without_folders(each, is_path) for each in said]
+    return PurePath(said).name if is_path and isinstance(said, str) else said
 
 
 def _sets_of(job: Job) -> set[Path]:

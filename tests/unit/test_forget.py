@@ -135,6 +135,32 @@ def test_what_others_sent_stays_and_what_they_learn_is_not_disturbed(home: Path)
         forget(home, NAME, queue=queue, gallery=gallery, owner="ana")
 
 
+@pytest.mark.parametrize("root", ["home", "zoe-t7/home"])
+def test_who_is_called_like_a_folder_on_the_way_takes_nobody_along(home: Path, root: str) -> None:
+    """An account, or the user of the whole machine, may be called like one of the people learned."""
+    moved = home.parent.parent / root
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    home.rename(moved)
+    sets = moved / "photos" / NAME
+    for folder in (NAME, "rui"):
+        (sets / folder).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(sets / folder / "1.png")
+    queue, gallery = JobQueue(moved), Gallery(moved)
+    rui = order_training(queue, sets / "rui", TrainSettings(name="rui"), owner=NAME)
+    order_training(queue, sets / NAME, TrainSettings(name=NAME), owner=NAME)
+    picture = str(moved / "uploads" / "1.png")
+    drawn = order_drawing(queue, GenerateSettings(prompt="rui", init_image=picture), owner=NAME)
+    captions = order_captions(queue, [sets / "rui" / "1.png"], owner=NAME)
+    told = {"photos": [f"photos/{NAME}/rui/1.png"], "captions": {f"photos/{NAME}/rui/1.png": "a person"}}
+    queue.record(rui.id, "prepared", {**told, "run_folder": "textual_inversion/2026-01-01/rui"})
+    queue.claim("cpu")
+    queue.finish(rui.id, "failed", error=f"photos/{NAME}/rui/1.png is no picture")
+    removed = forget(moved, NAME, queue=queue, gallery=gallery, owner=NAME)
+    assert f"photos/{NAME}/{NAME}" in removed
+    assert (sets / "rui" / "1.png").exists()
+    assert {job.id for job in queue.jobs()} == {rui.id, drawn.id, captions.id}
+
+
 @pytest.mark.parametrize("word", ["person", "portrait", "Euler", "local", "a", "retrato"])
 def test_an_ordinary_word_is_nobody(home: Path, word: str) -> None:
     """Every training starts from "person", and every prompt has words."""
