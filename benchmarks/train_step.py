@@ -1,8 +1,10 @@
-"""A training step beside that of diffusers' textual_inversion.py: seconds, operations, kept bytes, the same gradient.
+"""A training step beside diffusers' textual_inversion.py and kohya's: seconds, operations, kept bytes, same gradient.
 
 python -m benchmarks.train_step --script textual_inversion.py                      retrato-mini, batches of 1 and 4
 python -m benchmarks.train_step --script textual_inversion.py --family sd1 --size 512 --batches 1 --rounds 2
     --precision bfloat16 [--peer-precision float32]        in other number formats; --only retrato for the memory of one
+
+    --kohya sd-scripts         beside kohya's script too, or alone; only for full width (see benchmarks/kohya.py)
 
 The script is the peer's own, as its authors wrote it (examples/textual_inversion of the diffusers repository).
 It runs in a thread, and its progress bar hands over after each step, so that both make steps in turns on the same
@@ -15,7 +17,6 @@ bfloat16 3e-2.
 
 import argparse
 import contextlib
-import gc
 import importlib.util
 import json
 import resource
@@ -34,13 +35,13 @@ from typing import Any
 from unittest import mock
 
 import torch
-from torch.autograd.graph import saved_tensors_hooks
 from torch.optim.optimizer import register_optimizer_step_pre_hook
-from torch.utils.flop_counter import FlopCounterMode
 from transformers.utils import is_torchvision_available
 
+from benchmarks.kohya import CAPTION, WORD, Kohya
 from benchmarks.main_job import circumstances
 from benchmarks.random_models import save_random_model
+from benchmarks.step_counter import Count, Counter
 from retrato.evaluation.run_script import stand_ins
 from retrato.model import Components, load_components
 from retrato.model.catalogue import describe_model
@@ -60,40 +61,24 @@ MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16"}  # the script's words
 TOLERANCE = {"float32": 1e-5, "bfloat16": 3e-2}
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What one step does: operations (two for a multiplication with addition), and bytes kept for going backward."""
+class InTurns:
+    """One who makes training steps in this process, one at a time."""
 
-    giga_operations: float
-    kept_mega_bytes: float
+    def step(self, within: contextlib.AbstractContextManager[object] | None = None) -> None:
+        """Makes one step, `within` a context of the thread that computes it."""
+        raise NotImplementedError
 
+    def timed_step(self) -> tuple[float, float]:
+        """Makes one step and gives its seconds of the processor and on the clock."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        self.step()
+        return time.process_time() - cpu, time.perf_counter() - wall
 
-class Counter:
-    """Counts while open, in the thread that opens it; weights, which are kept anyway, do not count."""
-
-    def __init__(self) -> None:
-        weights = (each for each in gc.get_objects() if type(each) is torch.nn.Parameter)
-        self._weights = {each.untyped_storage().data_ptr() for each in weights}
-        self._flops, self._kept = FlopCounterMode(display=False), dict[int, int]()
-        self._open = contextlib.ExitStack()
-
-    def __enter__(self) -> "Counter":
-        self._open.enter_context(self._flops)
-        self._open.enter_context(saved_tensors_hooks(self._keep, lambda tensor: tensor))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
-
-    def _keep(self, tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in self._weights:
-            self._kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    def count(self) -> Count:
-        """Gives what was counted."""
-        return Count(self._flops.get_total_flops() / 1e9, sum(self._kept.values()) / 1e6)
+    def counted_step(self) -> Count:
+        """Makes one step and gives what it did."""
+        counter = Counter()
+        self.step(counter)
+        return counter.count()
 
 
 class Stopped(BaseException):
@@ -109,7 +94,7 @@ class Seen:
     gradient: torch.Tensor
 
 
-class Peer:
+class Peer(InTurns):
     """The script, running in a thread of its own, one step at a time."""
 
     def __init__(
@@ -254,7 +239,7 @@ def _loaded(script: Path) -> types.ModuleType:
     return module
 
 
-class Retrato:
+class Retrato(InTurns):
     """retrato's own training, one step at a time."""
 
     def __init__(self, components: Components, photos: Path, size: int, batch_size: int, out: Path) -> None:
@@ -293,39 +278,48 @@ def gradient_difference(components: Components, seen: Seen) -> float:
 
 def compare(options: argparse.Namespace, model: Path, photos: Path, batch_size: int, work: Path) -> dict[str, Any]:
     """Gives the figures of one size of batch: the arms make `rounds` counted steps, taking turns at being first."""
-    arms: dict[str, Peer | Retrato] = {}
+    arms: dict[str, Peer | Kohya | Retrato] = {}
     size = options.size or describe_model(model).size
-    if options.only != "retrato":
-        arms["diffusers"] = Peer(
-            options.script, model, photos, size, batch_size, options.peer_precision or options.precision, work / "peer"
-        )
+    precision = options.peer_precision or options.precision
+    if options.script and options.only != "retrato":
+        arms["diffusers"] = Peer(options.script, model, photos, size, batch_size, precision, work / "peer")
+    if options.kohya and options.only != "retrato":
+        mixed, place = MIXED_PRECISION[precision], work / f"kohya-{batch_size}"
+        arms["kohya"] = Kohya(options.kohya, model, photos, size, batch_size, mixed, VECTORS, place)
     if options.only != "diffusers":
         components = load_components(model, device="cpu", dtype=options.precision)
         arms["retrato"] = Retrato(components, photos, size, batch_size, work / f"run-{batch_size}")
     cpu, wall = {name: list[float]() for name in arms}, {name: list[float]() for name in arms}
-    found: dict[str, Any] = {"batch": batch_size, "rounds": options.rounds, "counts": {}}
-    for name, arm in arms.items():
-        counter = Counter()
-        arm.step(counter)  # warms up, too
-        found["counts"][name] = asdict(counter.count())
-    if not options.only:
-        found["gradient_difference"] = gradient_difference(components, arms["diffusers"].seen())
+    found: dict[str, Any] = {"batch": batch_size, "rounds": options.rounds}
+    found["counts"] = {name: asdict(arm.counted_step()) for name, arm in arms.items()}  # warms up, too
     for number in range(options.rounds):
         for name in list(arms)[:: -1 if number % 2 else 1]:
-            started = time.process_time(), time.perf_counter()
-            arms[name].step()
-            cpu[name].append(time.process_time() - started[0])
-            wall[name].append(time.perf_counter() - started[1])
-    for arm in arms.values():
-        arm.stop()
+            for spent, seconds in zip((cpu, wall), arms[name].timed_step(), strict=True):
+                spent[name].append(seconds)
     found["cpu_seconds"] = {name: statistics.median(each) for name, each in cpu.items()}
     found["wall_seconds"] = {name: statistics.median(each) for name, each in wall.items()}
-    if not options.only:
-        ratios = [one / other for one, other in zip(cpu["diffusers"], cpu["retrato"], strict=True)]
-        found |= {"ratio": statistics.median(ratios), "ratios_from_to": _inner(ratios)}
+    found["beside"] = {}
+    for name, arm in arms.items() if "retrato" in arms else ():
+        if not isinstance(arm, Retrato):
+            ratios = [one / other for one, other in zip(cpu[name], cpu["retrato"], strict=True)]
+            seen = arm.seen() if isinstance(arm, Peer) else _seen_by_kohya(arm, batch_size)
+            found["beside"][name] = {
+                "ratio": statistics.median(ratios),
+                "from_to": _inner(ratios),
+                "gradient_difference": gradient_difference(components, seen),
+            }
+    for arm in arms.values():
+        arm.stop()
     if "retrato" in arms:
         found["preparing_cpu_seconds"] = arms["retrato"].preparing_seconds
     return found
+
+
+def _seen_by_kohya(arm: Kohya, batch_size: int) -> Seen:
+    found = arm.seen()
+    texts = (CAPTION.replace(WORD, NAME),) * batch_size
+    batch = Batch(found["latents"], found["noise"], found["timesteps"], texts)
+    return Seen(batch, found["vectors"], found["gradient"])
 
 
 def _inner(numbers: Sequence[float]) -> tuple[float, float]:
@@ -338,7 +332,8 @@ def _inner(numbers: Sequence[float]) -> tuple[float, float]:
 def main() -> None:
     """Measures, prints a table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--script", type=Path, required=True, help="diffusers' textual_inversion.py")
+    parser.add_argument("--script", type=Path, help="diffusers' textual_inversion.py")
+    parser.add_argument("--kohya", type=Path, help="kohya's sd-scripts; see benchmarks/kohya.py")
     parser.add_argument("--model", default="mini", help="folder in diffusers layout")
     parser.add_argument(
         "--family", help="sd1 or sd2: that architecture in full width with random weights, as the model"
@@ -350,11 +345,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", choices=MIXED_PRECISION, default="float32", help="of both")
-    parser.add_argument("--peer-precision", choices=MIXED_PRECISION, help="of the script, where it is another one")
+    parser.add_argument("--peer-precision", choices=MIXED_PRECISION, help="of the scripts, where it is another one")
     parser.add_argument(
         "--only", choices=["diffusers", "retrato"], help="one alone, which gives its own peak of memory"
     )
     options = parser.parse_args()
+    if not (options.script or options.kohya):
+        parser.error("name a script to be compared with: --script or --kohya")
+    if options.kohya and (not options.family or options.reduced):
+        parser.error("kohya's script takes the full width of Stable Diffusion only: --family sd1, without --reduced")
     torch.set_num_threads(options.threads)
     results = []
     with contextlib.ExitStack() as stack:
@@ -377,12 +376,13 @@ def main() -> None:
         **circumstances(),
         "model": options.family or model.name,
         "threads": options.threads,
-        "precision": {"diffusers": options.peer_precision or options.precision, "retrato": options.precision},
+        "precision": {"peers": options.peer_precision or options.precision, "retrato": options.precision},
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
     print(json.dumps({**said, "steps": results}))
     tolerance = max(TOLERANCE[each] for each in said["precision"].values())
-    sys.exit(any(found.get("gradient_difference", 0) > tolerance for found in results))
+    differences = [each["gradient_difference"] for found in results for each in found["beside"].values()]
+    sys.exit(any(difference > tolerance for difference in differences))
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -393,13 +393,15 @@ def _print(found: dict[str, Any]) -> None:
             f"{count['giga_operations']:14.2f}{count['kept_mega_bytes']:9.0f}",
             flush=True,
         )
-    if "ratio" in found:
-        low, high = found["ratios_from_to"]
+    for name, beside in found["beside"].items():
+        low, high = beside["from_to"]
         print(
-            f"{'':6}{found['ratio']:.2f} times as fast ({low:.2f} to {high:.2f}), gradient differs by "
-            f"{found['gradient_difference']:.1e}, all photos encoded in {found['preparing_cpu_seconds']:.1f} cpu s",
+            f"{'':6}{beside['ratio']:.2f} times as fast as {name} ({low:.2f} to {high:.2f}), gradient differs by "
+            f"{beside['gradient_difference']:.1e}",
             flush=True,
         )
+    if "preparing_cpu_seconds" in found:
+        print(f"{'':6}all photos encoded in {found['preparing_cpu_seconds']:.1f} cpu s", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,15 +26,18 @@ from benchmarks import (
     sealed,
     start_up,
 )
+from benchmarks.kohya import Kohya
 from benchmarks.soak import Soaked, soak
 from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError
 from retrato.evaluation.prompts import read_prompts
 from retrato.model import Components
+from retrato.model.families import clip_tokenizer
 from retrato.photos import read_photos
 from retrato.studio import Studio
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "main_job.py"
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos" / "benny"
 
 
 def test_main_job_measures_every_phase(tiny_folder: Path, photos: Path) -> None:
@@ -261,3 +264,62 @@ def test_many_drawings_and_people_take_no_more_memory_and_leave_no_file_open(tin
 @pytest.mark.parametrize(("memory", "files"), [([100, 106], [7, 7]), ([100, 100], [7, 8])])
 def test_a_leak_would_be_seen(memory: list[int], files: list[int]) -> None:
     assert not Soaked(memory, files).passed
+
+
+def test_kohyas_script_makes_steps_in_a_process_of_its_own(tmp_path: Path) -> None:
+    scripts, model = tmp_path / "sd-scripts", tmp_path / "model"
+    (scripts / ".venv" / "bin").mkdir(parents=True)
+    python = scripts / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (scripts / "train_textual_inversion.py").write_text(KOHYA)
+    clip_tokenizer("<|endoftext|>").save_pretrained(model / "tokenizer")
+    arm = Kohya(scripts, model, PHOTOS, 64, 2, "no", 2, tmp_path / "work")
+    assert arm.counted_step().giga_operations > 0
+    cpu, wall = arm.timed_step()
+    assert cpu >= 0
+    assert wall > 0
+    seen = arm.seen()
+    assert seen["vectors"].tolist() == [[4.0] * 4] * 2, "before the step"
+    assert seen["gradient"].tolist() == [[2.0] * 4] * 2
+    assert seen["timesteps"].tolist() == [7]
+    arm.stop()
+    assert (tmp_path / "work/tokenizers/openai_clip-vit-large-patch14/merges.txt").read_text().startswith("#version")
+    (scripts / "train_textual_inversion.py").write_text("raise SystemExit('no such option')")
+    with pytest.raises(SystemExit, match="no such option"):
+        Kohya(scripts, model, PHOTOS, 64, 2, "no", 2, tmp_path / "other")
+
+
+KOHYA = """
+import argparse, types, torch
+from torchvision import transforms
+from tqdm import tqdm
+
+train_util = types.SimpleNamespace(get_noise_noisy_latents_and_timesteps=lambda options, scheduler, latents: (
+    latents, latents, torch.tensor([7])))
+
+class Parser(argparse.ArgumentParser):
+    def parse_args(self):
+        return self.parse_known_args()[0]
+
+def setup_parser():
+    parser = Parser()
+    for name in ("tokenizer_cache_dir", "num_vectors_per_token", "train_data_dir"):
+        parser.add_argument(f"--{name}", required=True)
+    return parser
+
+class TextualInversionTrainer:
+    def train(self, options):
+        pixels = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
+        table = torch.nn.Parameter(torch.full((5, 4), 5.0))
+        optimizer = torch.optim.SGD([table], lr=0.5)
+        bar = tqdm(range(9))
+        print("no line that anybody waits for")
+        for _ in range(9):
+            train_util.get_noise_noisy_latents_and_timesteps(options, None, torch.zeros(1))
+            loss = 2 * (table @ torch.eye(4)).sum()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            bar.update(1)
+"""
