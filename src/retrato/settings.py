@@ -214,6 +214,7 @@ class GenerateSettings(Settings):
     matrix: Literal["off", "prompt", "negative"] = option(
         "off", "draw a prompt with | once for each combination of its parts: the prompt's, or the negative prompt's"
     )
+    prompt_comments: bool = option(True, "leave out of prompts what stands from a # to the end of its line")
     wildcards: Literal["random", "all", "off"] = option(
         "random", "what {a|b} and __name__ become: one of their words, each of them, or plain text"
     )

@@ -114,6 +114,8 @@ def recall(infotext: str) -> Recalled:
     fields = parse_infotext(infotext)
     values: dict[str, Any] = {"prompt": fields["Prompt"], "negative_prompt": fields["Negative prompt"]}
     values["wildcards"] = "off"  # what a picture says is what was drawn
+    if "#" in infotext:
+        values["prompt_comments"] = False
     said = written | {key: fields[key] for key in _WORKED_OUT if fields.get(key) != READ_DEFAULTS.get(key)}
     if said.get("Hires sampler") == READ_DEFAULTS["Hires sampler"]:
         del said["Hires sampler"]

@@ -13,6 +13,7 @@ from retrato.prompts import (
     choose_words,
     matrix_parts,
     prompt_matrix,
+    without_comments,
 )
 from retrato.settings import GenerateSettings
 
@@ -22,10 +23,10 @@ MOST_PICTURES = 1000
 def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFolder) -> list[GenerateSettings]:
     """Gives settings with nothing left to work out, in the order of drawing; only one where nothing had to be.
 
-    First the matrix makes several prompts, then the styles are joined to each, then wildcards are chosen: one for each
-    image by its own seed (`random`), or each in all ways with the same seeds (`all`). The seeds are fixed, and what is
-    left of braces is text, so that `vary` gives each of these settings back as they are. Raises PromptError for unknown
-    styles or lists, SettingsError for more than `MOST_PICTURES` pictures.
+    First the matrix makes several prompts, then the styles are joined to each, then comments go, then wildcards are
+    chosen: one for each image by its own seed (`random`), or each in all ways with the same seeds (`all`). The seeds
+    are fixed, and what is left of braces is text, so that `vary` gives each of these settings back as they are. Raises
+    PromptError for unknown styles or lists, SettingsError for more than `MOST_PICTURES` pictures.
     """
     pairs = [(settings.prompt, settings.negative_prompt)]
     if settings.matrix == "prompt":
@@ -34,6 +35,8 @@ def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFo
         pairs = [(settings.prompt, each) for each in prompt_matrix(settings.negative_prompt)]
     chosen = styles.find(settings.styles)
     pairs = [apply_styles(chosen, *pair) for pair in pairs]
+    said = without_comments if settings.prompt_comments else str
+    pairs = [(said(each), said(other)) for each, other in pairs]
     if settings.wildcards == "all":
         pairs = [
             (each, other) for pair in pairs for each in _all(pair[0], wildcards) for other in _all(pair[1], wildcards)
@@ -42,7 +45,9 @@ def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFo
         raise SettingsError(
             f"{len(pairs)} prompts with {settings.count} images each are more than {MOST_PICTURES}: ask for less"
         )
-    base = seeded(settings).changed(styles=(), matrix="off", wildcards="off")
+    base = seeded(settings).changed(styles=(), matrix="off", wildcards="off", prompt_comments=False)
+    second = {name: said(text) for name in ("hires_prompt", "hires_negative_prompt") if (text := getattr(base, name))}
+    base = base.changed(**second)
     several = [base.changed(prompt=each, negative_prompt=other) for each, other in pairs]
     if settings.wildcards != "random":
         return several

@@ -13,6 +13,7 @@ from typing import Any, cast
 from PIL import Image
 from torch import Tensor
 
+from retrato.files import write_atomic
 from retrato.generation import (
     Axis,
     Cell,
@@ -29,6 +30,7 @@ from retrato.jobs.queue import Job, JobQueue, Wish
 from retrato.jobs.said import Pace, Said
 from retrato.model.latents import decode, pixels_to_images
 from retrato.photos.encode import encode
+from retrato.plain import plain
 from retrato.settings import GenerateSettings
 from retrato.studio import Studio
 
@@ -112,6 +114,18 @@ def _filed(studio: Studio, image: GeneratedImage, folder: Path, index: int) -> d
         "seed": image.seed,
         "infotext": image.infotext,
     }
+
+
+def keep_unfinished(studio: Studio, queue: JobQueue, job: Job) -> Mapping[str, Any] | None:
+    """Files the latest look at a stopped drawing for its sender, where it is nobody else's; None where there is none.
+
+    A1111's API answers with the picture that it was at.
+    """
+    picture = queue.preview(job.id)
+    if picture is None or job.options.get("keep", True):
+        return None
+    file = write_atomic(job_folder(studio.home, job.id) / "unfinished.png", picture)
+    return {"unfinished": plain(file, root=studio.home)}
 
 
 def job_folder(home: Path, job: str) -> Path:

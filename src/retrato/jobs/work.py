@@ -13,7 +13,7 @@ from retrato.errors import QueueError, RetratoError
 from retrato.files import locked_file
 from retrato.home import within
 from retrato.jobs.captioning import caption, prepare
-from retrato.jobs.drawing import draw, draw_sheet
+from retrato.jobs.drawing import draw, draw_sheet, keep_unfinished
 from retrato.jobs.learning import keep_learned, learn
 from retrato.jobs.queue import Job, JobEvent, JobQueue, Wish
 from retrato.jobs.said import Said
@@ -123,7 +123,7 @@ DOINGS: Mapping[str, Callable[[Studio, JobQueue, Job], Doing]] = {
     "prepare": prepare,
 }
 KEEPING: Mapping[str, Callable[[Studio, JobQueue, Job], Mapping[str, Any] | None]] = {
-    "draw": _nothing,
+    "draw": keep_unfinished,
     "grid": _nothing,
     "train": keep_learned,
     "caption": _nothing,

@@ -1,6 +1,7 @@
 """The prompt language: text in, plain data out. Knows no torch and no model."""
 
 from retrato.prompts.check import PromptWarning, check_prompt
+from retrato.prompts.comments import without_comments
 from retrato.prompts.editing import prompt_schedule, split_and
 from retrato.prompts.grammar import parse_attention
 from retrato.prompts.matrix import matrix_parts, prompt_matrix
@@ -32,4 +33,5 @@ __all__ = [
     "prompt_schedule",
     "read_templates",
     "split_and",
+    "without_comments",
 ]

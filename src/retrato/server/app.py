@@ -34,6 +34,7 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
         version=_version(),
         docs_url=None,  # FastAPI's own page loads its scripts from elsewhere
         redoc_url=None,
+        strict_content_type=False,  # `Doors` sees to it, and takes a script's body without a type as JSON
         lifespan=_lifespan,
         max_body_size=settings.megabytes * 1_000_000,
     )

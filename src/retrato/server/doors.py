@@ -175,6 +175,8 @@ class Doors:
         length = headers.get("content-length", "0")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         has_body = length != "0" or "transfer-encoding" in headers
+        is_no_page = origin is None and "sec-fetch-site" not in headers  # scripts may leave out what the body is
+        kind = kind or ("application/json" if is_no_page else "")
         is_form = origin is not None and scope["path"].startswith(self._forms_at) if self._forms_at else False
         if (has_body or kind) and kind != "application/json" and not is_form:
             return problem(415, f"the body is {kind[:80] or 'of no type'!r}: send application/json")

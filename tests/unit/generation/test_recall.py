@@ -15,8 +15,8 @@ ARTICLE = (
 )
 # Settings that are no part of a picture: how many, how they are drawn and filed, and what became of the words before.
 NOT_WRITTEN = {
-    *("prompt", "negative_prompt", "count", "batch_size", "styles", "matrix", "wildcards", "picture_format"),
-    *("fast", "restore_faces", "init_image", "mask", "hires"),
+    *("prompt", "negative_prompt", "count", "batch_size", "styles", "matrix", "wildcards", "prompt_comments"),
+    *("picture_format", "fast", "restore_faces", "init_image", "mask", "hires"),
     *("hypernetwork", "hypernetwork_strength"),  # they become a tag of the prompt
 }
 

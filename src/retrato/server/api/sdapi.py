@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from retrato.errors import JobError, QueueError, RetratoError, SettingsError
 from retrato.generation.infotext import written_fields
 from retrato.jobs import Job, JobQueue, order_drawing
-from retrato.sampling.samplers import find_sampler
+from retrato.sampling.samplers import AUTOMATIC, find_sampler
 from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi_fields import (
     BOTH,
@@ -26,7 +26,7 @@ from retrato.server.api.sdapi_fields import (
     joined_sizes,
     spelled,
 )
-from retrato.server.api.sdapi_lists import apply_options
+from retrato.server.api.sdapi_lists import FIXED, apply_options
 from retrato.server.api.sdapi_models import AnyObject, Asking, Drawing, Img2Img, Progress, Txt2Img
 from retrato.server.pictures import store_upload, to_base64
 from retrato.server.service import Service
@@ -40,6 +40,9 @@ ANSWERING = (
     *("script_name", "script_args", "alwayson_scripts", "force_task_id", "init_images", "mask", "infotext", "comments"),
 )
 
+# They work out their steps themselves: A1111 sends them a schedule of which they take no notice.
+OWN_STEPS = ("DDIM", "PLMS", "DPM fast", "DPM adaptive")
+
 # A1111 reads `{a|b}` and `__word__` as they stand.
 PLAIN: Mapping[str, Any] = {"wildcards": "off"}
 
@@ -49,14 +52,14 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
     queue = service.queue
 
-    @router.post("/txt2img")
+    @router.post("/txt2img", response_model_exclude_unset=True)
     async def txt2img(body: Annotated[Txt2Img, Body()], request: Request) -> Drawing:
         """Draws what a prompt says."""
         values = _values(body)
         settings = _settings(values, (*BOTH, *TXT2IMG), service.overrides())
         return await _draw(service, body, values, settings, request.state.user)
 
-    @router.post("/img2img")
+    @router.post("/img2img", response_model_exclude_unset=True)
     async def img2img(body: Annotated[Img2Img, Body()], request: Request) -> Drawing:
         """Draws over a picture, or with a mask over a part of it."""
         values = _values(body)
@@ -94,8 +97,11 @@ def routes(service: Service) -> APIRouter:
 
 
 def _values(body: Asking) -> dict[str, Any]:
-    """Gives what a request says, and what the picture's text that came with it says of what it leaves open."""
-    values = body.model_dump(exclude_unset=True)
+    """Gives what a request says, and what the picture's text that came with it says of what it leaves open.
+
+    Fields that A1111 does not have are none of it: it passes them over (see `_left_out`).
+    """
+    values = body.model_dump(exclude_unset=True, exclude=set(body.model_extra or ()))
     said = from_infotext(body.infotext) if body.infotext else {}
     return {**{name: value for name, value in said.items() if name in type(body).model_fields}, **values}
 
@@ -106,13 +112,9 @@ def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], options: Map
     Raises SettingsError for what nothing here can do, and A1111's status for a sampler that there is not.
     """
     values = joined_blur(joined_sizes(values))
-    known = {field.name for field in fields} | set(ANSWERING)
-    unknown = [name for name, value in values.items() if name not in known and value not in (None, "", [], {}, False)]
-    if unknown:
-        raise SettingsError(f"{unknown[0]} is a field that neither A1111's API nor retrato has: leave it out")
     if values.get("script_name"):
         raise SettingsError(f"script_name is {values['script_name'][:60]!r}: there are no scripts here, leave it out")
-    scripts = [name for name, said in (values.get("alwayson_scripts") or {}).items() if _is_asked(said)]
+    scripts = [name for name, said in (values.get("alwayson_scripts") or {}).items() if _is_asked(name, said)]
     if scripts:
         raise SettingsError(f"alwayson_scripts asks for {scripts[0][:60]!r}: there are no scripts here, leave it out")
     settings = fill(
@@ -122,9 +124,13 @@ def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], options: Map
     settings["batch_size"] = values.get("batch_size", 1)
     settings["count"] = values.get("batch_size", 1) * values.get("n_iter", 1)
     try:
-        sampler, _ = find_sampler(settings["sampler"], settings.get("schedule", "Automatic"))
+        sampler, _ = find_sampler(settings["sampler"])
+        if sampler.name in OWN_STEPS:
+            find_sampler("Euler", settings.pop("schedule", AUTOMATIC))  # so that a misspelt one is said
+        find_sampler(settings["sampler"], settings.get("schedule", AUTOMATIC))
     except SettingsError as error:
         raise HTTPException(400, str(error)) from None
+    settings |= _second_schedule(values, settings)
     if settings.get("eta") in (0, 1) and sampler.eta is None:
         del settings["eta"]  # clients send A1111's default, or none, along with samplers that take none
     overrides = {**options, **(values.get("override_settings") or {})}
@@ -133,15 +139,40 @@ def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], options: Map
     return fill(_known_options(overrides), OVERRIDES, settings)
 
 
-def _is_asked(said: Any) -> bool:
-    """Says whether an always-on script gets anything to do: clients send `[]` and `[false]` for nothing."""
+def _second_schedule(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
+    """Gives the second pass' sampler with the schedule that `hr_scheduler` names, where that is another one."""
+    asked = str(values.get("hr_scheduler") or "")
+    if not values.get("enable_hr") or asked.casefold() in ("", "use same scheduler"):
+        return {}
+    first = find_sampler("Euler", settings.get("schedule", AUTOMATIC))[1]
+    second = find_sampler("Euler", spelled(asked))[1]
+    if second == first:
+        return {}
+    if second == AUTOMATIC:
+        raise SettingsError(f"hr_scheduler is {asked!r}, but the first pass has {first!r}: name the schedule")
+    return {"hires_sampler": f"{settings.get('hires_sampler') or settings['sampler']} {second}"}
+
+
+def _is_asked(name: str, said: Any) -> bool:
+    """Says whether an always-on script gets anything to do.
+
+    Clients send `[]`, a first argument of false or `{"enabled": false}` for nothing; two of A1111's own repeat fields.
+    """
     arguments = said.get("args", []) if isinstance(said, Mapping) else said
-    return bool(arguments) and arguments != [False]
+    if name.casefold() in ("sampler", "seed") or not arguments or not isinstance(arguments, list):
+        return bool(arguments) and name.casefold() not in ("sampler", "seed")
+    is_off = [each is False or (isinstance(each, Mapping) and each.get("enabled") is False) for each in arguments]
+    return not (arguments[0] is False or all(is_off))
+
+
+def _left_out(body: Asking) -> list[str]:
+    """Gives the fields of a request that A1111 passes over, as it has no such ones, where they ask for anything."""
+    return [name for name, value in (body.model_extra or {}).items() if value not in (None, "", [], {}, False)]
 
 
 def _known_options(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
     known = {field.name for field in OVERRIDES} | {"samples_format"}
-    unknown = [name for name in overrides if name not in known]
+    unknown = [name for name, value in overrides.items() if name not in known and value not in (None, FIXED.get(name))]
     if unknown:
         raise SettingsError(f"override_settings has {unknown[0][:60]!r}, which retrato does not know: leave it out")
     if overrides.get("samples_format") not in (None, "png"):
@@ -174,11 +205,14 @@ async def _draw(
         if job.state == "paused":
             raise QueueError(f"job {job.id} was paused: resume it and take its pictures from /api/v1/jobs/{job.id}")
         images = [event.data for event in service.queue.events(job.id, kinds=("drawn",), limit=1000)]
-        pictures = (
-            [to_base64(service.home / image["file"]) for image in images] if values.get("send_images", True) else []
-        )
+        files = [image["file"] for image in images] or [file for file in [(job.result or {}).get("unfinished")] if file]
+        said = {**body.model_dump(exclude=set(body.model_extra or ())), **values}
+        left_out = _left_out(body)
         return Drawing(
-            images=pictures, parameters={**body.model_dump(), **values}, info=json.dumps(_info(service, job, images))
+            images=[to_base64(service.home / file) for file in files] if values.get("send_images", True) else [],
+            parameters=said,
+            info=json.dumps(_info(service, job, images)),
+            **({"left_out": left_out} if left_out else {}),
         )
     finally:
         if not keep and not job.is_open:

@@ -61,7 +61,7 @@ def _scheduler(name: str) -> str:
 BOTH = (
     Field("prompt", "", "prompt"),
     Field("negative_prompt", "", "negative_prompt"),
-    Field("styles", None, "styles", ([],), tuple),
+    Field("styles", None, "styles", ([],), lambda names: tuple(name for name in names if name not in ("", "None"))),
     Field("seed", -1, "seed"),
     Field("subseed", -1, "variation_seed", (-1, 0), only_with="subseed_strength"),
     Field("subseed_strength", 0, "variation_strength", (0,)),
@@ -95,7 +95,6 @@ TXT2IMG = (
     Field("hr_resize", None, "hires_resize", only_with="enable_hr"),
     Field("hr_checkpoint_name", None, None, ("", "Use same checkpoint"), only_with="enable_hr"),
     Field("hr_sampler_name", None, "hires_sampler", ("", "Use same sampler"), _second_sampler, only_with="enable_hr"),
-    Field("hr_scheduler", None, "hires_schedule", ("", "Use same scheduler"), only_with="enable_hr"),
     Field("hr_prompt", "", "hires_prompt", ("",), only_with="enable_hr"),
     Field("hr_negative_prompt", "", "hires_negative_prompt", ("",), only_with="enable_hr"),
 )
@@ -140,8 +139,12 @@ OVERRIDES = (
     Field("emphasis", "Original", "emphasis"),
     Field("use_old_scheduling", False, "schedule_rules", (False,), lambda on: "2022" if on else "1.6"),
     Field("eta_noise_seed_delta", 0, "seed_delta", (0,)),
+    Field("enable_prompt_comments", True, "prompt_comments", (True,)),
     Field("randn_source", "CPU", None, ("CPU",)),
     Field("sd_hypernetwork", "None", "hypernetwork", ("None", "")),
+    Field("return_grid", False, None, (False, True)),  # its API sends no grids either
+    Field("img2img_fix_steps", False, None, (False,)),
+    Field("face_restoration_model", None, None, ("", "None", "CodeFormer", "GFPGAN")),  # `restore_faces` asks for one
 )
 # The request's fields, and the options it may override, by the settings that a picture's text says. What a mask does is
 # not filled in: requests have numbers, and other fields, for the words of the text.

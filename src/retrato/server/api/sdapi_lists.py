@@ -32,6 +32,7 @@ FIXED: Mapping[str, Any] = {
     "use_old_scheduling": False,
     "eta_noise_seed_delta": 0,
     "randn_source": "CPU",
+    "enable_prompt_comments": True,
     "sd_hypernetwork": "None",
     "enable_pnginfo": True,
 }
@@ -208,7 +209,7 @@ def apply_options(service: Service, options: Mapping[str, Any]) -> None:
             raise SettingsError(f"{name} stays {now[name]!r} on this server: leave it out")
     if not isinstance(options.get("send_seed", True), bool):
         raise SettingsError("send_seed is true or false: send one of them")
-    chosen = {name: value for name, value in options.items() if name in settable and value != now[name]}
+    chosen = {name: value for name, value in options.items() if name in settable and value not in (None, now[name])}
     GenerateSettings(**fill(chosen, OVERRIDES, {"prompt": ""}))
     if "sd_vae" in options:
         service.check_vae(str(options["sd_vae"]))
@@ -250,7 +251,7 @@ def _embedding(embedding: Embedding) -> dict[str, Any]:
         "step": embedding.step,
         "sd_checkpoint": embedding.base_model_hash,
         "sd_checkpoint_name": embedding.base_model,
-        "shape": embedding.dims[-1],
+        "shape": sum(embedding.dims),  # of both encoders of XL, as there
         "vectors": embedding.vectors_per_token,
     }
 

@@ -1,9 +1,10 @@
 """The bodies of A1111's requests and answers, with their types and defaults as A1111's own documentation shows them."""
 
 import base64
+import math
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 AnyObject = dict[str, Any]
 Picture = Annotated[str, Field(description="a picture file in base64, with or without data:image/png;base64,")]
@@ -11,7 +12,7 @@ Text = Annotated[str, Field(max_length=16_000)]
 
 
 class Request(BaseModel):
-    """What requests have in common: fields that A1111 does not have are looked at by hand, to say so in a sentence.
+    """What requests have in common: fields that A1111 does not have are looked at by hand, to say so.
 
     A field that is null was not sent: clients send all of theirs, and A1111 takes its default.
     """
@@ -24,6 +25,21 @@ class Request(BaseModel):
         return {name: value for name, value in said.items() if value is not None} if isinstance(said, dict) else said
 
 
+def _cut(said: Any) -> Any:
+    """Cuts the fraction off a number, as A1111's API does; clients halve and scale sides and steps."""
+    return int(said) if isinstance(said, float) and math.isfinite(said) else said
+
+
+def _in_eights(said: Any) -> Any:
+    """Gives the pixels that A1111 draws for a side: a multiple of eight, as latents have one cell for eight of them."""
+    whole = _cut(said)
+    return whole // 8 * 8 if isinstance(whole, int) and not isinstance(whole, bool) else whole
+
+
+Whole = Annotated[int, BeforeValidator(_cut)]
+Side = Annotated[int, BeforeValidator(_in_eights)]
+
+
 Name = Annotated[str, Field(max_length=300)]
 
 
@@ -33,20 +49,20 @@ class Asking(Request):
     prompt: Text = ""
     negative_prompt: Text = ""
     styles: list[str] | None = Field(None, max_length=100)
-    seed: int = -1
-    subseed: int = -1
+    seed: Whole = -1
+    subseed: Whole = -1
     subseed_strength: float = 0
-    seed_resize_from_h: int = -1
-    seed_resize_from_w: int = -1
+    seed_resize_from_h: Whole = -1
+    seed_resize_from_w: Whole = -1
     sampler_name: str | None = Field(None, max_length=100)
     sampler_index: str | None = Field("Euler", max_length=100, description="sampler_name, where that is not said")
     scheduler: str | None = Field(None, max_length=100)
-    batch_size: int = Field(1, ge=1, le=8)
-    n_iter: int = Field(1, ge=1, le=100)
-    steps: int = Field(50, ge=1, le=150)
+    batch_size: Whole = Field(1, ge=1, le=8)
+    n_iter: Whole = Field(1, ge=1, le=100)
+    steps: Whole = Field(50, ge=1, le=150)
     cfg_scale: float = 7.0
-    width: int = Field(512, ge=64, le=2048)
-    height: int = Field(512, ge=64, le=2048)
+    width: Side = Field(512, ge=64, le=2048)
+    height: Side = Field(512, ge=64, le=2048)
     restore_faces: bool | None = None
     tiling: bool | None = None
     eta: float | None = None
@@ -77,14 +93,14 @@ class Txt2Img(Asking):
     """A1111's fields for txt2img."""
 
     enable_hr: bool = False
-    firstphase_width: int = 0
-    firstphase_height: int = 0
+    firstphase_width: Whole = 0
+    firstphase_height: Whole = 0
     firstpass_image: Any = None
     hr_scale: float = 2.0
     hr_upscaler: Name | None = None
-    hr_second_pass_steps: int = 0
-    hr_resize_x: int = 0
-    hr_resize_y: int = 0
+    hr_second_pass_steps: Whole = 0
+    hr_resize_x: Whole = 0
+    hr_resize_y: Whole = 0
     hr_checkpoint_name: Name | None = None
     hr_sampler_name: Name | None = None
     hr_scheduler: Name | None = None
@@ -97,18 +113,18 @@ class Img2Img(Asking):
 
     init_images: list[Picture] | None = Field(None, max_length=16)
     include_init_images: bool = False
-    resize_mode: int = 0
+    resize_mode: Whole = 0
     image_cfg_scale: float | None = None
     mask: Picture | None = None
     latent_mask: Any = None
-    mask_blur: int | None = None
-    mask_blur_x: int = 4
-    mask_blur_y: int = 4
+    mask_blur: Whole | None = None
+    mask_blur_x: Whole = 4
+    mask_blur_y: Whole = 4
     mask_round: bool = True
-    inpainting_fill: int = 0
+    inpainting_fill: Whole = 0
     inpaint_full_res: bool = True
-    inpaint_full_res_padding: int = 0
-    inpainting_mask_invert: int = 0
+    inpaint_full_res_padding: Whole = 0
+    inpainting_mask_invert: Whole = 0
     initial_noise_multiplier: float | None = None
 
 
@@ -188,6 +204,7 @@ class Drawing(BaseModel):
     images: list[str]
     parameters: AnyObject
     info: str
+    left_out: list[str] = Field([], description="fields sent that A1111 does not have; absent where there are none")
 
     def without_pictures_sent(self) -> Self:
         """Gives the answer without the pictures that came with the request, as A1111 does unless told otherwise."""

@@ -15,6 +15,7 @@ from retrato.jobs import Job, order_preparation, order_training
 from retrato.prompts.templates import template_names
 from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi import failure
+from retrato.server.api.sdapi_fields import OVERRIDES, fill
 from retrato.server.api.sdapi_fields import Field as Asked
 from retrato.server.api.sdapi_models import AnyObject, Preprocess, TrainEmbedding, TrainHypernetwork
 from retrato.server.api.sdapi_models import Request as Body_
@@ -232,7 +233,7 @@ def _training(service: Service, body: Mapping[str, Any], kind: type[LearnSetting
 
 def _clip_skip(service: Service) -> int:
     """Gives the clip skip that A1111's option asks for, by which A1111 learns as well as draws."""
-    return int(service.overrides().get("CLIP_stop_at_last_layers", 1))
+    return int(fill(service.overrides(), OVERRIDES).get("clip_skip", 1))
 
 
 def _require_ours(service: Service, found: Artefact, what: str) -> None:

@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,86 @@ def test_null_means_what_is_not_sent_means(client: TestClient, path: str, kind: 
     assert answer["parameters"] == plain["parameters"] | options
 
 
+SCRIPTS = {
+    "Refiner": {"args": [False, "", 0.8]},
+    "Sampler": {"args": [20, "DPM++ 2M", "Automatic"]},
+    "Seed": {"args": [-1, False, -1, 0, 0, 0]},
+    "ADetailer": {"args": [False, {"ad_model": "face_yolov8n.pt"}]},
+    "ControlNet": {"args": [{"enabled": False}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("sent", "left_out"),
+    [
+        ({"url": "http://localhost:7860", "clip_skip": 1, "sampler_name": "DDIM", "scheduler": "normal"},
+         ["url", "clip_skip"]),  # SillyTavern as it is delivered
+        ({"styles": ["None"]}, None),  # AIYA
+        ({"styles": ["None"], "enable_hr": True, "hr_second_pass_steps": 12.5, "mask_blur": 4,
+          "firstphase_width": 0.0, "hr_scheduler": "Automatic", "hr_scale": 1}, ["mask_blur"]),
+        ({"selection_info": {"left": 0}, "original_prompt": "a cat", "uniqueDocumentId": "1", "mode": "txt2img",
+          "session_id": 3}, ["selection_info", "original_prompt", "uniqueDocumentId", "mode", "session_id"]),
+        ({"seed_enable_extras": True, "alwayson_scripts": SCRIPTS}, ["seed_enable_extras"]),  # copied payloads
+        ({"width": 71, "height": 64.67, "override_settings": {
+            "enable_pnginfo": True, "samples_save": True, "return_grid": False, "img2img_fix_steps": False,
+            "face_restoration_model": "CodeFormer"}}, None),
+    ],
+)  # fmt: skip
+def test_what_well_known_clients_send_is_drawn(
+    client: TestClient, sent: dict[str, Any], left_out: list[str] | None
+) -> None:
+    body = {**SIMPLE, "steps": 1, **sent}
+    answer = client.post("/sdapi/v1/txt2img", content=json.dumps(body)).json()  # without saying what it is
+    assert picture(answer["images"][0]).size == (64, 64)
+    assert answer.get("left_out") == left_out
+    assert not answer["parameters"].keys() & set(left_out or ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"sampler_name": "DDIM", "scheduler": "Karas"}, "schedule is 'Karas'"),
+        ({"sampler_name": "LCM", "scheduler": "Karras"}, "LCM takes only Automatic"),
+    ],
+)
+def test_a_schedule_that_a_sampler_heeds_or_nobody_has_is_said(
+    client: TestClient, changes: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in post(client, "txt2img", SIMPLE | changes, status=400)["detail"]
+
+
+def test_the_second_pass_has_the_schedule_that_is_asked_for(client: TestClient) -> None:
+    two = SIMPLE | {"sampler_name": "Euler", "enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
+    text = json.loads(post(client, "txt2img", two | {"hr_scheduler": "Karras"})["info"])["infotexts"][0]
+    assert "Hires sampler: Euler Karras" in text
+    refused = post(client, "txt2img", two | {"scheduler": "Karras", "hr_scheduler": "Automatic"}, status=422)
+    assert "hr_scheduler is 'Automatic', but the first pass has 'Karras'" in refused["detail"]
+
+
+def test_comments_are_not_drawn_and_a_pictures_text_has_none(client: TestClient) -> None:
+    said = post(client, "txt2img", SIMPLE | {"prompt": "a cat # and a dog", "steps": 1})
+    assert json.loads(said["info"])["infotexts"][0].startswith("a cat \nSteps: 1")
+    off = {"override_settings": {"enable_prompt_comments": False}}
+    said = post(client, "txt2img", SIMPLE | {"prompt": "a cat # and a dog", "steps": 1} | off)
+    assert json.loads(said["info"])["infotexts"][0].startswith("a cat # and a dog\n")
+    text = "a hat #9\nSteps: 1, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64"
+    said = post(client, "txt2img", {"infotext": text})
+    assert json.loads(said["info"])["infotexts"][0].startswith("a hat #9\n")
+
+
+def test_an_interrupted_drawing_answers_with_what_was_to_be_seen(client: TestClient, service: Service) -> None:
+    answers: list[dict[str, Any]] = []
+    asking = threading.Thread(target=lambda: answers.append(post(client, "txt2img", SIMPLE | {"steps": 150})))
+    asking.start()
+    while not any(service.queue.preview(job.id) for job in service.queue.jobs(states=("running",))):
+        time.sleep(0.01)
+    client.post("/sdapi/v1/interrupt")
+    asking.join()
+    (answer,) = answers
+    assert [picture(each).size for each in answer["images"]] == [(64, 64)]
+    assert not list(service.home.glob("jobs/*"))
+
+
 # --- what cannot be done is said --------------------------------------------------------------------------------------
 
 
@@ -184,7 +266,6 @@ def test_null_means_what_is_not_sent_means(client: TestClient, path: str, kind: 
         ({"batch_size": 9}, "batch_size"),
         ({"script_name": "sd upscale"}, "there are no scripts here"),
         ({"alwayson_scripts": {"ControlNet": {"args": [{"enabled": True}]}}}, "there are no scripts here"),
-        ({"no_such_field": 1}, "no_such_field"),
         ({"override_settings": {"no_such_option": 1}}, "no_such_option"),
         ({"override_settings": {"sd_model_checkpoint": "none.ckpt"}}, "there is no model"),
         ({"seed_resize_from_w": 128}, "only one was sent"),
