@@ -3,13 +3,14 @@
 Knows nothing of HTTP.
 """
 
+import gc
 import itertools
 import json
 import logging
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class Service:
         self.queue = JobQueue(studio.home, longest=settings.queue_length)
         self.gallery = Gallery(studio.home)
         self._first = str(studio.model)
+        self._beside: Studio | None = None  # on what the last job wanted that wanted another model or VAE
         self._options: dict[str, Any] = {"send_seed": True}
         self._reports: dict[Path, tuple[object, PhotoReport]] = {}
         self._lock = threading.Lock()
@@ -127,7 +129,7 @@ class Service:
         model = self.find_model(name)
         with self._lock:
             if model.source != self.model:
-                self.studio = self.open(model.source, self.studio.vae)
+                self._exchange(model.source, self.studio.vae)
         return model
 
     def find_vae(self, name: str) -> Path | None:
@@ -154,7 +156,7 @@ class Service:
         vae = self.check_vae(name)
         with self._lock:
             if vae != self.studio.vae:
-                self.studio = self.open(self.model, vae)
+                self._exchange(self.model, vae)
 
     def picture_file(self, said: str, *, owner: str) -> Path:
         """Gives the file that `upload:<id>` (see `store_upload`) or `picture:<number>` (the gallery's) stands for.
@@ -370,7 +372,27 @@ class Service:
     def unload(self) -> None:
         """Forgets the loaded model; whoever needs it next loads it again."""
         with self._lock:
-            self.studio = self.open(self.model, self.studio.vae)
+            self._exchange(self.model, self.studio.vae)
+
+    def _exchange(self, source: str, vae: str | Path | None) -> None:
+        """Puts a studio that has read nothing yet in the place of all others, whose models memory is needed for."""
+        self.studio, self._beside = self.open(source, vae), None
+        gc.collect()
+
+    def studio_for(self, model: str | None, vae: str | None) -> Studio:
+        """Gives the studio on a job's model and VAE, by default the server's; `vae` is empty for the model's own.
+
+        Beside the server's only the last one stays in memory.
+        """
+        with self._lock:
+            wanted = model or self.model, str(self.studio.vae or "") if vae is None else vae
+            for known in (self.studio, self._beside):
+                if known is not None and _same_files(wanted, (str(known.model), str(known.vae or ""))):
+                    return known
+            self._beside = None
+            gc.collect()
+            self._beside = self.open(wanted[0], wanted[1] or None)
+            return self._beside
 
     def options(self) -> dict[str, Any]:
         """Gives A1111's options that clients may set, as they are set."""
@@ -389,6 +411,12 @@ class Service:
     def open(self, source: str, vae: str | Path | None = None) -> Studio:
         """Gives a studio on another model or VAE, in the same home and on the same device."""
         return Studio.open(source, home=self.home, device=self.studio.device, dtype=self.studio.dtype, vae=vae)
+
+
+def _same_files(these: Iterable[str], those: Iterable[str]) -> bool:
+    """Says whether models and VAEs are the same: a home behind a link has two names for each of its files."""
+    pairs = list(zip(these, those, strict=True))
+    return all(one == other or (one and other and Path(one).resolve() == Path(other).resolve()) for one, other in pairs)
 
 
 def whole_of(photo: Path) -> Path:

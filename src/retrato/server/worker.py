@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from contextlib import closing, suppress
-from typing import cast
 
 from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import QueueError
@@ -24,7 +23,6 @@ class Worker:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._device = service.studio.device
-        self._studio = service.studio
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._lock = worker_lock(service.home)
@@ -96,7 +94,8 @@ class Worker:
 
     def _work(self, job: Job) -> None:
         latest = time.monotonic() + self._service.settings.job_hours * 3600
-        studio = self._studio_for(job)
+        model, vae = job.options.get("model"), job.options.get("vae")
+        studio = self._service.studio_for(model, None if vae is None else str(vae))
         with closing(work(studio, self._service.queue, job, stopping=self._stopping.is_set)) as events:
             for event in events:
                 if event.kind in ("drawn", "sheet") and job.options.get("keep", True):
@@ -110,17 +109,3 @@ class Worker:
         """Puts a new picture into the gallery, with those whom its text names."""
         file = self._service.home / str(event.data["file"])
         self._service.gallery.add(file, people=studio.library.names, owner=job.owner)
-
-    def _studio_for(self, job: Job) -> Studio:
-        """Gives the studio on the job's model and VAE; beside the server's only the last one used stays in memory."""
-        model = cast("str | None", job.options.get("model")) or str(self._studio.model)
-        vae = cast("str", job.options.get("vae", str(self._service.studio.vae or "")))
-
-        def serves(studio: Studio) -> bool:
-            return (str(studio.model), str(studio.vae or "")) == (model, vae)
-
-        if serves(self._service.studio):
-            self._studio = self._service.studio
-        elif not serves(self._studio):
-            self._studio = self._service.open(model, vae or None)
-        return self._studio

@@ -4,6 +4,7 @@ import importlib
 import shutil
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -163,3 +164,35 @@ def test_a_job_that_ends_in_its_last_hour_is_done(tmp_path: Path, tiny_folder: P
         wait_until(lambda: not service.queue.get(job).is_open)
         worker.stop()
         assert service.queue.get(job).state == "done"
+
+
+def test_a_model_that_nobody_asks_for_any_more_is_let_go(service: Service, worker: Worker, tiny_folder: Path) -> None:
+    """Before the next one is read: a GPU may have room for one."""
+    for name in ("first", "second"):
+        shutil.copytree(tiny_folder, service.home / "models" / name)
+    worker.start()
+
+    def drawn(model: str | None = None) -> weakref.ref[object]:
+        job = order_drawing(service.queue, DRAWING, model=model).id
+        wait_until(lambda: service.queue.get(job).state == "done")
+        return weakref.ref(service.studio_for(model, None).components.unet)
+
+    service.use_model("first")
+    first = drawn()
+    service.use_model("second")
+    assert first() is None
+    second, other = drawn(), drawn(str(service.home / "models" / "first"))
+    assert (second() is None, other() is None) == (False, False)
+    service.unload()
+    assert (second(), other()) == (None, None)
+
+
+def test_a_home_behind_a_link_has_its_models_once(tmp_path: Path, tiny_folder: Path) -> None:
+    home, link = tmp_path / "home", tmp_path / "link"
+    shutil.copytree(tiny_folder, home / "models" / "own")
+    link.symlink_to(home, target_is_directory=True)
+    studio = Studio.open(home / "models" / "own", home=link, device="cpu")
+    with closing(Service(studio, ServerSettings())) as service:
+        assert service.studio_for(str(link / "models" / "own"), "") is studio
+        assert service.studio_for(None, None) is studio
+        assert service.studio_for("mini", None) is not studio
