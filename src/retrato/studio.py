@@ -40,6 +40,7 @@ from retrato.model.catalogue import find_model, find_vae
 from retrato.model.companions import FETCH_SCORER, captioner_of, scorer_of
 from retrato.model.load import model_path
 from retrato.model.openvino import on_openvino
+from retrato.model.text import heeds_clip_skip
 from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
 from retrato.prompts import StyleFile, WildcardFolder
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
@@ -98,9 +99,8 @@ class Studio:
         """Gives a studio on `model` that keeps its things under `home` (see `home_folder`).
 
         `model` is `mini`, a folder in diffusers layout, a checkpoint file, or the name of either in the home folder's
-        `models`. `device`, `dtype`, `family` and `vae` are as in `retrato.model.load_components`, `scorer` is what to
-        score pictures with (see `scorer_of`). Raises ModelError for a model that is not there, SettingsError for a home
-        that can be no folder.
+        `models`. `device`, `dtype`, `family`, `vae` are as in `retrato.model.load_components`, `scorer` as in `scorer_of`.
+        Raises ModelError for a model that is not there, SettingsError for a home that can be no folder.
         """
         folder = home_folder(home)
         found = find_model(model, folder / "models")
@@ -259,17 +259,11 @@ class Studio:
     def draw_events(self, settings: GenerateSettings) -> Iterator[Sampled | Drawn]:
         """Draws and says so step by step; the library's names may stand anywhere in the prompts.
 
-        Styles, matrix and wildcards are worked out first: what comes of them is drawn one after the other, counted as
-        one run. What may surprise in a prompt is logged. Raises SettingsError, PromptError, EmbeddingError,
-        HypernetworkError or ModelError when the first event is asked for.
+        Styles, matrix and wildcards are worked out first: what comes of them is drawn one after the other, as one run.
+        Raises SettingsError, PromptError, EmbeddingError, HypernetworkError or ModelError with the first event.
         """
-        if self.library.reload():
-            _announce(self.library, self.components)
-        variants = vary(settings, styles=self.styles, wildcards=self.wildcards)
-        for warning in check_prompts(variants, self.library.embeddings, {"hypernet": self.hypernetworks.names}):
-            logger.warning(warning)
-        total = sum(variant.count for variant in variants)
-        done = 0
+        variants = self._varied(settings)
+        total, done = sum(variant.count for variant in variants), 0
         for variant in variants:
             for event in generate(self.computed(variant), variant, self.library.embeddings, self.hypernetworks):
                 if isinstance(event, Drawn):
@@ -305,14 +299,22 @@ class Studio:
 
         Wildcards are chosen once for the whole sheet. Axes may name models and VAEs as `open` takes them, and styles.
         """
-        if self.library.reload():
-            _announce(self.library, self.components)
-        own, *more = vary(settings.changed(count=1), styles=self.styles, wildcards=self.wildcards)
+        own, *more = self._varied(settings.changed(count=1))
         if more:
             raise SettingsError("a sheet has one prompt: leave out --wildcards all, or make an axis of it")
         finish = partial(with_styles, mode=settings.wildcards, styles=self.styles, wildcards=self.wildcards)
         known = self.library.embeddings, self.hypernetworks
         return draw_grid(self.computed(own), own, axes, *known, first=first, find_model=self._other, finish=finish)
+
+    def _varied(self, settings: GenerateSettings) -> list[GenerateSettings]:
+        """Gives what comes of `settings` (see `vary`), with the library as it is now; logs what may surprise in it."""
+        if self.library.reload():
+            _announce(self.library, self.components)
+        found = vary(settings, styles=self.styles, wildcards=self.wildcards)
+        known = self.library.embeddings, {"hypernet": self.hypernetworks.names}, heeds_clip_skip(self.components)
+        for warning in check_prompts(found, *known):
+            logger.warning(warning)
+        return found
 
     def _other(self, model: str, vae: str) -> Load:
         """Gives what loads another model, VAE or both for a sheet, in this home and on this device; ModelError."""

@@ -98,7 +98,7 @@ class Court:
             scorer=scorer,
             plan=plan,
             cells=cells,
-            class_word=Looks(scorer.embed_identity(drawn), scorer.embed_images(drawn)),
+            class_word=Looks.at(scorer, drawn),
             ceilings={
                 person.name: Judge(scorer, own[person.name], wishes).ceiling(_images(person.learned))
                 for person in people

@@ -192,31 +192,35 @@ def _learn(
 ) -> Generator[TrainingEvent, None, _Learned]:
     """Trains below the library, from where it was cut off if it was, and gives what came out."""
     seconds_at = kept_clock(place)
-    per_step, before, now, finished = 1, 0.0, 0.0, None
-    for event in train(
-        studio.components,
-        person.learned,
-        training,
-        run_folder=place / "run",
-        scorer=studio.scorer,
-        captioner=None if all(photo.caption for photo in person.learned) else studio.captioner,
-        resume=True,
-    ):
-        match event:
-            case Prepared():
-                per_step = event.batch_size
-                seconds_at = {step: seconds for step, seconds in seconds_at.items() if step <= event.first_step}
-                before = now = max(seconds_at.values(), default=0.0)
-            case Stepped():
-                now = before + event.seconds
-            case Saved():
-                seconds_at[event.step] = now
-                keep_clock(place, seconds_at)
-            case Extended():  # the clock of the steps starts anew
-                before = now
-            case Finished():
-                finished = event
-        yield event
+    per_step, before, now, step, finished = 1, 0.0, 0.0, 0, None
+    try:
+        for event in train(
+            studio.components,
+            person.learned,
+            training,
+            run_folder=place / "run",
+            scorer=studio.scorer,
+            captioner=None if all(photo.caption for photo in person.learned) else studio.captioner,
+            resume=True,
+        ):
+            match event:
+                case Prepared():
+                    per_step, step = event.batch_size, event.first_step
+                    seconds_at = {step: seconds for step, seconds in seconds_at.items() if step <= event.first_step}
+                    before = now = max(seconds_at.values(), default=0.0)
+                case Stepped():
+                    step, now = event.step, before + event.seconds
+                case Saved():
+                    seconds_at[event.step] = now
+                    keep_clock(place, seconds_at)
+                case Extended():  # the clock of the steps starts anew
+                    before = now
+                case Finished():
+                    finished = event
+            yield event
+    finally:
+        if finished is None and step:  # it was cut off, and saves the step it was at without saying so
+            keep_clock(place, {**seconds_at, step: now})
     assert finished is not None, "a training that raises nothing ends with Finished"
     return _Learned(
         file=finished.file,

@@ -88,8 +88,8 @@ def to_quality(one: Measured, target: Mapping[str, float] | None, share: float) 
 def at_equal_likeness(one: Measured, reference: Measured) -> float | None:
     """Gives the prompt fidelity of `one` over the reference's, each the highest where it is alike enough.
 
-    Alike enough is what the reference is at weight 1, on the pictures of the curves; None where `one` never is, or
-    where a curve is missing or the reference obeys nothing there.
+    Alike enough is what the reference is at weight 1, on the pictures of the curves; 0 where `one` obeys nothing there,
+    None where it never is alike enough, or where a curve is missing or the reference obeys nothing.
     """
     level = next((point.scores["identity"] for point in reference.weights if point.at == 1.0), None)
     if level is None:
@@ -101,11 +101,12 @@ def at_equal_likeness(one: Measured, reference: Measured) -> float | None:
                 for point in (*each.weights, *each.learning)
                 if point.scores["identity"] >= level
             ),
-            default=0.0,
+            default=None,
         )
         for each in (one, reference)
     ]
-    return found[0] / found[1] if min(found) > 0 else None
+    own, other = found
+    return max(0.0, own) / other if own is not None and other is not None and other > 0 else None
 
 
 def _summary(
@@ -152,7 +153,7 @@ def _summary(
         difference={name: (means[name] - first[name], *interval(apart[:, at])) for at, name in enumerate(SCORES)}
         if first
         else {},
-        at_equal_likeness=plain_statistics.geometric_mean(as_alike) if as_alike else None,
+        at_equal_likeness=(plain_statistics.geometric_mean(as_alike) if all(as_alike) else 0.0) if as_alike else None,
         as_alike=len(as_alike),
     )
 

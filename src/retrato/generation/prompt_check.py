@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from retrato.embeddings.embedding import Embedding, clip_skip_in, mentioned
+from retrato.embeddings.embedding import CLIP_SKIP, READ_AT, Embedding, clip_skip_in, mentioned
 from retrato.model.components import Components
 from retrato.model.text import tokenizer_of
 from retrato.prompts import check_prompt, prefix_clashes
@@ -15,14 +15,15 @@ def check_prompts(
     variants: Iterable[GenerateSettings],
     embeddings: Mapping[str, Embedding],
     networks: Mapping[str, Collection[str]] | None = None,
+    heeds_clip_skip: bool = True,
 ) -> list[str]:
     """Gives one sentence, with the place, for each thing that may surprise; each once, `MOST_SENTENCES` at most.
 
-    `networks` are as in `retrato.prompts.check_prompt`.
+    `networks` are as in `retrato.prompts.check_prompt`; a model that heeds no clip skip draws as it learned.
     """
     sentences: dict[str, None] = {}
     for settings in variants:
-        sentences |= dict.fromkeys(_of_clip_skip(settings, embeddings))
+        sentences |= dict.fromkeys(_of_clip_skip(settings, embeddings) if heeds_clip_skip else ())
         for name, prompt in (("prompt", settings.prompt), ("negative prompt", settings.negative_prompt)):
             warnings = check_prompt(
                 prompt,
@@ -41,8 +42,9 @@ def check_prompts(
 
 
 def _of_clip_skip(settings: GenerateSettings, embeddings: Mapping[str, Embedding]) -> list[str]:
-    """Gives a sentence for each person in a prompt who was learned with a clip skip and is drawn with another one."""
-    learned = {name: skip for name, each in embeddings.items() if (skip := clip_skip_in(each.metadata)) > 1}
+    """Gives a sentence for each person in a prompt who was learned with one clip skip and is drawn with another."""
+    said = {name: each.metadata for name, each in embeddings.items() if {CLIP_SKIP, READ_AT} & each.metadata.keys()}
+    learned = {name: clip_skip_in(metadata) for name, metadata in said.items()}  # of others' files nobody knows
     return [
         f"{name} was learned with clip skip {learned[name]} and is drawn with {settings.clip_skip}: "
         f"take --clip-skip {learned[name]}"

@@ -19,7 +19,7 @@ from retrato.model.families import FAMILIES
 from retrato.model.folder import read_folder, read_json, refuse_code
 from retrato.model.hashes import model_hash
 from retrato.model.inpainting import fill_missing_channels
-from retrato.model.memory import is_out_of_memory, save_memory
+from retrato.model.memory import bound_memory, is_out_of_memory, lift_bound, save_memory
 from retrato.model.single_file import read_single_file, read_vae, vae_beside
 
 logger = logging.getLogger("retrato")
@@ -53,16 +53,21 @@ def load_components(
     other = Path(vae).expanduser() if vae is not None else vae_beside(path) if path.is_file() else None
     with without_collecting():  # of the time this takes in a fresh process, most are imports
         parts = _read_parts(path, family, other)
-    try:
-        for module in (parts.vae, *parts.text_encoders):
-            freeze(module, choice.device, torch.float32)
-        freeze(parts.unet, choice.device, choice.dtype)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise ModelError(
-            f"{path.name} does not fit into the memory of {choice.device}: close other programs, or use a smaller model"
-        ) from None
+    bound_memory(choice.device)
+    while True:
+        try:
+            for module in (parts.vae, *parts.text_encoders):
+                freeze(module, choice.device, torch.float32)
+            freeze(parts.unet, choice.device, choice.dtype)
+            break
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if not lift_bound(choice.device):
+                raise ModelError(
+                    f"{path.name} does not fit into the memory of {choice.device}: close other programs, or use a "
+                    "smaller model"
+                ) from None
     fill_missing_channels(parts.unet, parts.vae)
     modules = (parts.unet, parts.vae, *parts.text_encoders)
     weights = sum(weight.nbytes for module in modules for weight in module.parameters())

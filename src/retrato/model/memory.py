@@ -5,6 +5,8 @@ All of it costs time, so only where needed.
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,8 +21,9 @@ Result = TypeVar("Result")
 
 GIB = 1 << 30
 SMALL_GPU = 6 * GIB  # beside the weights: the float32 VAE takes 5 GiB for 1024x1024 pixels
-SMALL_TILE = 512  # pixels a side, where memory was too small for larger ones
-SMALL_UNIFIED = 32 * GIB  # diffusers' advice for Apple GPUs, whose attention is not fused
+SMALL_TILES = (512, 256)  # pixels a side, where memory was too small for larger ones
+SMALL_UNIFIED = 32 * GIB
+HEADS_AT_ONCE = 2  # of attention on Apple GPUs: see `save_memory`
 SMALL_MACHINE = 6 * GIB
 
 # What full memory is called where torch raises a plain RuntimeError: by Apple's allocator and CUDA's own, by cuBLAS, on
@@ -28,7 +31,11 @@ SMALL_MACHINE = 6 * GIB
 FULL = (
     *("out of memory", "invalid buffer size", "alloc_failed", "out_of_device_memory"),
     *("not enough memory", "can't allocate memory"),
+    "unable to find an engine",  # cuDNN's, where no way to convolve has room
 )
+
+
+_BOUNDED: set[str] = set()  # kinds of devices; the allocators' bounds are the process's too
 
 
 @dataclass(slots=True)
@@ -42,7 +49,9 @@ def save_memory(unet: Any, vae: Any, device: torch.device, available: int | None
     """Switches on what `device` needs and gives one sentence for each; `available` bytes are measured where not given.
 
     Of a GPU's memory the bytes of the model's `weights` are gone. Tiles change nothing up to the size that the VAE was
-    trained on; larger pictures may differ a little at the seams.
+    trained on; larger pictures may differ a little at the seams. On Apple GPUs, whatever they have, attention with
+    Stable Diffusion's 40 numbers a head is not fused: whole, its scores for four pictures of 512x512 take 4 GiB, and a
+    tensor of more ends the process there (pytorch issue 149261).
     """
     found = available_memory(device) if available is None else available
     found -= weights if device.type in ("cuda", "xpu") else 0
@@ -52,8 +61,8 @@ def save_memory(unet: Any, vae: Any, device: torch.device, available: int | None
         vae.enable_tiling()
         vae.enable_slicing()
         done.append(f"the VAE works in tiles, as {device.type} has {max(0, found) / GIB:.0f} GiB of memory")
-    if device.type == "mps" and found < limit:
-        unet.set_attention_slice("auto")
+    if device.type == "mps":
+        unet.set_attention_slice(HEADS_AT_ONCE)
         done.append("attention is computed in slices")
     return done
 
@@ -71,32 +80,75 @@ def in_parts(compute: Callable[[int], Tensor], rows: int, room: Room, device: to
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            if at_once == 1:
+            if at_once == 1 and not lift_bound(device):
                 raise ModelError(
                     f"there is too little memory on {device} for a single picture: take a smaller size, close other "
                     "programs, or use a smaller model"
                 ) from None
-        room.rows = at_once // 2  # beyond `except`, where the failed call's tensors are let go
+        room.rows = max(1, at_once // 2)  # beyond `except`, where the failed call's tensors are let go
 
 
 def with_small_tiles(vae: Any, compute: Callable[[], Result]) -> Result:
-    """Gives `compute()`, with `vae` in small tiles from then on where memory is too small for whole pictures."""
-    try:
-        return compute()
-    except RuntimeError as error:
-        if not is_out_of_memory(error) or not use_small_tiles(vae):
-            raise
-    return compute()
+    """Gives `compute()`, with `vae` in ever smaller parts from then on where memory is too small (see `work_in_less`).
+
+    Raises ModelError where it is too small for the smallest.
+    """
+    while True:
+        try:
+            return compute()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            is_smaller = work_in_less(vae)
+        if not is_smaller and not lift_bound(vae.device):  # beyond `except`, where the failed call's tensors are let go
+            raise ModelError(
+                f"there is too little memory on {vae.device} for the VAE: take a smaller size, or close other programs"
+            )
 
 
-def use_small_tiles(vae: Any) -> bool:
-    """Lets `vae` work picture by picture in tiles of 512 pixels; gives False where it does so already."""
-    if vae.use_tiling and vae.tile_sample_min_size <= SMALL_TILE:
+def work_in_less(vae: Any) -> bool:
+    """Lets `vae` work picture by picture, then in tiles of 512 and of 256 pixels; False where it does so already.
+
+    One picture as a whole comes first: each tile is normalised by itself, so that larger pictures get seams.
+    """
+    if not vae.use_slicing:
+        vae.enable_slicing()
+        return True
+    sides = [side for side in SMALL_TILES if not vae.use_tiling or vae.tile_sample_min_size > side]
+    if not sides:
         return False
     vae.enable_tiling()
-    vae.enable_slicing()
-    vae.tile_sample_min_size = min(SMALL_TILE, vae.tile_sample_min_size)
+    vae.tile_sample_min_size = min(sides[0], vae.tile_sample_min_size)
     vae.tile_latent_min_size = vae.tile_sample_min_size // 2 ** (len(vae.config.block_out_channels) - 1)
+    return True
+
+
+def bound_memory(device: torch.device) -> None:
+    """Lets the allocator say that `device` is full before the system quietly takes slower memory in its place.
+
+    macOS swaps, and NVIDIA's driver on Windows goes on in the main memory: both many times slower than a smaller part
+    of a batch would be. Where the smallest part has no room either, `lift_bound`.
+    """
+    if device.type == "mps" and "PYTORCH_MPS_HIGH_WATERMARK_RATIO" not in os.environ:
+        torch.mps.set_per_process_memory_fraction(1.0)  # of what Metal recommends; torch's own bound is 1.7 times that
+        _BOUNDED.add(device.type)
+    is_windows = platform.system() == "Windows" or "microsoft" in platform.release().lower()  # or Linux within it
+    if device.type == "cuda" and is_windows:
+        free, total = torch.cuda.mem_get_info(device)
+        free += torch.cuda.memory_reserved(device)  # is this process's own to use
+        torch.cuda.set_per_process_memory_fraction(min(1.0, free / total), device)
+        _BOUNDED.add(device.type)
+
+
+def lift_bound(device: torch.device) -> bool:
+    """Allows the slower memory again; False where there was no bound."""
+    if device.type not in _BOUNDED:
+        return False
+    _BOUNDED.discard(device.type)
+    if device.type == "mps":
+        torch.mps.set_per_process_memory_fraction(1.7)
+    else:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
     return True
 
 

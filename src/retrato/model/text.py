@@ -213,6 +213,11 @@ def check_clip_skip(components: Components, clip_skip: int) -> None:
         )
 
 
+def heeds_clip_skip(components: Components) -> bool:
+    """Says whether clip skip changes anything: Stable Diffusion 2's and XL's encoders pass over it, as in A1111."""
+    return not components.has_pooled_text and components.text_encoders[0].config.hidden_act != "gelu"
+
+
 def _chosen_layer(components: Components, encoder: Any, output: Any, clip_skip: int) -> Tensor:
     if components.has_pooled_text:
         return output.hidden_states[-2]

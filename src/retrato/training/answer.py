@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from retrato.errors import TrainingError
-from retrato.model.memory import is_out_of_memory
+from retrato.model.memory import is_out_of_memory, lift_bound
 from retrato.training.checkpoint import last_good
 from retrato.training.optimizer import Parameters, State
 from retrato.training.prepare import Run
@@ -96,7 +96,7 @@ def answer_of(wanted: Wanted, share: Share = WHOLE, room: Room | None = None) ->
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            if at_once == 1 and not _computes_blocks_twice(run):
+            if at_once == 1 and not _computes_blocks_twice(run) and not lift_bound(run.components.device):
                 raise TrainingError(
                     f"there is too little memory on {run.components.device} for a single example{_needed(error)}: "
                     f"close other programs, or use a smaller model; {last_good(run.folder)}"
@@ -109,7 +109,7 @@ def answer_of(wanted: Wanted, share: Share = WHOLE, room: Room | None = None) ->
 def _computes_blocks_twice(run: Run) -> bool:
     """Switches gradient checkpointing on, until `frozen` ends; False where it is, or would draw drop-out anew."""
     unet = run.components.unet
-    if unet.is_gradient_checkpointing or run.folder.kind == "hypernetworks":
+    if unet.is_gradient_checkpointing or getattr(run.settings, "dropout", None):
         return False
     unet.enable_gradient_checkpointing()
     return True

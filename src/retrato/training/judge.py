@@ -5,6 +5,7 @@ Knows nothing of what drew the pictures, and of what follows from the cosines (s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from PIL import Image
@@ -22,6 +23,17 @@ class Looks:
     identity: Tensor
     images: Tensor
 
+    @classmethod
+    def at(cls, scorer: Scorer, pictures: Sequence[Image.Image]) -> Self:
+        """Gives what `scorer` sees in `pictures`; a plain CLIP sees people in what it sees at all."""
+        images = scorer.embed_images(pictures)
+        is_one = type(scorer).embed_identity is Scorer.embed_identity and scorer.identity is None
+        return cls(images if is_one else scorer.embed_identity(pictures), images)
+
+    def __add__(self, others: "Looks") -> "Looks":
+        """Gives the looks of these pictures and then the others."""
+        return Looks(torch.cat([self.identity, others.identity]), torch.cat([self.images, others.images]))
+
 
 @dataclass(frozen=True, slots=True)
 class Judge:
@@ -36,7 +48,7 @@ class Judge:
 
     def look(self, pictures: Sequence[Image.Image]) -> Looks:
         """Gives what the scorer sees in `pictures`."""
-        return Looks(self.scorer.embed_identity(pictures), self.scorer.embed_images(pictures))
+        return Looks.at(self.scorer, pictures)
 
     def cells(self, pictures: Sequence[Image.Image]) -> Cells:
         """Gives the raw cosines of pictures drawn in the cells 0, 1, 2 and so on."""
@@ -47,12 +59,8 @@ class Judge:
         texts = self.texts[torch.arange(len(looks.images)) % len(self.texts)]
         return Cells((looks.identity @ self.photos.T).mean(dim=1), (looks.images * texts).sum(dim=1))
 
-    def unrelated(self, pictures: Sequence[Image.Image]) -> float:
-        """Gives the mean cosine of such pictures to the prompts they were not drawn for."""
-        return self.unrelated_of(self.scorer.embed_images(pictures))
-
     def unrelated_of(self, images: Tensor) -> float:
-        """Gives the same of pictures [n, F] that were looked at already."""
+        """Gives the mean cosine of pictures [n, F], looked at already, to the prompts they were not drawn for."""
         own = torch.arange(len(images)) % len(self.texts)
         return float((images @ self.texts.T)[own[:, None] != torch.arange(len(self.texts))].mean())
 
@@ -67,11 +75,11 @@ class Judge:
         cosines = self.photos @ self.photos.T
         return float(cosines[~torch.eye(count, dtype=torch.bool)].mean()) if count > 1 else 1.0
 
-    def yardstick(self, plan: PickPlan, class_pictures: Sequence[Image.Image], ceiling: float) -> Yardstick:
-        """Gives what raw cosines mean, from pictures drawn with the class word in the same cells."""
-        count = len(class_pictures)
+    def yardstick(self, plan: PickPlan, class_word: Looks, ceiling: float) -> Yardstick:
+        """Gives what raw cosines mean, from looks at pictures drawn with the class word in the same cells."""
+        count = len(class_word.images)
         shows = torch.tensor([plan.prompts[cell % len(plan.prompts)].shows_identity for cell in range(count)])
-        return Yardstick(self.cells(class_pictures), ceiling, self.unrelated(class_pictures), shows)
+        return Yardstick(self.cells_of(class_word), ceiling, self.unrelated_of(class_word.images), shows)
 
 
 def judge_of(scorer: Scorer, photos: Sequence[Image.Image], prompts: Sequence[str]) -> Judge:

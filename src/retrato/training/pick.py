@@ -17,7 +17,7 @@ from retrato.training.drawing import draw_cells, save_as
 from retrato.training.evaluate import has_settled
 from retrato.training.events import Candidate, Comparing, Scored
 from retrato.training.frozen import uses_bfloat16
-from retrato.training.judge import judge_of
+from retrato.training.judge import Judge, Looks, judge_of
 from retrato.training.learnable import Subject
 from retrato.training.prepare import Run
 from retrato.training.recipes import PickPlan
@@ -52,6 +52,16 @@ class _Entry:
     pictures: list[Image.Image] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     rounds: list[Mapping[str, float]] = field(default_factory=list)
+    seen: Looks | None = None  # of the first pictures
+
+    def looks(self, judge: Judge) -> Looks:
+        """Gives what the judge sees in the pictures; each is looked at once."""
+        first = len(self.seen.images) if self.seen else 0
+        if first < len(self.pictures):
+            new = judge.look(self.pictures[first:])
+            self.seen = self.seen + new if self.seen else new
+        assert self.seen is not None, "whoever is compared was drawn"
+        return self.seen
 
     def scored(self) -> Candidate:
         """Gives the candidate with its scores."""
@@ -91,8 +101,8 @@ def choose(
         for entry in (class_word, *(entries[index] for index in alive)):
             _draw_up_to(run, entry, count, subject if entry is class_word else None)
             yield Comparing(sum(len(each.pictures) for each in (class_word, *entries.values())), most)
-        cells = {index: judge.cells(entries[index].pictures) for index in alive}
-        yardstick = judge.yardstick(plan, class_word.pictures, ceiling)
+        cells = {index: judge.cells_of(entries[index].looks(judge)) for index in alive}
+        yardstick = judge.yardstick(plan, class_word.looks(judge), ceiling)
         for index in alive:
             entries[index].rounds.append({**score(cells[index], yardstick), "pictures": float(count)})
         ranked = sorted(alive, key=lambda index: -entries[index].rounds[-1]["harmonic"])

@@ -6,17 +6,18 @@ Knows nothing of steps.
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from retrato.embeddings import check_name
-from retrato.embeddings.embedding import CLIP_SKIP
+from retrato.embeddings.embedding import CLIP_SKIP, name_key
 from retrato.errors import EmbeddingError, HypernetworkError, SettingsError
 from retrato.model import Components
 from retrato.model.caption import Captioner
-from retrato.model.text import check_clip_skip
+from retrato.model.text import check_clip_skip, heeds_clip_skip
 from retrato.photos import Photo, read_photos, require_trainable
 from retrato.photos.square import shaped_size
 from retrato.settings import HypernetworkSettings, LearnSettings
@@ -100,13 +101,14 @@ class Run:
 
         It knows the photos that it must not be judged by, the held-out ones too: those are what it is picked with.
         """
+        skip = self.plan.clip_skip
         own = {
             "recipe": self.plan.recipe,
             "initializer_text": self.settings.initializer_text,
             "photos": str(len(self.trained)),
             "samples": str(step * self.plan.samples_per_step),
             "seed": str(self.plan.seed),
-            **({CLIP_SKIP: str(self.plan.clip_skip)} if self.plan.clip_skip > 1 else {}),
+            **({CLIP_SKIP: str(skip)} if skip > 1 and heeds_clip_skip(self.components) else {}),
             **fingerprints(self.facts["photos"].values(), self.facts["read_at"]),
         }
         return self.learnable.artefact(parameters, step, own | facts)
@@ -168,9 +170,9 @@ def check_free_word(components: Components, settings: LearnSettings) -> None:
     name = settings.name
     if isinstance(settings, HypernetworkSettings):
         return
-    starts_from = settings.initializer_text.casefold()
+    starts_from = re.sub(r"^(a|an|the) ", "", name_key(" ".join(settings.initializer_text.split())))
     is_one_token = len(components.tokenizers[0](name, add_special_tokens=False)["input_ids"]) <= 1
-    if is_one_token or name.casefold() in (starts_from, class_phrase(starts_from)):
+    if is_one_token or re.sub(r"^(a|an|the) ", "", name_key(name)) == starts_from:
         raise EmbeddingError(
             f"{name!r} is an ordinary word of {components.name}, every prompt that says it would change: "
             f"choose another name, such as {name}-1"

@@ -93,9 +93,10 @@ def train(
     TrainSettings make an embedding, HypernetworkSettings a hypernetwork.
 
     Everything is written under `run_folder` (see `run_folder.choose_run_folder`), where nobody else may be training.
-    With `resume` the run in it goes on where it stopped, bit for bit as if it had not. Without `scorer` the candidate
-    of least loss is picked. Raises PhotoError, EmbeddingError, HypernetworkError, SettingsError and PromptError before
-    anything is written, and TrainingError afterwards, which says where the last good checkpoint lies.
+    With `resume` the run in it goes on where it stopped, on a CPU bit for bit as if it had not. Without `scorer` the
+    candidate of least loss is picked. Raises PhotoError, EmbeddingError, HypernetworkError, SettingsError and
+    PromptError before anything is written, and TrainingError afterwards, which says where the last good checkpoint
+    lies.
     """
     return answered(
         lesson(

@@ -96,7 +96,8 @@ def judge_artefact(
     anybody = Subject(class_phrase(said))
     texts = [anybody.prompt(prompt.text) for prompt in plan.prompts]
     judge = judge_of(scorer, [photo.image for photo in photos], texts)
-    yardstick = judge.yardstick(plan, [each.image for each in _draw(components, plan, anybody)], judge.ceiling())
+    class_word = judge.look([each.image for each in _draw(components, plan, anybody)])
+    yardstick = judge.yardstick(plan, class_word, judge.ceiling())
     subject = subject_of(artefact, components.defaults.class_word)
     drawn = _draw(components, plan, subject)
     cells = judge.cells([each.image for each in drawn])

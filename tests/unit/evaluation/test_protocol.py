@@ -139,6 +139,8 @@ def test_a_training_that_was_cut_off_goes_on_from_its_last_checkpoint(
         if isinstance(event := next(events), Stepped):
             spent[event.step] = event.seconds
     events.close()
+    (clock,) = (tmp_path / "out").glob("ana/*/clock.json")
+    assert json.loads(clock.read_text()) == {"2": spent[2], "3": spent[3]}
     *told, one, _ = evaluate(studio, people / "ana", thorough, out=tmp_path / "out", resume=True)
     assert [event.step for event in told if isinstance(event, Stepped)] == [4]
     assert isinstance(one, Measured)

@@ -78,6 +78,8 @@ def test_obedience_is_compared_where_both_are_as_alike() -> None:
     assert at_equal_likeness(ours, dataclasses.replace(theirs, learning=checkpoint)) == pytest.approx(1.0 / 0.9)
     unlike = weighed(measured("ana", "retrato", 0.1), (0.1, 1.0), (0.2, 0.9), (0.3, 0.7))
     assert at_equal_likeness(unlike, theirs) is None
+    deaf = weighed(measured("ana", "retrato", 0.9), (0.7, -0.1), (0.8, 0.0), (0.9, -0.2))
+    assert at_equal_likeness(deaf, theirs) == 0.0, "alike, and obeys nothing"
     assert at_equal_likeness(ours, dataclasses.replace(theirs, weights=())) is None, "a quick evaluation has none"
     found = compared(ours, theirs)
     assert (found.summaries[0].as_alike, found.summaries[1].as_alike) == (1, 0)

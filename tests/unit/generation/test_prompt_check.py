@@ -30,10 +30,19 @@ def test_names_that_tokens_cannot_keep_apart(tiny_components: Components) -> Non
 def test_who_was_learned_with_another_clip_skip_is_named() -> None:
     known = {
         name: Embedding(name, (torch.ones(1, 8),), metadata=metadata)
-        for name, metadata in (("ana", {"clip_skip": "2"}), ("rui", {}), ("eva", {"clip_skip": "2"}))
+        for name, metadata in (
+            ("ana", {"clip_skip": "2"}),
+            ("rui", {}),  # of another program
+            ("eva", {"clip_skip": "2"}),
+            ("zoe", {"read_at": "512"}),
+        )
     }
     drawn = GenerateSettings(prompt="ana and rui, smiling")
     assert check_prompts([drawn, drawn.changed(seed=2)], known) == [
         "ana was learned with clip skip 2 and is drawn with 1: take --clip-skip 2"
     ]
     assert check_prompts([drawn.changed(clip_skip=2)], known) == []
+    assert check_prompts([drawn], known, heeds_clip_skip=False) == []
+    assert check_prompts([drawn.changed(prompt="zoe", clip_skip=2)], known) == [
+        "zoe was learned with clip skip 1 and is drawn with 2: take --clip-skip 1"
+    ]

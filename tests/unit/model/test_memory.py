@@ -1,4 +1,5 @@
 import copy
+import platform
 from pathlib import Path
 
 import psutil
@@ -11,10 +12,13 @@ from retrato.model.memory import (
     GIB,
     Room,
     available_memory,
+    bound_memory,
     in_parts,
     is_out_of_memory,
+    lift_bound,
     save_memory,
-    use_small_tiles,
+    with_small_tiles,
+    work_in_less,
 )
 
 
@@ -31,7 +35,7 @@ class Model:
     [
         ("cuda", 24, [], []),
         ("cuda", 4, ["enable_tiling", "enable_slicing"], []),
-        ("mps", 64, [], []),
+        ("mps", 64, [], ["set_attention_slice"]),
         ("mps", 16, ["enable_tiling", "enable_slicing"], ["set_attention_slice"]),
         ("cpu", 16, [], []),
         ("cpu", 2, ["enable_tiling", "enable_slicing"], []),
@@ -46,22 +50,59 @@ def test_only_small_memories_pay_with_time(device: str, gib: int, vae: list[str]
 
 def test_of_a_gpus_memory_the_weights_are_gone() -> None:
     for device, tiles in (("cuda", True), ("xpu", True), ("mps", False), ("cpu", False)):
-        models = Model(), Model()
+        unet, vae = Model(), Model()
         available = 10 * GIB if device != "mps" else 64 * GIB
-        assert bool(save_memory(*models, torch.device(device), available, weights=8 * GIB)) == tiles
+        save_memory(unet, vae, torch.device(device), available, weights=8 * GIB)
+        assert bool(vae.switched) == tiles
 
 
-def test_a_vae_works_in_small_tiles_once(tiny_components: Components) -> None:
+def test_a_vae_works_in_ever_smaller_parts(tiny_components: Components) -> None:
     vae = copy.deepcopy(tiny_components.vae)
     vae.tile_sample_min_size = 1024
-    assert use_small_tiles(vae)
-    assert (vae.use_tiling, vae.use_slicing, vae.tile_sample_min_size, vae.tile_latent_min_size) == (
-        True,
-        True,
-        512,
-        64,
-    )
-    assert not use_small_tiles(vae)
+    found = []
+    while work_in_less(vae):
+        found.append((vae.use_slicing, vae.use_tiling and (vae.tile_sample_min_size, vae.tile_latent_min_size)))
+    assert found == [(True, False), (True, (512, 64)), (True, (256, 32))]
+    with pytest.raises(ModelError, match="too little memory on cpu for the VAE"):
+        with_small_tiles(vae, lambda: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory")))
+
+
+@pytest.mark.parametrize(
+    ("device", "system", "release", "calls"),
+    [
+        ("mps", "Darwin", "24.1.0", [("mps", 1.0), ("mps", 1.7)]),
+        ("cuda:1", "Windows", "11", [("cuda", 0.75), ("cuda", 1.0)]),
+        ("cuda", "Linux", "5.15.167.4-microsoft-standard-WSL2", [("cuda", 0.75), ("cuda", 1.0)]),
+        ("cuda", "Linux", "6.8.0", []),
+        ("cpu", "Windows", "11", []),
+    ],
+)
+def test_memory_is_full_before_the_system_takes_slower_memory(
+    device: str, system: str, release: str, calls: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple[str, float]] = []
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "release", lambda: release)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (5 * GIB, 8 * GIB))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 1 * GIB)
+    for kind in ("cuda", "mps"):
+        bound = "set_per_process_memory_fraction"
+        monkeypatch.setattr(getattr(torch, kind), bound, lambda share, *_, kind=kind: said.append((kind, share)))
+    here = torch.device(device)
+    bound_memory(here)
+    tried = []
+
+    def compute(at_once: int) -> torch.Tensor:
+        tried.append(at_once)
+        if len(tried) < 4:
+            raise torch.OutOfMemoryError("out of memory")
+        return torch.tensor(at_once)
+
+    if calls:
+        assert int(in_parts(compute, 4, Room(), here)) == 1
+        assert tried == [4, 2, 1, 1], "once more where it takes longer, and no further"
+    assert said == calls
+    assert not lift_bound(here)
 
 
 def test_rows_are_halved_until_they_have_room_and_that_is_remembered() -> None:
@@ -90,6 +131,7 @@ def test_rows_are_halved_until_they_have_room_and_that_is_remembered() -> None:
         (RuntimeError("CUDA error: out of memory"), True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
         (RuntimeError("level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"), True),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), True),
         (RuntimeError("shapes do not fit"), False),
         (ValueError("x"), False),
     ],

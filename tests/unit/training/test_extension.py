@@ -76,7 +76,7 @@ def take(monkeypatch: pytest.MonkeyPatch, **choices: object) -> None:
 def short(monkeypatch: pytest.MonkeyPatch, learned_from: dict[str, int]) -> None:
     """Trainings are short, and pictures show the person from the step learned from on."""
     take(monkeypatch, patience=None)
-    monkeypatch.setattr(Judge, "unrelated", lambda *_: 0.0)
+    monkeypatch.setattr(Judge, "unrelated_of", lambda *_: 0.0)
 
     def draw(components: object, plan: object, cells: Sequence[int], subject: object) -> list[object]:
         embedding = next(iter(subject.embeddings.values()), None)

@@ -79,7 +79,7 @@ def test_saved_steps_are_compared_whether_they_were_evaluated_or_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pick, "draw_cells", paint(dict.fromkeys([*"2456", "average", "class"], (120, 120, 200))))
-    monkeypatch.setattr(Judge, "unrelated", lambda *_: 0.0)
+    monkeypatch.setattr(Judge, "unrelated_of", lambda *_: 0.0)
     losses = iter([0.2, 0.1, 0.1])  # at 5 and at the end, and of the average
     monkeypatch.setattr("retrato.training.candidates.evaluate", lambda *_, **__: next(losses))
     asked = quick.changed(save_every=2, evaluate_every=5, seed=1)
@@ -153,7 +153,7 @@ def test_the_candidate_most_like_the_photos_is_picked(
                 [Image.new("RGB", (4, 4), (60, 200 - number, 90)) for number, _ in enumerate(images)]
             )
 
-    monkeypatch.setattr(Judge, "unrelated", lambda *_: 0.0)
+    monkeypatch.setattr(Judge, "unrelated_of", lambda *_: 0.0)
     events = list(run_training(settings, scorer=Greenish()))
     (picked,) = (event for event in events if isinstance(event, Picked))
     assert picked.candidate.step == 4
@@ -195,7 +195,7 @@ def test_says_when_the_best_is_little_like_the_person_and_what_may_help(
         "class": (120, 120, 200),
     }
     monkeypatch.setattr(pick, "draw_cells", paint(colours))
-    monkeypatch.setattr(Judge, "unrelated", lambda *_: 0.0)
+    monkeypatch.setattr(Judge, "unrelated_of", lambda *_: 0.0)
     events = list(run_training(quick.changed(save_every=1, evaluate_every=2), scorer=Faithful()))
     (picked,) = (event for event in events if isinstance(event, Picked))
     assert picked.candidate.scores["identity"] == pytest.approx(0, abs=0.01)

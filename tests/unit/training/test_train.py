@@ -541,6 +541,7 @@ def test_two_trainings_in_one_folder_do_not_meet(run_training: Start, quick: Tra
     [
         ("person", EmbeddingError, "ordinary word"),
         ("A person", EmbeddingError, "ordinary word"),
+        ("the person", EmbeddingError, "ordinary word"),
         ("../ana", EmbeddingError, "cannot be a name"),
     ],
 )
