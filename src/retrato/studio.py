@@ -99,7 +99,7 @@ class Studio:
         """Gives a studio on `model` that keeps its things under `home` (see `home_folder`).
 
         `model` is `mini`, a folder in diffusers layout, a checkpoint file, or the name of either in the home folder's
-        `models`. `device`, `dtype`, `family`, `vae` are as in `retrato.model.load_components`, `scorer` as in `scorer_of`.
+        `models`. `device`, `dtype`, `family`, `vae` are as in `load_components`, `scorer` of `scorer_of`.
         Raises ModelError for a model that is not there, SettingsError for a home that can be no folder.
         """
         folder = home_folder(home)
