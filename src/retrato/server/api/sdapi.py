@@ -144,13 +144,14 @@ def _second_schedule(values: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     asked = str(values.get("hr_scheduler") or "")
     if not values.get("enable_hr") or asked.casefold() in ("", "use same scheduler"):
         return {}
+    sampler = str(settings.get("hires_sampler") or settings["sampler"])
     first = find_sampler("Euler", settings.get("schedule", AUTOMATIC))[1]
     second = find_sampler("Euler", spelled(asked))[1]
-    if second == first:
+    if second == first or find_sampler(sampler)[0].name in OWN_STEPS:
         return {}
     if second == AUTOMATIC:
         raise SettingsError(f"hr_scheduler is {asked!r}, but the first pass has {first!r}: name the schedule")
-    return {"hires_sampler": f"{settings.get('hires_sampler') or settings['sampler']} {second}"}
+    return {"hires_sampler": f"{sampler} {second}"}
 
 
 def _is_asked(name: str, said: Any) -> bool:
@@ -159,10 +160,12 @@ def _is_asked(name: str, said: Any) -> bool:
     Clients send `[]`, a first argument of false or `{"enabled": false}` for nothing; two of A1111's own repeat fields.
     """
     arguments = said.get("args", []) if isinstance(said, Mapping) else said
-    if name.casefold() in ("sampler", "seed") or not arguments or not isinstance(arguments, list):
-        return bool(arguments) and name.casefold() not in ("sampler", "seed")
-    is_off = [each is False or (isinstance(each, Mapping) and each.get("enabled") is False) for each in arguments]
-    return not (arguments[0] is False or all(is_off))
+    if name.casefold() in ("sampler", "seed") or not arguments:
+        return False
+    if not isinstance(arguments, list):
+        return True
+    is_off = all(isinstance(each, Mapping) and each.get("enabled") is False for each in arguments)
+    return not (is_off or arguments[0] is False)
 
 
 def _left_out(body: Asking) -> list[str]:
