@@ -69,7 +69,7 @@ def test_made_up_requests_that_would_wait_are_read_without_a_crash(app: FastAPI)
         @given(case=operation.as_strategy())
         @settings(max_examples=2 * EXAMPLES, deadline=None, derandomize=True, phases=[Phase.generate], database=None)
         def ask(case: schemathesis.Case) -> None:
-            body = {**(case.body if isinstance(case.body, dict) else {}), "no_such_field": True}
+            body = {**(case.body if isinstance(case.body, dict) else {}), "no_such_field": True, "script_name": "none"}
             answer = client.request(case.method, case.path, json=body)
             assert answer.status_code == 422, answer.text
             assert answer.headers["content-type"] == "application/problem+json"
