@@ -127,6 +127,8 @@ def _parameter(
     help_text = escape(f"{field.description}{_bounds(field)}")
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     flag = str(extra.get("flag") or f"--{name.replace('_', '-')}")
+    if field.default is True:  # else nothing would switch it off
+        flag += f"/--no-{flag.removeprefix('--')}"
     how: Any = typer.Argument(help=help_text, show_default=False) if is_argument else typer.Option(flag, help=help_text)
     annotation: Any = field.annotation
     if get_origin(annotation) is tuple:  # typer takes an option several times for a list only

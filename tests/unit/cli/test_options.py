@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from retrato.cli import options
 from retrato.cli.options import from_settings, parse_size
@@ -95,3 +96,19 @@ def test_sizes() -> None:
     for wrong in ("512", "x", "512x", "-1x2", "1.5x2", ""):
         with pytest.raises(SettingsError, match="such as 512x768"):
             parse_size(wrong)
+
+
+def test_what_is_on_can_be_switched_off() -> None:
+    class Lamp(Settings):
+        is_lit: bool = option(True, "shine")
+
+    app, said = typer.Typer(), []
+
+    @app.command()
+    @from_settings(Lamp)
+    def turn(settings: Lamp) -> None:
+        said.append(settings.is_lit)
+
+    for arguments in ([], ["--is-lit"], ["--no-is-lit"]):
+        assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert said == [True, True, False]
