@@ -427,6 +427,8 @@ ROWS = (
         "unit/test_forget.py::test_pictures_that*",
         "unit/test_forget.py::test_sheets*",
         "unit/test_forget.py::test_what_was_dropped*",
+        "unit/test_forget.py::test_who_is_called*",
+        "unit/jobs/test_learning.py::test_a_home_that_was_moved*",
         "unit/test_forget.py::test_where_the_library*",
         "unit/test_gallery.py::test_a_person_is_found*",
         "unit/embeddings/test_embedding.py::test_people_are_mentioned*",

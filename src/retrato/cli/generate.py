@@ -105,8 +105,9 @@ def _again(
         )
     if given <= _SAME_PICTURE and settings.hires == bool(recalled.values["hires"]):
         return studio.draw_again(recalled, **{name: getattr(settings, name) for name in _SAME_PICTURE})
-    if given & {"prompt", "negative_prompt", "styles"} and "wildcards" not in given:
-        settings = settings.changed(wildcards="random", prompt_comments=True)  # words that are new are read as new ones
+    if given & {"prompt", "negative_prompt", "styles"}:  # words that are new are read as new ones
+        new = {"wildcards": "random", "prompt_comments": True}
+        settings = settings.changed(**{name: how for name, how in new.items() if name not in given})
     return studio.draw_events(settings)
 
 

@@ -214,15 +214,17 @@ def check_clip_skip(components: Components, clip_skip: int) -> None:
 
 
 def heeds_clip_skip(components: Components) -> bool:
-    """Says whether clip skip changes anything: Stable Diffusion 2's and XL's encoders pass over it, as in A1111."""
+    """Says whether clip skip changes anything: Stable Diffusion 2's and XL's encoders pass over it, as in A1111.
+
+    That the encoder is open_clip's (Stable Diffusion 2) its activation tells.
+    """
     return not components.has_pooled_text and components.text_encoders[0].config.hidden_act != "gelu"
 
 
 def _chosen_layer(components: Components, encoder: Any, output: Any, clip_skip: int) -> Tensor:
     if components.has_pooled_text:
         return output.hidden_states[-2]
-    # A1111 passes over it too where the encoder is open_clip's (Stable Diffusion 2), which its activation tells.
-    if clip_skip == 1 or encoder.config.hidden_act == "gelu":
+    if clip_skip == 1 or not heeds_clip_skip(components):
         return output.last_hidden_state
     check_clip_skip(components, clip_skip)
     return _inner(encoder).final_layer_norm(output.hidden_states[-clip_skip])
