@@ -180,6 +180,7 @@ ROWS = (
         "unit/jobs/test_learning.py::test_after_a_restart*",
         "unit/jobs/test_queue.py::test_a_job_that_was_accepted*",
         "unit/jobs/test_queue.py::test_what_ran_when*",
+        "unit/jobs/test_queue.py::test_a_job_that_keeps_ending*",
         "unit/jobs/test_queue.py::test_a_wish_survives*",
         "unit/jobs/test_queue.py::test_a_failed_change*",
         "unit/jobs/test_work.py::test_a_stopped_drawing*",

@@ -79,7 +79,7 @@ _PATHS = (
     *("init_image", "mask", "mask_folder", "model", "vae"),
 )
 # Events with words in them; the others are figures, and many.
-_SPOKEN = ("drawn", "sheet", "captioned", "prepared", "refused", "kept")
+_SPOKEN = ("drawn", "sheet", "surprised", "captioned", "prepared", "refused", "kept")
 
 
 def _is_anybody(home: Path, name: str, jobs: list[Job], gallery: Gallery) -> bool:

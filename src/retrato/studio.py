@@ -5,9 +5,8 @@ Knows how the layers below fit together; knows nothing of the screen.
 
 import dataclasses
 import logging
-import os
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from functools import cached_property, partial
@@ -52,7 +51,7 @@ from retrato.training.people import people_in
 from retrato.training.prepare import check_settings, check_settings_name, recipe_of, training_size
 from retrato.training.recipes import check_choices, resolve
 from retrato.training.report import try_to_write_report
-from retrato.training.run_folder import LOCK, RUNS, RunFolder, has_run, kind_of
+from retrato.training.run_folder import RUNS, RunFolder, has_run, kind_of, named_run_folder
 from retrato.training.seen import names_seen
 from retrato.training.tracking import require_tracker, tracking
 from retrato.training.train import lesson
@@ -306,13 +305,20 @@ class Studio:
         known = self.library.embeddings, self.hypernetworks
         return draw_grid(self.computed(own), own, axes, *known, first=first, find_model=self._other, finish=finish)
 
-    def _varied(self, settings: GenerateSettings) -> list[GenerateSettings]:
-        """Gives what comes of `settings` (see `vary`), with the library as it is now; logs what may surprise in it."""
+    def surprises(self, variants: Iterable[GenerateSettings]) -> list[str]:
+        """Gives a sentence for each thing in prompts that may surprise, with the library as it is now; none is wrong.
+
+        `variants` are what `vary` gives.
+        """
         if self.library.reload():
             _announce(self.library, self.components)
-        found = vary(settings, styles=self.styles, wildcards=self.wildcards)
         known = self.library.embeddings, {"hypernet": self.hypernetworks.names}, heeds_clip_skip(self.components)
-        for warning in check_prompts(found, *known):
+        return check_prompts(variants, *known)
+
+    def _varied(self, settings: GenerateSettings) -> list[GenerateSettings]:
+        """Gives what comes of `settings` (see `vary`); logs what may surprise in it."""
+        found = vary(settings, styles=self.styles, wildcards=self.wildcards)
+        for warning in self.surprises(found):
             logger.warning(warning)
         return found
 
@@ -428,18 +434,7 @@ class Studio:
                 return choose_run_folder(self.home / RUNS, settings.name, kind=kind_of(settings), resume=resume)
             except TrainingError as error:  # nothing was done yet: it is the input that is wrong
                 raise SettingsError(str(error)) from None
-        folder = Path(out)
-        standing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        if not standing.is_dir() or not os.access(standing, os.W_OK):
-            raise SettingsError(f"{folder} cannot be made, {standing} is no folder to write to: name another one")
-        if resume and not any(folder.glob("checkpoints/*.json")):
-            raise SettingsError(f"{folder} holds no run that can be resumed: start it without --resume")
-        # A run clears away temporary files of its own, so it gets a folder where there are no others'.
-        if not resume and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
-            raise SettingsError(
-                f"{folder} is not empty: name a new folder, or add --resume to go on with the run in it"
-            )
-        return folder
+        return named_run_folder(Path(out), resume=resume)
 
 
 def _announce(library: EmbeddingLibrary, components: Components) -> None:

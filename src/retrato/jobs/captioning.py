@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from PIL import Image
 
-from retrato.jobs.queue import Job, JobQueue, Wish
+from retrato.jobs.job import Job, Wish
+from retrato.jobs.queue import JobQueue
 from retrato.jobs.said import Said
 from retrato.model.companions import no_captioner
 from retrato.photos import list_photos, read_photo

@@ -26,7 +26,8 @@ from retrato.generation import (
     vary,
     vary_sheet,
 )
-from retrato.jobs.queue import Job, JobQueue, Wish
+from retrato.jobs.job import Job, Wish
+from retrato.jobs.queue import JobQueue
 from retrato.jobs.said import Pace, Said
 from retrato.model.latents import decode, pixels_to_images
 from retrato.photos.encode import encode
@@ -46,6 +47,7 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
     pace, previewer, started = Pace(), _Previewer(studio, queue, job.id), time.perf_counter()
     variants = vary(settings, styles=studio.styles, wildcards=studio.wildcards)
     count = sum(variant.count for variant in variants)
+    yield from _surprises(studio, queue, job, variants)
     while rest := after(variants, done):
         first, events = done, cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest[0]))
         with closing(events):
@@ -72,6 +74,7 @@ def draw_sheet(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wis
     axes: Sequence[Axis] = [parse_axis(text) for text in job.options["axes"]]
     settings, axes = vary_sheet(asked, axes, styles=studio.styles, wildcards=studio.wildcards)
     images, cells = _cells_there(studio, queue, job, asked)
+    yield from _surprises(studio, queue, job, [settings])
     pace, previewer, started = Pace(), _Previewer(studio, queue, job.id), time.perf_counter()
     drawing = cast("Generator[Sampled | Cell, None, None]", studio.draw_grid(settings, axes, first=len(cells)))
     with closing(drawing) as events:
@@ -90,6 +93,15 @@ def draw_sheet(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wis
     infotext = min(cells, key=lambda cell: cell.place).image.infotext
     yield Said("sheet", {"file": file, "infotext": infotext}, 1.0)
     return {"sheet": file, "images": images, "seconds": time.perf_counter() - started}
+
+
+def _surprises(
+    studio: Studio, queue: JobQueue, job: Job, variants: Sequence[GenerateSettings]
+) -> Generator[Said, Wish | None, None]:
+    """Says what may surprise in the prompts, once for a job that is taken up again."""
+    sentences = [] if queue.latest(job.id, ("surprised",)) else studio.surprises(variants)
+    if sentences:
+        yield Said("surprised", {"sentences": sentences})
 
 
 def _cells_there(

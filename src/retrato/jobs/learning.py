@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
-from retrato.jobs.queue import Job, JobQueue, Wish
+from retrato.jobs.job import Job, Wish
+from retrato.jobs.queue import JobQueue
 from retrato.jobs.said import Pace, Said
 from retrato.plain import plain
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrato.generation import seeded
-from retrato.jobs.queue import LOCAL, Job, JobQueue
+from retrato.jobs.job import Job
+from retrato.jobs.queue import LOCAL, JobQueue
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, PhotoSettings
 
 

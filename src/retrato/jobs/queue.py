@@ -10,64 +10,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from retrato.database import open_database, transaction
 from retrato.errors import QueueError, UnknownError
-from retrato.jobs.portable import packed, unpacked
-
-State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
-Kind = Literal["draw", "grid", "train", "caption", "prepare"]
-Wish = Literal["cancel", "pause", "skip"]
+from retrato.jobs.job import Job, JobEvent, Kind, State, Wish, event_of, job_of
+from retrato.jobs.portable import packed
 
 LOCAL = "local"  # who asks where nobody has to say who they are
 LONGEST_QUEUE = 1000
 LONGEST_HISTORY = 1000
-OPEN: tuple[State, ...] = ("queued", "running", "paused")
+MOST_DEATHS = 3
+ENDS_THE_PROGRAM = (
+    f"the program ended {MOST_DEATHS} times in a row while it was at this job: nothing it had made is lost; end what "
+    "else fills the memory, or ask for less (smaller pictures, smaller batches), and let it go on"
+)
 # Of these a worker keeps what was done, also when they are cancelled while they wait.
 KEPT: tuple[Kind, ...] = ("train",)
 # Of a row of jobs. Its number says what came last, also where the clock was put back in between.
 LAST_EVENT = "(SELECT max(number) FROM events WHERE job = jobs.id)"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One thing to do; `settings` are those of its kind, `options` what else it needs (photos, model, keep).
-
-    `progress` runs from 0 to 1. `resumes` says that it was begun before and goes on. Times are seconds since 1970.
-    """
-
-    id: str
-    kind: Kind
-    owner: str
-    state: State
-    settings: Mapping[str, Any]
-    options: Mapping[str, Any]
-    progress: float
-    resumes: bool
-    created: float
-    started: float | None = None
-    ended: float | None = None
-    result: Mapping[str, Any] | None = None
-    error: str | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Says whether something may still happen to it."""
-        return self.state in OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class JobEvent:
-    """Something that happened to a job; numbers count up over all jobs, so that whoever listens can go on after one."""
-
-    number: int
-    job: str
-    kind: str
-    at: float
-    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 SCHEMA = """
@@ -134,7 +96,7 @@ class JobQueue:
             row = database.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
         if row is None or owner not in (None, row["owner"]):
             raise UnknownError(f"there is no job {job[:32]!r}: it was never sent, or it was removed")
-        return _job(row, self.home)
+        return job_of(row, self.home)
 
     def jobs(
         self, *, owner: str | None = None, states: tuple[State, ...] | None = None, limit: int = 1000
@@ -149,7 +111,7 @@ class JobQueue:
                 f" CASE WHEN ended IS NULL THEN place ELSE -{LAST_EVENT} END LIMIT ?",
                 (*([owner] if owner else []), *(states or ()), limit),
             ).fetchall()
-        return [_job(row, self.home) for row in rows]
+        return [job_of(row, self.home) for row in rows]
 
     def events(
         self, job: str, *, after: int = 0, kinds: tuple[str, ...] | None = None, limit: int = 1000
@@ -161,7 +123,7 @@ class JobQueue:
                 f"SELECT * FROM events WHERE job = ? AND number > ?{marks} ORDER BY number LIMIT ?",
                 (job, after, *(kinds or ()), limit),
             ).fetchall()
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def latest(self, job: str, kinds: tuple[str, ...]) -> JobEvent | None:
         """Gives the last event of one of `kinds`, None where there was none."""
@@ -171,7 +133,7 @@ class JobQueue:
                 " ORDER BY number DESC LIMIT 1",
                 (job, *kinds),
             ).fetchone()
-        return _event(row) if row else None
+        return event_of(row) if row else None
 
     def event(self, job: str, number: int) -> JobEvent:
         """Gives one event of a job; raises UnknownError."""
@@ -234,22 +196,27 @@ class JobQueue:
 
     # --- what the worker does -------------------------------------------------------------------------------------
 
-    def recover(self, device: str) -> list[Job]:
+    def recover(self, device: str, *, is_restart: bool = True) -> list[Job]:
         """Puts the jobs back that were running on `device` when its worker ended; call it before the first `claim`.
 
         The caller makes sure that no other worker is at it (see `worker_lock`). What was wished for them holds; one of
-        KEPT that was to be cancelled waits for a worker to do so.
+        KEPT that was to be cancelled waits for a worker to do so. At the MOST_DEATHS-th `is_restart` in a row at which
+        a job is no farther than before it fails, as it may be what ends the program.
         """
         with self._changing() as database:
             rows = database.execute("SELECT * FROM jobs WHERE state = 'running' AND device = ?", (device,)).fetchall()
             for row in rows:
                 state, wish = _left(row)
-                ended = time.time() if state == "cancelled" else None
+                deaths = self._deaths(row) if is_restart else 0
+                error = ENDS_THE_PROGRAM if state == "queued" and deaths >= MOST_DEATHS else None
+                state = "failed" if error else state
+                ended = time.time() if state in ("cancelled", "failed") else None
                 database.execute(
-                    "UPDATE jobs SET state = ?, wish = ?, resumes = 1, ended = ? WHERE id = ?",
-                    (state, wish, ended, row["id"]),
+                    "UPDATE jobs SET state = ?, wish = ?, resumes = 1, ended = ?, error = ? WHERE id = ?",
+                    (state, wish, ended, error, row["id"]),
                 )
-                self._record(row["id"], state, {"resumes": True})
+                said = {"error": error} if error else {"resumes": True, "deaths": deaths, "at": row["progress"]}
+                self._record(row["id"], state, said)
         return [self.get(row["id"]) for row in rows]
 
     def devices_at_work(self) -> set[str]:
@@ -269,7 +236,7 @@ class JobQueue:
                 return None
             self._record(row["id"], "running", {"resumes": bool(row["resumes"])})
             self._begun[row["id"]] = (time.monotonic(), row["progress"])
-        return _job(row, self.home)
+        return job_of(row, self.home)
 
     def record(self, job: str, kind: str, data: Mapping[str, Any], *, progress: float | None = None) -> JobEvent:
         """Stores an event, and how far the job is (0 to 1) where that is known."""
@@ -383,6 +350,12 @@ class JobQueue:
             (job, self.history),
         )
 
+    def _deaths(self, row: sqlite3.Row) -> int:
+        """Gives how often in a row the program has ended at a job that got no farther, the last time included."""
+        last = self.latest(row["id"], ("queued",))
+        data = last.data if last else {}
+        return data.get("deaths", 0) + 1 if row["progress"] <= data.get("at", 0.0) else 1
+
     def _expect(self, job: str, state: State, owner: str | None) -> None:
         found = self.get(job, owner=owner)
         if found.state != state:
@@ -421,25 +394,3 @@ def _left(row: sqlite3.Row) -> tuple[State, Wish | None]:
     if row["wish"] == "cancel" and row["kind"] in KEPT:
         return "queued", "cancel"
     return ("cancelled" if row["wish"] == "cancel" else "paused" if row["wish"] == "pause" else "queued"), None
-
-
-def _job(row: sqlite3.Row, home: Path) -> Job:
-    return Job(
-        id=row["id"],
-        kind=row["kind"],
-        owner=row["owner"],
-        state=row["state"],
-        settings=unpacked(json.loads(row["settings"]), home),
-        options=unpacked(json.loads(row["options"]), home),
-        progress=row["progress"],
-        resumes=bool(row["resumes"]),
-        created=row["created"],
-        started=row["started"],
-        ended=row["ended"],
-        result=json.loads(row["result"]) if row["result"] else None,
-        error=row["error"],
-    )
-
-
-def _event(row: sqlite3.Row) -> JobEvent:
-    return JobEvent(row["number"], row["job"], row["kind"], row["at"], json.loads(row["data"]))

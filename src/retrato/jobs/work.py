@@ -14,8 +14,9 @@ from retrato.files import locked_file
 from retrato.home import within
 from retrato.jobs.captioning import caption, prepare
 from retrato.jobs.drawing import draw, draw_sheet, keep_unfinished
+from retrato.jobs.job import Job, JobEvent, Wish
 from retrato.jobs.learning import keep_learned, learn
-from retrato.jobs.queue import Job, JobEvent, JobQueue, Wish
+from retrato.jobs.queue import JobQueue
 from retrato.jobs.said import Said
 from retrato.studio import Studio
 
@@ -68,12 +69,14 @@ def fail(queue: JobQueue, job: Job, error: Exception) -> JobEvent:
     return _finish(queue, job, *_failure(queue, job, error))
 
 
-def recover(queue: JobQueue) -> list[Job]:
+def recover(queue: JobQueue, *, is_restart: bool = True) -> list[Job]:
     """Puts the jobs back that were running when their worker ended, on whatever device, and gives them.
 
-    The caller holds the `worker_lock`, so that nobody is at them.
+    The caller holds the `worker_lock`, so that nobody is at them. `is_restart`: the program ended, too; a job that it
+    keeps ending at fails, see `JobQueue.recover`.
     """
-    return [job for device in sorted(queue.devices_at_work()) for job in queue.recover(device)]
+    devices = sorted(queue.devices_at_work())
+    return [job for device in devices for job in queue.recover(device, is_restart=is_restart)]
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ class Worker:
         """Begins; jobs that were running when the last one ended come first. Raises QueueError for a second one."""
         self._lock.__enter__()
         try:
-            self._put_back()
+            self._put_back(is_restart=True)
             self._tidy()  # before the first request: what that one brings is nobody's leftover
         except BaseException:
             self._lock.__exit__(None, None, None)
@@ -49,9 +49,12 @@ class Worker:
         self._service.empty_dropped()
         self._lock.__exit__(None, None, None)
 
-    def _put_back(self) -> None:
-        for job in recover(self._service.queue):
-            logger.info("job %s (%s) goes on where it stopped", job.id, job.kind)
+    def _put_back(self, *, is_restart: bool) -> None:
+        for job in recover(self._service.queue, is_restart=is_restart):
+            if job.state == "failed":
+                logger.error("job %s (%s): %s", job.id, job.kind, job.error)
+            else:
+                logger.info("job %s (%s) goes on where it stopped", job.id, job.kind)
 
     def _tidy(self) -> None:
         try:
@@ -71,7 +74,7 @@ class Worker:
             self._woken.clear()
             try:
                 if is_broken:
-                    self._put_back()  # what it left running
+                    self._put_back(is_restart=False)  # what it left running
                 job = self._service.queue.claim(self._device)
                 is_broken = False
                 if job is not None:

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from retrato.embeddings.embedding import name_key
-from retrato.errors import TrainingError
+from retrato.errors import SettingsError, TrainingError
 from retrato.files import locked_file, write_atomic
 from retrato.settings import HypernetworkSettings, LearnSettings
 
@@ -116,6 +116,19 @@ def choose_run_folder(
         with locked(folder):  # says so if somebody is at work in it
             pass
     raise AssertionError("unreachable: the count has no end")
+
+
+def named_run_folder(folder: Path, *, resume: bool = False) -> Path:
+    """Gives the folder that somebody named for a run; SettingsError where there can be none, or none to resume."""
+    standing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not standing.is_dir() or not os.access(standing, os.W_OK):
+        raise SettingsError(f"{folder} cannot be made, {standing} is no folder to write to: name another one")
+    if resume and not any(folder.glob("checkpoints/*.json")):
+        raise SettingsError(f"{folder} holds no run that can be resumed: start it without --resume")
+    # A run clears away temporary files of its own, so it gets a folder where there are no others'.
+    if not resume and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+        raise SettingsError(f"{folder} is not empty: name a new folder, or add --resume to go on with the run in it")
+    return folder
 
 
 def has_run(root: Path, name: str) -> bool:

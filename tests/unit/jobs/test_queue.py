@@ -65,6 +65,41 @@ def test_what_ran_when_the_worker_ended_is_claimed_first_and_once(tmp_path: Path
     assert restarted.claim("cpu") is None
 
 
+def killed(queue: JobQueue, progress: float, *, is_restart: bool = True) -> Job:
+    """The next job, after a worker got so far with it and ended."""
+    job = queue.claim("cpu")
+    assert job is not None
+    queue.record(job.id, "trained", {}, progress=progress)
+    (again,) = queue.recover("cpu", is_restart=is_restart)
+    return again
+
+
+def test_a_job_that_keeps_ending_the_program_is_not_taken_up_for_ever(queue: JobQueue) -> None:
+    """As an assertion of a driver does, or a system that ends whoever takes too much memory."""
+    (job, other) = add(queue, 2)
+    assert [killed(queue, progress).state for progress in (0.2, 0.2, 0.1)] == ["queued", "queued", "failed"]
+    found = queue.get(job.id)
+    assert found.error is not None
+    assert "ended 3 times in a row" in found.error
+    assert found.ended is not None
+    claimed = queue.claim("cpu")
+    assert claimed is not None
+    assert claimed.id == other.id
+    queue.finish(other.id, "done")
+    queue.resume(job.id)
+    assert [killed(queue, 0.2).state for _ in range(3)] == ["queued", "queued", "failed"]
+
+
+def test_a_job_that_gets_farther_each_time_goes_on(queue: JobQueue) -> None:
+    add(queue)
+    assert {killed(queue, step / 10).state for step in range(1, 8)} == {"queued"}
+
+
+def test_a_queue_that_could_not_be_written_is_no_end_of_the_program(queue: JobQueue) -> None:
+    add(queue)
+    assert {killed(queue, 0.2, is_restart=False).state for _ in range(5)} == {"queued"}
+
+
 def test_another_devices_jobs_are_left_alone(queue: JobQueue) -> None:
     add(queue)
     queue.claim("cuda")

@@ -167,6 +167,21 @@ def test_what_nobody_foresaw_fails_the_job_and_shows_nothing(
     assert "/secret/path" in caplog.text
 
 
+def test_what_may_surprise_in_prompts_is_said_once(studio: Studio, queue: JobQueue) -> None:
+    job = order_drawing(queue, DRAWING.changed(prompt="a (red hat", count=2))
+    sentence = "prompt, character 3: this ( is never closed: everything after it weighs more"
+    for event in (events := work(studio, queue, claimed(queue))):
+        if event.kind == "drawn":
+            break
+    events.close()
+    list(work(studio, queue, claimed(queue)))
+    said = queue.events(job.id, kinds=("surprised",))
+    assert [event.data["sentences"] for event in said] == [[sentence]]
+    sheet = order_grid(queue, DRAWING.changed(prompt="a (red hat"), ["Steps=1"])
+    list(work(studio, queue, claimed(queue)))
+    assert len(queue.events(sheet.id, kinds=("surprised",))) == 1
+
+
 def test_there_is_one_worker_whatever_its_device(tmp_path: Path) -> None:
     with worker_lock(tmp_path), pytest.raises(QueueError, match="already works on the jobs"), worker_lock(tmp_path):
         pass

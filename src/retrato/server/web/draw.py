@@ -35,7 +35,7 @@ SIZES = ("width", "height", "count", "seed")
 LIST = ("sampler", "steps", "guidance_scale")
 ADVANCED = (
     *("schedule", "batch_size", "clip_skip", "emphasis", "schedule_rules", "hypernetwork"),
-    *("hypernetwork_strength", "tiling"),
+    *("hypernetwork_strength", "tiling", "prompt_comments"),
 )
 NAMES = (*FIRST, *SIZES, *LIST, *ADVANCED, *STYLES)
 HIRES = ("hires", "hires_scale", "hires_steps", "hires_upscaler")  # only where one begins with words
@@ -173,7 +173,8 @@ def stage_of(site: Site, job: Job | None) -> Html:
         making = tag("img", src=address, alt=site("draw.making"), class_="making")
         pictures.insert(0, tag("figure", making, tag("figcaption", site("draw.making"))))
     many = "small" if job.kind == "grid" else "many" if len(pictures) > 1 else "one"
-    return joined([head, *_sheet(site, job), tag("div", *pictures, class_=f"pictures {many}"), title])
+    pictures_of = tag("div", *pictures, class_=f"pictures {many}")
+    return joined([head, *_surprises(site, job), *_sheet(site, job), pictures_of, title])
 
 
 def _state(site: Site, job: Job) -> list[Html]:
@@ -192,6 +193,13 @@ def _state(site: Site, job: Job) -> list[Html]:
         seconds = float((job.result or {}).get("seconds", 0))
         return [tag("p", site("draw.done", seconds=f"{seconds:.1f}"), class_="quiet", role="status")]
     return [tag("p", site(f"state.{job.state}"), class_="quiet", role="status")]
+
+
+def _surprises(site: Site, job: Job) -> list[Html]:
+    """Gives what may not be what was meant in the prompts, nothing where there is nothing."""
+    found = site.service.queue.latest(job.id, ("surprised",))
+    sentences = found.data["sentences"] if found else []
+    return [tag("p", with_code(spoken(site, sentence)), class_="hint") for sentence in sentences]
 
 
 def _picture(job: Job, event: int, drawn: Mapping[str, Any]) -> Html:

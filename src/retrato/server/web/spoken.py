@@ -1,4 +1,5 @@
-"""What the library says, in Portuguese: here about photos and trainings; `spoken_errors` has its errors.
+"""What the library says, in Portuguese: here about photos and trainings; `spoken_errors` has its errors,
+`spoken_surprises` what it says about prompts.
 
 A sentence that stands in no row is shown as the library made it, but for the options of the command line in it.
 """
@@ -11,6 +12,8 @@ from retrato.home import within
 from retrato.server.web.site import Site, label
 from retrato.server.web.spoken_errors import ERRORS, OF_FILES, OF_SETTINGS
 from retrato.server.web.spoken_errors import PARTS as PARTS_OF_ERRORS
+from retrato.server.web.spoken_surprises import PARTS as PARTS_OF_SURPRISES
+from retrato.server.web.spoken_surprises import SURPRISES
 from retrato.server.web.texts import FIELDS
 
 # English and Portuguese; {} is a number, a name, or one of PARTS.
@@ -170,8 +173,8 @@ PARTS: Sequence[tuple[str, str]] = (
     ("step {}", "o passo {}"),
 )
 
-WHOLE = (*SENTENCES, *OF_SETTINGS, *ERRORS, *OF_FILES)
-ROWS = (*WHOLE, *PARTS, *PARTS_OF_ERRORS)  # whatever can stand in a place of another row
+WHOLE = (*SENTENCES, *OF_SETTINGS, *ERRORS, *OF_FILES, *SURPRISES)
+ROWS = (*WHOLE, *PARTS, *PARTS_OF_ERRORS, *PARTS_OF_SURPRISES)  # whatever can stand in a place of another row
 LONGEST = 1000  # characters; more is what somebody wrote, not the library
 OF_THE_SERVER = ("device", "dtype", "model")
 

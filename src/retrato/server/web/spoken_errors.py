@@ -265,6 +265,12 @@ ERRORS: Rows = (
         "o estado do trabalho {} é “{}”, não há o que {}: veja o resultado",
     ),
     ("job {} is {}, not {}: nothing was changed", "o estado do trabalho {} é “{}”, não “{}”: nada foi mudado"),
+    (
+        "the program ended {} times in a row while it was at this job: nothing it had made is lost; end what else "
+        "fills the memory, or ask for less (smaller pictures, smaller batches), and let it go on",
+        "o programa terminou {} vezes seguidas durante este trabalho: nada do que foi feito se perdeu; feche o que "
+        "mais ocupa a memória, ou peça menos (imagens menores, lotes menores), e deixe continuar",
+    ),
     ("unexpected {}: the log of the server says more", "{} inesperado: o registro do servidor diz mais"),
 )
 

@@ -22,6 +22,7 @@ FIELDS: Mapping[str, tuple[str, str, str]] = {
     "hypernetwork": ("Hypernetwork", "Hiper-rede", "hiper-rede a aplicar; o prompt pode pedir mais"),
     "hypernetwork_strength": ("Its strength", "Força dela", "força da hiper-rede; 0 é sem ela"),
     "tiling": ("Tile", "Ladrilho", "desenha uma imagem cujas bordas continuam umas nas outras"),
+    "prompt_comments": ("Leave out comments", "Tirar comentários", "tira dos prompts o que vem depois de um #"),
     "styles": ("Styles", "Estilos", "palavras guardadas em styles.csv que se juntam aos prompts"),
     "wildcards": ("Wildcards", "Curingas", "o que {a|b} e __nome__ viram: uma das palavras, cada uma, ou texto puro"),
     "hires": ("Second pass", "Segunda passada", "desenha pequeno, amplia e desenha os detalhes de novo"),

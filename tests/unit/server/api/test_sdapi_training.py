@@ -17,7 +17,7 @@ from PIL import Image
 from retrato.embeddings import Embedding
 from retrato.errors import EmbeddingError, HypernetworkError, QueueError, RetratoError
 from retrato.jobs import JobQueue
-from retrato.jobs.queue import State
+from retrato.jobs.job import State
 from retrato.model import initial_vectors
 from retrato.server.api.sdapi_lists import apply_options
 from retrato.server.api.sdapi_training import _done, _preparation, _training

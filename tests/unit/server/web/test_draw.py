@@ -40,6 +40,18 @@ def test_a_running_drawing_shows_progress_and_what_is_there(queue: JobQueue) -> 
     assert "<b>" not in page
 
 
+def test_what_may_surprise_stands_above_the_pictures(queue: JobQueue) -> None:
+    order_drawing(queue, GenerateSettings(prompt="<b>"))
+    job = queue.claim("cpu")
+    assert job
+    assert "hint" not in stage_of(site(queue), job)
+    sentence = "ana was learned with clip skip 2 and is drawn with 1: take --clip-skip 2"
+    queue.record(job.id, "surprised", {"sentences": [sentence, "prompt, character 1: <b> does nothing"]})
+    page = unescape(stage_of(site(queue), job))
+    assert "ana was learned with clip skip 2 and is drawn with 1: take “Clip skip” 2" in page
+    assert "character 1: <b>" not in stage_of(site(queue), job)
+
+
 def test_a_failed_one_says_why(queue: JobQueue) -> None:
     job = order_drawing(queue, GenerateSettings(prompt="one"))
     queue.claim("cpu")
