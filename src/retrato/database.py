@@ -2,15 +2,19 @@
 
 import errno
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 FILE = "retrato.sqlite"
 
 
-def open_database(home: Path, schema: str) -> sqlite3.Connection:
+def open_database(
+    home: Path, schema: str, renew: Callable[[sqlite3.Connection], None] = lambda database: None
+) -> sqlite3.Connection:
     """Gives a connection to `<home>/retrato.sqlite` in which the tables of `schema` exist; any thread may use it.
+
+    `renew` is called with it first, and brings tables that an older program made up to date.
 
     Write-ahead logging: readers never wait, and what was committed survives a killed process. Rows have names. The
     caller sees to it that one thread at a time uses the connection. Raises OSError where the folder cannot be written,
@@ -23,6 +27,7 @@ def open_database(home: Path, schema: str) -> sqlite3.Connection:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 30000"):
             connection.execute(f"PRAGMA {pragma}")
         connection.executescript(schema)
+        renew(connection)
     except sqlite3.DatabaseError as error:  # in words that name no file
         raise OSError(errno.EIO, f"{error}: it must be yours to write, and a database", str(home / FILE)) from None
     return connection

@@ -62,12 +62,13 @@ class Picture:
         return any(name_key(name) == name_key(each) for each in self.people) or bool(_named(self.infotext, [name]))
 
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS pictures (
-    id INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE, made REAL NOT NULL, size INTEGER NOT NULL, owner TEXT NOT NULL,
-    prompt TEXT NOT NULL, negative TEXT NOT NULL, seed INTEGER, model TEXT NOT NULL, sampler TEXT NOT NULL,
-    width INTEGER NOT NULL, height INTEGER NOT NULL, people TEXT NOT NULL, infotext TEXT NOT NULL
-);
+COLUMNS = """
+    id INTEGER PRIMARY KEY AUTOINCREMENT, file TEXT NOT NULL UNIQUE, made REAL NOT NULL, size INTEGER NOT NULL,
+    owner TEXT NOT NULL, prompt TEXT NOT NULL, negative TEXT NOT NULL, seed INTEGER, model TEXT NOT NULL,
+    sampler TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, people TEXT NOT NULL, infotext TEXT NOT NULL
+"""
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS pictures ({COLUMNS});
 CREATE INDEX IF NOT EXISTS pictures_by_time ON pictures (made);
 CREATE TABLE IF NOT EXISTS pictures_away (picture INTEGER PRIMARY KEY REFERENCES pictures (id) ON DELETE CASCADE);
 CREATE VIRTUAL TABLE IF NOT EXISTS picture_words USING fts5 (
@@ -83,6 +84,19 @@ CREATE TRIGGER IF NOT EXISTS picture_removed AFTER DELETE ON pictures BEGIN
     VALUES ('delete', old.id, old.prompt, old.negative, old.people, old.model, old.sampler);
 END;
 """
+# From a table that gave the id of a removed picture to the next one to one that never does. Foreign keys are off, as
+# to drop a table is to delete its rows.
+LASTING_IDS = f"""
+PRAGMA foreign_keys = OFF;
+BEGIN IMMEDIATE;
+CREATE TABLE pictures_copy ({COLUMNS});
+INSERT INTO pictures_copy SELECT * FROM pictures;
+DROP TABLE pictures;
+ALTER TABLE pictures_copy RENAME TO pictures;
+{SCHEMA}
+COMMIT;
+PRAGMA foreign_keys = ON;
+"""
 # Which pictures can be found: those whose folder was there when it was last looked at.
 THERE = "id NOT IN (SELECT picture FROM pictures_away)"
 
@@ -96,7 +110,7 @@ class Gallery:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._lock = threading.RLock()
-        self._database = open_database(home, SCHEMA)
+        self._database = open_database(home, SCHEMA, _with_lasting_ids)
 
     def close(self) -> None:
         """Closes the file."""
@@ -195,6 +209,8 @@ class Gallery:
     ) -> list[Picture]:
         """Gives the pictures that fit everything said, the latest first; `before` (an id) asks for the next page.
 
+        Where that one was removed meanwhile, the page begins with the next one that is left.
+
         `words` are looked for in prompts and names, each as the beginning of a word and all of them; whatever else is
         in the text is no syntax. `since` and `until` are seconds since 1970.
         """
@@ -212,7 +228,11 @@ class Gallery:
             ("made >= ?", since),
             ("made < ?", until),
             ("owner = ?", owner),
-            ("(made, id) < (SELECT made, id FROM pictures WHERE id = ?)", before),
+            (
+                "(made, id) < (SELECT made, iif(id = place, id, id + 1) FROM pictures, (SELECT ? AS place)"
+                " WHERE id <= place ORDER BY id DESC LIMIT 1)",
+                before,
+            ),
         ]
         asked = [(clause, value) for clause, value in clauses if value is not None]
         where = " AND ".join([THERE, *(clause for clause, _ in asked)])
@@ -294,6 +314,14 @@ class Gallery:
     def _changing(self) -> Iterator[sqlite3.Connection]:
         with self._lock, transaction(self._database):
             yield self._database
+
+
+def _with_lasting_ids(database: sqlite3.Connection) -> None:
+    """Sees to it that no picture gets the id of one that was removed: what still shows that one would show the new."""
+    (made,) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'pictures'").fetchone()
+    if "AUTOINCREMENT" not in made:
+        with database:  # whose end takes back what was not committed
+            database.executescript(LASTING_IDS)
 
 
 def _named(infotext: str, people: Iterable[str]) -> list[str]:

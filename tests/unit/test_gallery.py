@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.errors import PhotoError, UnknownError
-from retrato.gallery import Gallery, Picture
+from retrato.gallery import SCHEMA, Gallery, Picture
 
 TEXT = (
     "{prompt}\nNegative prompt: {negative}\n"
@@ -203,3 +204,42 @@ def test_a_picture_that_changed_stays_its_owners(gallery: Gallery) -> None:
     Image.new("RGB", (90, 8), "red").save(gallery.home / picture.file)
     assert gallery.scan() == 1
     assert [each.width for each in gallery.search(owner="ana")] == [90]
+
+
+def test_no_picture_gets_the_id_of_one_that_was_removed(gallery: Gallery) -> None:
+    """A page that still shows the one that was removed would show, and delete, the new one."""
+    removed = put(gallery, "the first")
+    gallery.remove(removed.id)
+    assert put(gallery, "the second").id > removed.id
+    gallery.compact()
+    gallery.remove(removed.id + 1)
+    assert put(gallery, "the third").id > removed.id + 1
+
+
+def test_a_gallery_of_before_gives_no_id_again_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("retrato.gallery.SCHEMA", SCHEMA.replace(" AUTOINCREMENT", ""))
+        before.setattr("retrato.gallery.LASTING_IDS", "")
+        with closing(Gallery(tmp_path)) as old:
+            kept, away, removed = (put(old, word) for word in ("kept", "away", "removed"))
+            (tmp_path / away.file).rename(tmp_path / "away.png")
+            (tmp_path / "outputs" / "2026-01-01").rename(tmp_path / "unmounted")
+            assert old.scan() == 0
+            (tmp_path / "unmounted").rename(tmp_path / "outputs" / "2026-01-01")
+    with closing(Gallery(tmp_path)) as gallery:
+        gallery.remove(removed.id)
+        assert found(gallery.search("kept")) == []
+        assert gallery.get(kept.id).prompt == "kept"
+        assert gallery.scan() == 1
+        assert found(gallery.search("kept")) == ["kept"]
+        assert put(gallery, "new").id > removed.id
+    with closing(Gallery(tmp_path)) as gallery:
+        assert found(gallery.search()) == ["new", "kept"]
+
+
+def test_a_page_after_one_whose_last_picture_was_removed_goes_on(gallery: Gallery) -> None:
+    pictures = [put(gallery, f"number {number}", seed=number) for number in range(4)]
+    gallery.remove(pictures[2].id)
+    assert found(gallery.search("number", before=pictures[2].id)) == ["number 1", "number 0"]
+    gallery.remove(pictures[0].id)
+    assert gallery.search("number", before=pictures[0].id) == []

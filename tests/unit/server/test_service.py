@@ -186,6 +186,8 @@ def test_everybody_sees_and_stops_their_own_alone(shared: TestClient) -> None:
     for path in ("", "/file", "/thumbnail"):
         assert ask(shared, "ana", "GET", f"/api/v1/pictures/{picture['id']}{path}").status_code == 200
         assert ask(shared, "rui", "GET", f"/api/v1/pictures/{picture['id']}{path}").status_code == 404
+    small = ask(shared, "ana", "GET", f"/api/v1/pictures/{picture['id']}/thumbnail")
+    assert small.headers["cache-control"] == "private, no-cache"  # a browser asks before it shows what was deleted
     assert ask(shared, "rui", "DELETE", f"/api/v1/pictures/{picture['id']}").status_code == 404
 
 

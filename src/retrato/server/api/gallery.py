@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from retrato.gallery import Picture
 from retrato.generation import parse_infotext
 from retrato.server.api.jobs import PROBLEMS
+from retrato.server.copies import small_copy
 from retrato.server.pictures import read_base64, store_upload, stored_text
 from retrato.server.service import Service
 
@@ -123,8 +124,8 @@ def routes(service: Service) -> APIRouter:
     @router.get("/{picture}/thumbnail", response_class=Response, responses={200: {"content": {"image/webp": {}}}})
     def thumbnail(picture: PictureId, request: Request) -> Response:
         """Gives a small copy."""
-        small = gallery.thumbnail(picture, owner=request.state.user)
-        return Response(small, media_type="image/webp", headers={"cache-control": "private, max-age=86400, immutable"})
+        owner = request.state.user
+        return small_copy(request, gallery.file(picture, owner=owner), lambda: gallery.thumbnail(picture, owner=owner))
 
     @router.delete("/{picture}", status_code=204, response_class=Response)
     def remove(picture: PictureId, request: Request) -> Response:

@@ -13,6 +13,7 @@ from retrato.errors import UnknownError
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.photos import list_photos
 from retrato.photos.encode import encode
+from retrato.server.copies import small_copy
 from retrato.server.service import Service, whole_of
 
 SIDE = 320  # pixels
@@ -25,13 +26,13 @@ def routes(service: Service) -> APIRouter:
     @router.get("/photos/{name}/{file}")
     def photo(name: str, file: str, request: Request) -> Response:
         folder = service.photo_set(name, owner=request.state.user)
-        return _small(next((path for path in list_photos(folder) if path.name == file), None))
+        return _small(request, next((path for path in list_photos(folder) if path.name == file), None))
 
     @router.get("/photos/{name}/{file}/whole")
     def whole(name: str, file: str, request: Request) -> Response:
         """Gives a photo before it was cut."""
         photo = service.own_photo(name, file, owner=request.state.user)
-        return _small(whole_of(photo) if whole_of(photo).exists() else photo, 2 * SIDE)
+        return _small(request, whole_of(photo) if whole_of(photo).exists() else photo, 2 * SIDE)
 
     @router.get("/uploads/{name}")
     def upload(name: str, request: Request) -> Response:
@@ -50,7 +51,7 @@ def routes(service: Service) -> APIRouter:
         said = service.queue.event(job, event).data.get("candidate")
         pictures = said.get("pictures", []) if isinstance(said, dict) else []
         path = (service.home / pictures[number]).resolve() if number < len(pictures) else None
-        return _small(path if path and path.is_relative_to(service.home.resolve()) else None)
+        return _small(request, path if path and path.is_relative_to(service.home.resolve()) else None)
 
     @router.get("/previews/{job}")
     def preview(job: str, request: Request) -> Response:
@@ -86,13 +87,16 @@ def _download(content: bytes, name: str) -> Response:
     return Response(content, media_type="application/octet-stream", headers=told)
 
 
-def _small(path: Path | None, side: int = SIDE) -> Response:
+def _small(request: Request, path: Path | None, side: int = SIDE) -> Response:
     if path is None or not path.is_file():
         raise UnknownError("there is no such picture (any more): load the page again")
+    return small_copy(request, path, lambda: _shrunk(path, side))
+
+
+def _shrunk(path: Path, side: int) -> bytes:
     with Image.open(path) as image:
         image.draft("RGB", (side, side))
         small = image.convert("RGB")
     small.thumbnail((side, side))
     small.info = {}
-    content = encode(small, "WEBP", quality=82)
-    return Response(content, media_type="image/webp", headers={"cache-control": "private, max-age=600"})
+    return encode(small, "WEBP", quality=82)
