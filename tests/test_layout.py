@@ -45,8 +45,6 @@ TESTED_WITH = {
     "model/vision.py": "unit/model/test_score.py",
     "sampling/course.py": "unit/sampling/test_denoise.py",
     "server": "unit/server",
-    "server/web/about.py": "unit/server/web/test_page.py",
-    "server/web/people.py": "unit/server/web/test_page.py",
     "server/web/queue.py": "unit/server/web/test_page.py",
     "training/candidates.py": "unit/training/test_train.py",
     "training/drawing.py": "unit/training/test_pick.py",

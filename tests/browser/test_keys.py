@@ -65,3 +65,29 @@ def test_names_come_up_while_typing(studio: Studio, visit: Callable[..., Page]) 
     expect(page.locator(PROMPT)).to_have_value("portrait of anatol")
     tab(page, "people")
     expect(page.locator("#people-cards .card h3")).to_have_text(["anabel", "anatol", "bert"])
+
+
+def test_a_name_with_brackets_is_written_as_a_prompt_takes_it(studio: Studio, visit: Callable[..., Page]) -> None:
+    page = visit(studio.url)
+    page.wait_for_selector("#people-names [data-names*=anabel]", state="attached")
+    page.evaluate("document.querySelector('[data-names]').dataset.names = JSON.stringify(['zoe (1)'])")
+    page.locator(PROMPT).press_sequentially("portrait of zo")
+    page.press(PROMPT, "Tab")
+    expect(page.locator(PROMPT)).to_have_value(r"portrait of zoe \(1\)")
+
+
+def test_keys_with_the_macs_command_key_leave_the_names_alone(studio: Studio, visit: Callable[..., Page]) -> None:
+    page = visit(studio.url)
+    page.wait_for_selector("#people-names [data-names*=anabel]", state="attached")
+    page.locator(PROMPT).press_sequentially("portrait of an")
+    expect(page.locator(".names li")).to_have_count(2)
+    page.press(PROMPT, "Meta+ArrowUp")
+    expect(page.locator(PROMPT)).to_have_value("portrait of (an:1.1)")
+    page.fill(PROMPT, "")
+    page.locator(PROMPT).press_sequentially("an")
+    page.fill("#draw-width :is(input, textarea)", "77")
+    page.locator(PROMPT).press_sequentially("a")
+    expect(page.locator(".names li")).to_have_count(2)
+    page.press(PROMPT, "Meta+Enter")
+    expect(page.locator("#draw-width .problem")).to_contain_text("width is '77'")
+    expect(page.locator(PROMPT)).to_have_value("ana")

@@ -131,6 +131,26 @@ def test_a_matrix_is_drawn_on_a_sheet(studio: Studio, visit: Callable[..., Page]
     expect(page.locator("#draw-stage figcaption")).to_have_text(["nothing", "red"])
 
 
+def test_what_goes_on_under_queue_goes_on_under_draw(studio: Studio, visit: Callable[..., Page]) -> None:
+    page = visit(studio.url)
+    page.fill(PROMPT, "a hat that takes long")
+    page.fill(field("draw-count"), "60")
+    page.click("#draw-start")
+    expect(page.locator("#draw-stage figcaption").first).to_be_visible()
+    tab(page, "queue")
+    here = page.locator("#queue-jobs li").first
+    here.get_by_text("Pause", exact=True).click()
+    expect(here.get_by_text("Go on")).to_be_visible()
+    tab(page, "draw")
+    expect(page.locator("#draw-stage .state")).to_contain_text("paused")
+    tab(page, "queue")
+    here.get_by_text("Go on").click()
+    tab(page, "draw")
+    expect(page.locator("#draw-stage .state")).not_to_contain_text("paused")
+    page.click("#draw-stop")
+    expect(page.locator("#draw-stage .state")).to_contain_text("stopped")
+
+
 def test_a_picture_dropped_anywhere_says_how_it_was_drawn(studio: Studio, visit: Callable[..., Page]) -> None:
     page = visit(studio.url)
     second = "Hires upscale: 1.5, Hires steps: 3, Hires upscaler: Lanczos, Denoising strength: 0.4, Tiling: True"

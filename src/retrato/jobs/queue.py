@@ -113,6 +113,31 @@ class JobQueue:
             ).fetchall()
         return [job_of(row, self.home) for row in rows]
 
+    def newest(self, kinds: tuple[Kind, ...], *, owner: str | None = None) -> Job | None:
+        """Gives the job of `kinds` that runs or waits next, else the one to which something happened last.
+
+        Drawings whose pictures only their sender wants (see `order_drawing`) are passed over.
+        """
+        with self._reading() as database:
+            row = database.execute(
+                f"SELECT * FROM jobs WHERE kind IN ({','.join('?' * len(kinds))}) AND coalesce(?, owner) = owner"
+                " AND coalesce(json_extract(options, '$.keep'), 1) ORDER BY"
+                " CASE state WHEN 'running' THEN 0 WHEN 'queued' THEN 1 ELSE 2 END,"
+                f" CASE state WHEN 'queued' THEN place ELSE -{LAST_EVENT} END LIMIT 1",
+                (*kinds, owner),
+            ).fetchone()
+        return job_of(row, self.home) if row else None
+
+    def ahead(self, job: str) -> int:
+        """Gives how many jobs, of whomever, are done before a waiting one begins."""
+        with self._reading() as database:
+            (count,) = database.execute(
+                "SELECT count(*) FROM jobs WHERE id != ?1 AND (state = 'running' OR"
+                " (state = 'queued' AND place < (SELECT place FROM jobs WHERE id = ?1)))",
+                (job,),
+            ).fetchone()
+        return int(count)
+
     def events(
         self, job: str, *, after: int = 0, kinds: tuple[str, ...] | None = None, limit: int = 1000
     ) -> list[JobEvent]:

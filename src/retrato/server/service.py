@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.photos.decode import decode
 from retrato.photos.encode import encode
 from retrato.prompts.templates import template_names
+from retrato.server.wholes import cut_of, is_free_for, whole_of
 from retrato.settings import GenerateSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training.run_folder import RUNS
@@ -99,6 +101,16 @@ class Service:
         """Gives the people that the model can draw, as they are on the disk now."""
         self.studio.library.reload()
         return self.studio.library
+
+    @property
+    def everybody(self) -> EmbeddingLibrary:
+        """Gives all people as they are on the disk now, whatever model they are for; no model is read for it."""
+        self._everybody.reload()
+        return self._everybody
+
+    @cached_property
+    def _everybody(self) -> EmbeddingLibrary:
+        return EmbeddingLibrary(self.home / "embeddings")
 
     def models(self) -> list[Model]:
         """Gives what can be chosen: `mini`, what the server was started with, and what lies in `<home>/models`."""
@@ -209,7 +221,7 @@ class Service:
         folder = self.new_photo_set(name, owner=owner)
         places = (folder / f"{stem}{f'-{number}' * (number > 1)}.png" for number in itertools.count(1))
         with self._photos_lock:  # a place that is free is taken before anybody else looks for one
-            target = next(place for place in places if _is_free_for(place, picture))
+            target = next(place for place in places if is_free_for(place, picture))
             write_atomic(target, picture)
             for of_its_forerunner in (whole_of(target), cut_of(target)):
                 of_its_forerunner.unlink(missing_ok=True)
@@ -329,7 +341,7 @@ class Service:
         found: dict[str, Path] = {}
         for path in sorted(checkpoints, key=lambda path: (-path.parent.stat().st_mtime, len(path.name), path.name)):
             found.setdefault(path.stem, path)
-        library = EmbeddingLibrary(self.home / "embeddings")
+        library = self.everybody
         return {**found, **{name: library.path(name) for name in library.names if name not in found}}
 
     def check_drawing(self, settings: GenerateSettings, model: str | None = None) -> None:
@@ -417,29 +429,6 @@ def _same_files(these: Iterable[str], those: Iterable[str]) -> bool:
     """Says whether models and VAEs are the same: a home behind a link has two names for each of its files."""
     pairs = list(zip(these, those, strict=True))
     return all(one == other or (one and other and Path(one).resolve() == Path(other).resolve()) for one, other in pairs)
-
-
-def whole_of(photo: Path) -> Path:
-    """Gives where the whole of a photo that was cut lies; hidden, so that nobody learns from it."""
-    return photo.with_name(f".{photo.stem}.whole.png")
-
-
-def _is_free_for(place: Path, picture: bytes) -> bool:
-    """Says whether nothing lies in `place` but, cut or not, this very picture."""
-    whole = whole_of(place) if whole_of(place).exists() else place
-    return not place.exists() or whole.read_bytes() == picture
-
-
-def whole_size(photo: Path) -> tuple[int, int]:
-    """Gives the width and height in pixels of a photo as it was before it was cut."""
-    whole = whole_of(photo)
-    with Image.open(whole if whole.exists() else photo) as image:
-        return image.size
-
-
-def cut_of(photo: Path) -> Path:
-    """Gives where it says how a photo was cut."""
-    return photo.with_name(f".{photo.stem}.cut.json")
 
 
 def _model(path: Path) -> Model:

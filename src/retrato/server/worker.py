@@ -5,7 +5,6 @@ import threading
 import time
 from contextlib import closing, suppress
 
-from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import QueueError
 from retrato.jobs import Job, JobEvent, fail, recover, work, worker_lock
 from retrato.jobs.ownership import owners_of_pictures
@@ -65,7 +64,7 @@ class Worker:
     def _run(self) -> None:
         try:
             # By the files' names: to ask who fits the model would read it, while the first page is being asked for.
-            people = EmbeddingLibrary(self._service.home / "embeddings").names
+            people = self._service.everybody.names
             self._service.gallery.scan(people=people, owners=owners_of_pictures(self._service.queue))
         except Exception:  # jobs can be done without, and those that cannot will say so themselves
             logger.warning("the folder of pictures could not be looked through", exc_info=True)

@@ -36,6 +36,35 @@ def test_a_job_that_was_accepted_is_there_after_a_crash(tmp_path: Path) -> None:
     assert ids(JobQueue(tmp_path).jobs()) == ids(jobs)
 
 
+def test_the_newest_job_runs_or_waits_next_or_was_touched_last(queue: JobQueue) -> None:
+    kinds = ("draw", "grid")
+    assert queue.newest(kinds) is None
+    paused, done, other = (queue.submit(kind, {}).id for kind in ("draw", "grid", "train"))
+    queue.submit("draw", {}, options={"keep": False})  # a program's own
+    queue.submit("draw", {}, owner="ana")
+    queue.pause(paused)
+    newest = lambda: found.id if (found := queue.newest(kinds, owner="local")) else None
+    assert newest() == done  # it waits
+    queue.claim("cpu")
+    assert newest() == done
+    queue.finish(done, "done")
+    assert newest() == done  # though the paused one may still go on
+    queue.pause(queue.resume(paused).id)
+    assert newest() == paused
+    assert (found := queue.newest(("train",)))
+    assert found.id == other
+
+
+def test_a_waiting_job_knows_how_many_come_first(queue: JobQueue) -> None:
+    running, first, second = ids([*add(queue), *add(queue, 2, "ana")])
+    queue.claim("cpu")
+    assert [queue.ahead(job) for job in (running, first, second)] == [0, 1, 2]
+    queue.move(second)
+    assert [queue.ahead(job) for job in (first, second)] == [2, 1]
+    queue.remove(first)
+    assert queue.ahead(first) == 1  # gone: what runs
+
+
 def test_the_order_can_be_changed(queue: JobQueue) -> None:
     one, two, three = ids(add(queue, 3))
     queue.move(three)

@@ -29,8 +29,9 @@ from retrato.photos import list_photos
 from retrato.server import create_app
 from retrato.server.doors import Accounts
 from retrato.server.pictures import store_upload
-from retrato.server.service import Service, whole_size
+from retrato.server.service import Service
 from retrato.server.web.retouching import retouch
+from retrato.server.wholes import whole_size
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
 

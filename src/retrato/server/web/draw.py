@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import (
     EmbeddingError,
     HypernetworkError,
@@ -17,6 +16,7 @@ from retrato.errors import (
 )
 from retrato.generation.upscale import IMAGE_UPSCALERS, LATENT_UPSCALERS
 from retrato.jobs import Job, order_drawing, order_grid
+from retrato.jobs.job import Kind
 from retrato.markup import Html, joined, tag, with_code
 from retrato.sampling import SAMPLERS, SCHEDULES
 from retrato.server.web.controls import control, problem_of, settings_of
@@ -39,6 +39,7 @@ ADVANCED = (
 )
 NAMES = (*FIRST, *SIZES, *LIST, *ADVANCED, *STYLES)
 HIRES = ("hires", "hires_scale", "hires_steps", "hires_upscaler")  # only where one begins with words
+KINDS: tuple[Kind, ...] = ("draw", "grid")
 HANDS = ("mode", "source", "mask")
 # Where an error is shown that is about no setting. Pictures are what a drawing begins with.
 PLACES: Mapping[type[RetratoError], str] = {
@@ -59,7 +60,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
             look = {"info": None, **look}
         controls[name] = control(site, GenerateSettings, name, "draw", **look)
 
-    with tabs, gr.Tab(site("tab.draw"), id="draw"), gr.Row(elem_classes="two-sides"):
+    with tabs, gr.Tab(site("tab.draw"), id="draw") as tab, gr.Row(elem_classes="two-sides"):
         with gr.Column(scale=5, min_width=320):
             add("prompt", lines=4, placeholder=site("draw.prompt"), info=site("draw.keys"))
             add("negative_prompt", lines=1)
@@ -103,6 +104,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
     shown = [job, stage, stop, timer, trouble]
     asked = (*NAMES, *HIRES, "hires_denoise", *HANDS, *BEGINNING, *SHEET, ON_A_SHEET)
     fields = [controls[name] for name in asked]
+    queue = site.service.queue
 
     def submit(request: gr.Request, *values: object) -> list[object]:
         try:
@@ -113,20 +115,23 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
 
     def watch(job: str, request: gr.Request) -> list[object]:
         owner = owner_of(request)
-        return _shown(site, job_of(site, job, owner) if job else _newest(site, owner))
+        return _shown(site, job_of(site, job, owner) if job else queue.newest(KINDS, owner=owner))
 
     def cancel(job: str, request: gr.Request) -> list[object]:
         owner = owner_of(request)
         try:
-            return _shown(site, site.service.queue.cancel(job, owner=owner))
+            return _shown(site, queue.cancel(job, owner=owner))
         except RetratoError:  # it ended just before
             return watch(job, request)
 
     def arrive(request: gr.Request) -> list[object]:
-        site.service.warm_up()
-        owner = owner_of(request)
+        shown = _shown(site, queue.newest(KINDS, owner=owner_of(request)))
         networks = gr.update(choices=["", *site.service.studio.hypernetworks.names])
-        return [*_shown(site, _newest(site, owner)), names_of(site), networks, *arriving(site)]
+        return [*shown[:-1], names_of(site), networks, *arriving(site)]
+
+    def begin(request: gr.Request) -> list[object]:
+        site.service.warm_up()
+        return arrive(request)
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     start.click(submit, fields, shown, **private)
@@ -134,7 +139,9 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
     timer.tick(watch, [job], shown, queue=False, **private)
     controls["mode"].change(lambda mode: gr.update(visible=mode == WORDS), [controls["mode"]], [finer], **private)
     listed = [controls[name] for name in ("hypernetwork", "styles", "lists")]
-    page.load(arrive, None, [*shown, names, *listed], **private)
+    renewed = [*shown[:-1], names, *listed]  # a sentence about a mistake stays
+    page.load(begin, None, renewed, **private)
+    tab.select(arrive, None, renewed, **private)
     controls["names"] = names
     return controls
 
@@ -165,7 +172,7 @@ def stage_of(site: Site, job: Job | None) -> Html:
     if job is None:
         return empty(site("draw.empty"), site("draw.empty.next"))
     drawn = site.service.queue.events(job.id, kinds=("drawn",))
-    pictures = [_picture(job, event.number, event.data) for event in drawn]
+    pictures = [_picture(site, job, event.number, event.data) for event in drawn]
     title = tag("p", str(job.settings["prompt"]), class_="said")
     head = tag("div", *_state(site, job), class_="state")
     if job.state == "running" and site.service.queue.preview(job.id) is not None:
@@ -185,8 +192,7 @@ def _state(site: Site, job: Job) -> list[Html]:
         said = {"number": sampled.data["index"] + 1, "count": sampled.data["count"]}
         return [bar(job.progress, site("draw.running", **said, step=sampled.data["step"], steps=sampled.data["steps"]))]
     if job.state == "queued":
-        ahead = [each.id for each in site.service.queue.jobs(states=("running", "queued"))].index(job.id)
-        return [bar(0, site("draw.queued", ahead=ahead))]
+        return [bar(0, site("draw.queued", ahead=site.service.queue.ahead(job.id)))]
     if job.state == "failed":
         return [tag("p", with_code(spoken(site, job.error or "")), class_="problem", role="alert")]
     if job.state == "done":
@@ -202,11 +208,12 @@ def _surprises(site: Site, job: Job) -> list[Html]:
     return [tag("p", with_code(spoken(site, sentence)), class_="hint") for sentence in sentences]
 
 
-def _picture(job: Job, event: int, drawn: Mapping[str, Any]) -> Html:
+def _picture(site: Site, job: Job, event: int, drawn: Mapping[str, Any]) -> Html:
     address = f"/api/v1/jobs/{job.id}/files/{event}"
-    image = tag("img", src=address, alt=f"{str(job.settings['prompt'])[:200]}, seed {drawn['seed']}", loading="lazy")
+    seed = site("draw.seed", seed=drawn["seed"])
+    image = tag("img", src=address, alt=f"{str(job.settings['prompt'])[:200]}, {seed}", loading="lazy")
     opening = tag("a", image, href=address, target="_blank", data_large=address)
-    return tag("figure", opening, tag("figcaption", " · ".join(drawn.get("labels", [])) or f"seed {drawn['seed']}"))
+    return tag("figure", opening, tag("figcaption", " · ".join(drawn.get("labels", [])) or seed))
 
 
 def _sheet(site: Site, job: Job) -> list[Html]:
@@ -226,11 +233,7 @@ def _shown(site: Site, job: Job | None) -> list[object]:
     return [job.id if job else "", picture, gr.update(interactive=is_open), gr.Timer(active=is_open), ""]
 
 
-def _newest(site: Site, owner: str) -> Job | None:
-    return next((job for job in site.service.queue.jobs(owner=owner) if job.kind in ("draw", "grid")), None)
-
-
 def names_of(site: Site) -> Html:
     """Gives the names of the people for the page's suggestions, to be read by its script."""
-    names = EmbeddingLibrary(site.service.home / "embeddings").names  # the studio's would wait for the model
-    return tag("span", data_names=json.dumps(list(names)))
+    names = site.service.everybody.names  # the studio's would wait for the model
+    return tag("span", data_names=json.dumps(names))

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
-from retrato.markup import Html, joined, tag
+from retrato.markup import tag
 from retrato.server.service import Service
 from retrato.server.web.dropped import OnlyDropped
 from retrato.server.web.nonces import Nonces
@@ -46,7 +46,7 @@ def mount(app: FastAPI, service: Service) -> None:
 def _mount(app: FastAPI, site: Site) -> None:
     import gradio as gr
 
-    from retrato.server.web.about import about_tab, settings_tab
+    from retrato.server.web.about import about_tab, header_of, settings_tab
     from retrato.server.web.draw import draw_tab
     from retrato.server.web.gallery import gallery_tab
     from retrato.server.web.people import people_tab
@@ -56,7 +56,8 @@ def _mount(app: FastAPI, site: Site) -> None:
 
     cleaning = (LOOKS_EVERY, OLD)
     with gr.Blocks(analytics_enabled=False, title="retrato", fill_width=True, delete_cache=cleaning) as page:
-        gr.HTML(_header(site), elem_id="masthead")
+        header = gr.HTML(header_of(site), elem_id="masthead")
+        page.load(lambda: header_of(site), None, [header], api_visibility="private", show_progress="hidden")
         # Each tab enters `tabs` for its own part only: whatever else stood in it (a timer, a state) would be counted by
         # Gradio's browser side as a tab, and the labels behind it would be written one place too far.
         tabs = gr.Tabs(elem_id="tabs", selected="draw")
@@ -69,7 +70,7 @@ def _mount(app: FastAPI, site: Site) -> None:
         people_tab(site, controls, tabs)
         gallery_tab(site, page, controls, tabs)
         queue_tab(site, tabs)
-        settings_tab(site, page, tabs)
+        settings_tab(site, page, header, tabs)
         about_tab(site, tabs)
     page.queue(default_concurrency_limit=None)  # the queue of jobs is our own; nothing here computes
     page._queue.sleep_when_free = PAUSE  # Gradio's own millisecond keeps a processor awake while nobody does anything
@@ -99,18 +100,6 @@ def _theme(gr: Any) -> Any:
     """Gives the theme that our own styles begin from, with the fonts of the system."""
     faces = ("ui-sans-serif", "system-ui", "sans-serif")
     return gr.themes.Base(font=faces, font_mono=("ui-monospace", "monospace"))
-
-
-def _header(site: Site) -> Html:
-    others = [
-        tag("a", name, href=f"{path_of(language)}/", lang=language)
-        for language, name in LANGUAGES.items()
-        if language != site.language
-    ]
-    brand = tag("a", tag("span", "", class_="mark"), "retrato", href="/", class_="brand")
-    model = tag("span", site("model.used", model=site.service.find_model(site.service.model).name), class_="quiet")
-    nav = tag("nav", model, joined(others), aria_label=site("language"))
-    return tag("header", brand, nav, lang=site.language, data_drop=site("drop.anywhere"), data_lost=site("lost"))
 
 
 def _asset(name: str) -> str:

@@ -8,13 +8,16 @@ from typing import Any
 import gradio as gr
 
 from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, blend, check_name
+from retrato.embeddings.embedding import in_prompt
 from retrato.errors import RetratoError, SettingsError
 from retrato.generation import hypernet_tag, is_sheet
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
+from retrato.jobs import Job
 from retrato.markup import Html, joined, tag, with_code
 from retrato.server.web.draw import names_of
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
+from retrato.server.web.texts import CHOICES
 
 SAID = "people-said"
 
@@ -38,8 +41,8 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
     shown = [cards, parts, old, controls["names"], trouble]
 
     def show(request: gr.Request, trouble: str = "") -> list[object]:
-        library = _library(site)
-        names = list(library.names)
+        library = site.service.everybody
+        names = library.names
         page = cards_of(site, library, owner_of(request))
         return [page, gr.update(choices=names), gr.update(choices=names), names_of(site), trouble]
 
@@ -49,7 +52,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
     def hear(said: str, request: gr.Request) -> list[object]:
         _, verb, name = [*said.split(" ", 2), "", ""][:3]
         if verb == "draw":
-            return [*[gr.skip()] * 5, gr.Tabs(selected="draw"), f"a portrait of {name}"]
+            return [*[gr.skip()] * 5, gr.Tabs(selected="draw"), f"a portrait of {in_prompt(name)}"]
         if verb == "network":
             return [*[gr.skip()] * 5, gr.Tabs(selected="draw"), f"a portrait of a person {hypernet_tag(name)}"]
         try:
@@ -62,7 +65,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
         return [*show(request), gr.skip(), gr.skip()]
 
     def do_blend(parts: list[str] | None, weights: str, name: str, request: gr.Request) -> list[object]:
-        library, field = _library(site), "people-parts"
+        library, field = site.service.everybody, "people-parts"
         try:
             people = [library[each] for each in parts or []]
             if not people:
@@ -79,7 +82,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
         if not old:
             return show(request, problem("people-old", site("people.who.none")))
         try:
-            _library(site).rename(old, new.strip())
+            site.service.everybody.rename(old, new.strip())
         except RetratoError as error:
             return show(request, problem("people-new", spoken_error(site, error)))
         return show(request)
@@ -97,7 +100,8 @@ def cards_of(site: Site, library: EmbeddingLibrary, owner: str) -> Html:
     nets = [_network_card(site, name, networks) for name in networks.names]
     if not len(library) and not library.skipped and not nets:
         return empty(site("people.empty"), site("people.empty.next"))
-    cards = [_card(site, embedding, owner) for embedding in library.embeddings.values()]
+    trained = [job for job in site.service.queue.jobs(owner=owner, states=("done",)) if job.kind == "train"]
+    cards = [_card(site, embedding, owner, trained) for embedding in library.embeddings.values()]
     skipped = [tag("li", with_code(f"{path.name}: {spoken(site, reason)}")) for path, reason in library.skipped.items()]
     parts = [tag("div", *cards, class_="cards")] if cards else []
     if nets:
@@ -107,12 +111,12 @@ def cards_of(site: Site, library: EmbeddingLibrary, owner: str) -> Html:
     return joined(parts)
 
 
-def _card(site: Site, embedding: Embedding, owner: str) -> Html:
+def _card(site: Site, embedding: Embedding, owner: str, trained: list[Job]) -> Html:
     name = embedding.name
     found = site.service.gallery.search(person=name, owner=owner, limit=12)
     pictures = [each for each in found if not is_sheet(Path(each.file))]
     face = tag("div", name[:1].upper(), class_="face", aria_hidden="true")
-    address = f"/api/v1/pictures/{pictures[0].id}/thumbnail" if pictures else _learned(site, name, owner)
+    address = f"/api/v1/pictures/{pictures[0].id}/thumbnail" if pictures else _learned(site, name, trained)
     if address:
         face = tag("img", src=address, alt=name, class_="face")
     facts = site("people.vectors", vectors=embedding.vectors_per_token)
@@ -145,14 +149,20 @@ def _network_card(site: Site, name: str, library: HypernetworkLibrary) -> Html:
 def _export(site: Site, folder: str, formats: Mapping[str, str], name: str) -> Html:
     """Gives links to the file in each of the `formats`, which come with what they are for."""
     files = [
-        tag("a", kind, href=f"/web/{folder}/{kind}/{name}", title=said, download="") for kind, said in formats.items()
+        tag("a", kind, href=f"/web/{folder}/{kind}/{name}", title=_told(site, said), download="")
+        for kind, said in formats.items()
     ]
     return tag("p", f"{site('people.export')} ", joined(files, " · "), class_="quiet")
 
 
-def _learned(site: Site, name: str, owner: str) -> str | None:
-    """Gives the address of what the checkpoint that was kept drew, None where no job of the queue knows one."""
-    for job in site.service.queue.jobs(owner=owner, states=("done",)):
+def _told(site: Site, description: str) -> str:
+    """Gives what a format is for: in English the library's own words."""
+    return description if site.language == "en" else CHOICES[description]
+
+
+def _learned(site: Site, name: str, trained: list[Job]) -> str | None:
+    """Gives the address of what the checkpoint that was kept drew, None where no job of `trained` knows one."""
+    for job in trained:
         picked = site.service.queue.latest(job.id, ("picked",)) if job.settings.get("name") == name else None
         if picked is None:
             continue
@@ -162,10 +172,6 @@ def _learned(site: Site, name: str, owner: str) -> str | None:
             if (found["step"], found["is_average"]) == wanted and found["pictures"]:
                 return f"/web/candidates/{job.id}/{event.number}/0"
     return None
-
-
-def _library(site: Site) -> EmbeddingLibrary:
-    return EmbeddingLibrary(site.service.home / "embeddings")
 
 
 def _weights(text: str, count: int) -> list[float]:

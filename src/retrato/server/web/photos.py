@@ -10,10 +10,10 @@ import gradio as gr
 from retrato.errors import RetratoError
 from retrato.markup import Html, joined, tag, with_code
 from retrato.photos import Looked, PhotoReport
-from retrato.server.service import whole_size
 from retrato.server.web.retouching import SAID, opened_photo, retouch
 from retrato.server.web.site import Site, bar, empty, owner_of, problem, row
 from retrato.server.web.spoken import spoken, spoken_error
+from retrato.server.wholes import whole_size
 
 
 def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 from PIL import Image
 
-from retrato.embeddings import FORMATS, EmbeddingLibrary
+from retrato.embeddings import FORMATS
 from retrato.errors import UnknownError
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.photos import list_photos
 from retrato.photos.encode import encode
 from retrato.server.copies import small_copy
-from retrato.server.service import Service, whole_of
+from retrato.server.service import Service
+from retrato.server.wholes import whole_of
 
 SIDE = 320  # pixels
 
@@ -65,7 +66,7 @@ def routes(service: Service) -> APIRouter:
         """Gives a person's file in one of the formats."""
         if kind not in FORMATS:
             raise UnknownError(f"there is no embedding format {kind[:40]!r}: there are {', '.join(FORMATS)}")
-        embedding = EmbeddingLibrary(service.home / "embeddings")[name]
+        embedding = service.everybody[name]
         return _download(FORMATS[kind].content(embedding), embedding.name + FORMATS[kind].suffix)
 
     @router.get("/hypernetworks/{kind}/{name}")

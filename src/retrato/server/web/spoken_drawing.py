@@ -265,6 +265,14 @@ OF_DRAWING: Sequence[tuple[str, str]] = (
         "menor",
     ),
     (
+        "there is too little memory on {} for the VAE: take a smaller size, or close other programs",
+        "falta memória em {} para o VAE: use um tamanho menor, ou feche outros programas",
+    ),
+    (
+        "{} does not fit into the memory of {}: close other programs, or use a smaller model",
+        "{} não cabe na memória de {}: feche outros programas, ou use um modelo menor",
+    ),
+    (
         "{} has weights that are not numbers in its {} ({}): it draws black pictures, get it again or another VAE",
         "{} tem pesos que não são números em {} ({}): desenha imagens pretas, baixe de novo ou use outro VAE",
     ),

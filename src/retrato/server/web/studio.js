@@ -9,7 +9,9 @@
   };
   const isPrompt = (field) => field instanceof HTMLTextAreaElement && field.closest("#draw-prompt, #draw-negative_prompt");
 
-  // Ctrl+Up and Ctrl+Down: the weight of the selected words, or of the word at the cursor, by a tenth.
+  const isCommand = (event) => event.ctrlKey || event.metaKey; // on a Mac Ctrl+Up and Ctrl+Down are the system's, ⌘ is not
+
+  // Ctrl+Up and Ctrl+Down, or ⌘: the weight of the selected words, or of the word at the cursor, by a tenth.
   const weigh = (field, change) => {
     const text = field.value;
     let start = field.selectionStart, end = field.selectionEnd;
@@ -41,8 +43,9 @@
   const wordAt = (field) => field.value.slice(0, field.selectionStart).match(/[\p{L}\p{N}_-]+$/u)?.[0] ?? "";
   const take = (field, name) => {
     const at = field.selectionStart, begin = at - wordAt(field).length;
-    set(field, field.value.slice(0, begin) + name + field.value.slice(at));
-    field.setSelectionRange(begin + name.length, begin + name.length);
+    const written = name.replace(/[()[\]]/g, "\\$&");
+    set(field, field.value.slice(0, begin) + written + field.value.slice(at));
+    field.setSelectionRange(begin + written.length, begin + written.length);
     field.focus(); close();
   };
   const choose = (step) => {
@@ -71,14 +74,14 @@
 
   document.addEventListener("keydown", (event) => {
     const field = event.target;
-    if (list && isPrompt(field) && ["ArrowDown", "ArrowUp", "Enter", "Tab", "Escape"].includes(event.key) && !event.ctrlKey) {
+    if (list && isPrompt(field) && ["ArrowDown", "ArrowUp", "Enter", "Tab", "Escape"].includes(event.key) && !isCommand(event)) {
       event.preventDefault(); event.stopPropagation();
       if (event.key === "Escape") close();
       else if (event.key.startsWith("Arrow")) choose(event.key === "ArrowDown" ? 1 : -1);
       else take(field, list.querySelector("[aria-selected=true]").textContent);
       return;
     }
-    if (!(event.ctrlKey || event.metaKey)) return;
+    if (!isCommand(event)) return;
     if (event.key === "Enter" && field.closest?.("[role=tabpanel], .tabitem")?.querySelector("#draw-start")) {
       event.preventDefault(); event.stopPropagation(); close();
       field.dispatchEvent(new Event("change", { bubbles: true }));
@@ -110,7 +113,7 @@
       return;
     }
     const link = event.target.closest?.("a[data-large]");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!link || isCommand(event) || event.shiftKey) return;
     event.preventDefault();
     const dialog = document.createElement("dialog"), image = document.createElement("img");
     dialog.className = "large"; image.src = link.href; image.alt = link.querySelector("img")?.alt ?? "";

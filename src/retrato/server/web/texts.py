@@ -95,7 +95,7 @@ IN_TRAINING: Mapping[str, str] = {
     "height": "altura das imagens de treino em pixels; vazio é a do modelo",
 }
 
-# What there is to choose from, where that is words: in English they are A1111's and the command line's own.
+# What there is to choose from, formats too, where that is words: in English they are the library's own.
 CHOICES: Mapping[str, str] = {
     "just resize": "só redimensionar",
     "crop and resize": "cortar e redimensionar",
@@ -113,6 +113,12 @@ CHOICES: Mapping[str, str] = {
     "once": "sorteados uma vez",
     "deterministic": "a média",
     "random": "sorteados a cada passo",
+    "A1111 and others, safe to share": "A1111 e outros, pode ser compartilhado sem risco",
+    "A1111 of any age": "A1111 de qualquer idade",
+    "diffusers' learned_embeds": "o learned_embeds do diffusers",
+    "a picture card for A1111, easy to pass on": "um cartão com imagem para o A1111, fácil de passar adiante",
+    "retrato, safe to share": "retrato, pode ser compartilhado sem risco",
+    "A1111 1.x": "A1111 1.x",
     "norm": "norma",
     "value": "valor",
 }
@@ -132,8 +138,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "tab.draw": ("Draw", "Desenhar"),
     "draw.prompt": ("a portrait of benny, comic style", "a portrait of benny, comic style"),
     "draw.keys": (
-        "Names come up while you type. Ctrl+Enter draws, Ctrl+↑ and Ctrl+↓ weigh the words that are selected.",
-        "Os nomes aparecem ao digitar. Ctrl+Enter desenha, Ctrl+↑ e Ctrl+↓ mudam o peso das palavras selecionadas.",
+        "Names come up while you type. Ctrl+Enter draws, Ctrl+↑ and Ctrl+↓ weigh the words that are selected; on a Mac "
+        "with ⌘.",
+        "Os nomes aparecem ao digitar. Ctrl+Enter desenha, Ctrl+↑ e Ctrl+↓ mudam o peso das palavras selecionadas; num "
+        "Mac, com ⌘.",
     ),
     "draw.start": ("Draw", "Desenhar"),
     "draw.stop": ("Stop", "Parar"),
@@ -216,6 +224,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Image {number} of {count}, step {step} of {steps}",
         "Imagem {number} de {count}, passo {step} de {steps}",
     ),
+    "draw.seed": ("seed {seed}", "semente {seed}"),
     "draw.queued": ("Waiting, {ahead} before it", "Na fila, {ahead} à frente"),
     "draw.done": ("Drawn in {seconds} s and kept in the gallery", "Desenhado em {seconds} s e guardado na galeria"),
     "tab.photos": ("Photos", "Fotos"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from retrato.embeddings.embedding import in_prompt
 from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, RetratoError, UnknownError
 from retrato.jobs import Job, order_training
 from retrato.markup import Html, joined, tag, with_code
@@ -41,7 +42,7 @@ PLACES: Mapping[type[RetratoError], str] = {
 def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
     """Adds the tab; `sets` is its list of sets of photos, `names` the suggestions of the tab where one draws."""
     controls = {}
-    with tabs, gr.Tab(site("tab.train"), id="train"), gr.Row(elem_classes="two-sides"):
+    with tabs, gr.Tab(site("tab.train"), id="train") as tab, gr.Row(elem_classes="two-sides"):
         with gr.Column(scale=4, min_width=300):
             sets.render()
             for name in FIRST:
@@ -101,8 +102,15 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
         return do
 
     def arrive(request: gr.Request) -> list[object]:
-        jobs = [job for job in queue.jobs(owner=owner_of(request)) if job.kind == "train"]
-        return _shown(site, jobs[0] if jobs else None, Watched(jobs[0].id if jobs else ""))
+        return newest(Watched(), request)
+
+    def newest(watched: Watched, request: gr.Request) -> list[object]:
+        job = queue.newest(("train",), owner=owner_of(request))
+        is_watched = job is not None and job.id == watched.job
+        return _shown(site, job, watched if is_watched else Watched(job.id if job else ""))
+
+    def look(watched: Watched, request: gr.Request) -> list[object]:
+        return newest(watched, request)[:-1]  # a sentence about a mistake stays
 
     def called(photos: str | None, name: str, request: gr.Request) -> object:
         is_own = name and name not in site.service.photo_sets(owner=owner_of(request))
@@ -118,6 +126,7 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
     of_a_word = [controls[name] for name in OF_A_WORD]
     what.change(lambda kind: [gr.update(visible=kind == "embedding")] * 2, [what], of_a_word, **private)
     page.load(arrive, None, shown, **private)
+    tab.select(look, [watched], shown[:-1], **private)
 
 
 def run_of(site: Site, job: Job | None, seen: Watched, left: float | None = None) -> Html:
@@ -142,7 +151,7 @@ def run_of(site: Site, job: Job | None, seen: Watched, left: float | None = None
     elif seen.kept is not None:
         parts.append(tag("p", site("train.stopped", step=seen.kept), class_="reason"))
     if job.state == "done" and "vectors_per_token" in job.settings:
-        parts.append(tag("p", site("train.next", name=job.settings["name"])))
+        parts.append(tag("p", site("train.next", name=in_prompt(job.settings["name"]))))
     if seen.hint:
         parts.append(tag("p", with_code(_capital(spoken(site, seen.hint))), class_="quiet", role="status"))
     if seen.extended and not seen.reason:

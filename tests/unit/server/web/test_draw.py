@@ -6,6 +6,7 @@ from html import unescape
 from types import SimpleNamespace
 from typing import Any, cast
 
+from retrato.embeddings import EmbeddingLibrary
 from retrato.jobs import JobQueue, order_drawing, order_grid
 from retrato.server.web.draw import names_of, stage_of
 from retrato.server.web.site import Site
@@ -13,7 +14,8 @@ from retrato.settings import GenerateSettings
 
 
 def site(queue: JobQueue) -> Site:
-    return Site(cast("Any", SimpleNamespace(queue=queue, home=queue.home)), "en")
+    everybody = EmbeddingLibrary(queue.home / "embeddings")
+    return Site(cast("Any", SimpleNamespace(queue=queue, home=queue.home, everybody=everybody)), "en")
 
 
 def test_with_nothing_drawn_it_says_what_to_do(queue: JobQueue) -> None:
@@ -24,6 +26,15 @@ def test_a_waiting_drawing_says_how_many_are_before_it(queue: JobQueue) -> None:
     order_drawing(queue, GenerateSettings(prompt="one"))
     second = order_drawing(queue, GenerateSettings(prompt="two"))
     assert "Waiting, 1 before it" in stage_of(site(queue), second)
+
+
+def test_one_that_has_just_begun_or_ended_is_shown_too(queue: JobQueue) -> None:
+    waiting = order_drawing(queue, GenerateSettings(prompt="one"))
+    queue.claim("cpu")
+    assert "Waiting, 0 before it" in stage_of(site(queue), waiting)
+    queue.remove(queue.cancel(order_drawing(queue, GenerateSettings(prompt="two")).id).id)
+    queue.finish(waiting.id, "done")
+    assert "Waiting, 0 before it" in stage_of(site(queue), waiting)
 
 
 def test_a_running_drawing_shows_progress_and_what_is_there(queue: JobQueue) -> None:

@@ -32,7 +32,8 @@ QUOTED = r"\bAND\b|`[^`]*`|a photo of \[name\]|a hat\|red\|old"
 MET = (
     *("forget.py", "gallery.py", "studio.py", "settings.py", "jobs/queue.py", "prompts/*.py", "sampling/*.py"),
     *("photos/check.py", "photos/decode.py", "photos/photo.py", "generation/*.py", "model/attention.py"),
-    *("model/text.py", "model/weights.py", "embeddings/blend.py", "embeddings/library.py", "embeddings/embedding.py"),
+    *("model/load.py", "model/memory.py", "model/text.py", "model/weights.py"),
+    *("embeddings/blend.py", "embeddings/library.py", "embeddings/embedding.py"),
     *("hypernetworks/library.py", "server/service.py", "server/sheets.py", "server/pictures.py", "server/web/*.py"),
     *("training/*.py",),
 )
@@ -96,6 +97,9 @@ NOT_MET = (
     "the prompt names the embedding",
     "there is no embedding format",
     "there is no hypernetwork format",
+    "there is no family",
+    "{} has defaults that are",
+    "{} has {} as {}: write",
 )
 
 

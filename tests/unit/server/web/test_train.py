@@ -69,6 +69,11 @@ def test_in_the_end_it_shows_the_pick_and_why() -> None:
     assert f'src="/web/candidates/{"0" * 16}/7/0"' in page
 
 
+def test_a_name_is_said_as_a_prompt_takes_it() -> None:
+    named = replace(job("done"), settings={"name": "ana (1)", "vectors_per_token": 3})
+    assert r"write ana \(1\) in a prompt" in run_of(SITE, named, Watched("j"))
+
+
 def test_what_failed_is_said_in_the_librarys_sentence() -> None:
     assert "no space left" in run_of(SITE, job("failed", error="no space left"), Watched("j"))
 

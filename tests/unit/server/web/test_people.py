@@ -1,0 +1,44 @@
+"""The cards of the tab with everybody."""
+
+from html import unescape
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+
+from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary
+from retrato.gallery import Gallery
+from retrato.hypernetworks import HYPERNETWORK_FORMATS
+from retrato.jobs import JobQueue
+from retrato.server.web.people import cards_of
+from retrato.server.web.site import Site
+from retrato.server.web.texts import CHOICES
+
+
+def test_cards_without_pictures_show_what_their_training_drew_and_ask_for_the_jobs_once(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = EmbeddingLibrary(queue.home / "embeddings")
+    for name in ("ana", "rui", "eva"):
+        library.add(Embedding(name, (torch.ones(1, 768),)))
+    job = queue.submit("train", {"name": "ana"})
+    queue.claim("cpu")
+    candidate = {"step": 7, "is_average": False, "pictures": ["a.png"]}
+    scored = queue.record(job.id, "scored", {"candidate": candidate})
+    queue.record(job.id, "picked", {"candidate": candidate})
+    queue.finish(job.id, "done")
+    asked = []
+    monkeypatch.setattr(queue, "jobs", lambda jobs=queue.jobs, **said: asked.append(said) or jobs(**said))
+    gallery = Gallery(queue.home)
+    site = Site(cast("Any", SimpleNamespace(queue=queue, home=queue.home, gallery=gallery)), "pt-BR")
+    page = unescape(cards_of(site, library, "local"))
+    gallery.close()
+    assert f"/web/candidates/{job.id}/{scored.number}/0" in page
+    assert page.count('class="face"') == 3
+    assert len(asked) == 1
+    assert "A1111 de qualquer idade" in page
+
+
+def test_what_each_format_is_for_is_said_in_portuguese_too() -> None:
+    assert {each.description for each in (*FORMATS.values(), *HYPERNETWORK_FORMATS.values())} <= CHOICES.keys()
