@@ -40,7 +40,7 @@ from retrato.model.companions import FETCH_SCORER, captioner_of, scorer_of
 from retrato.model.load import model_path
 from retrato.model.openvino import on_openvino
 from retrato.model.text import heeds_clip_skip
-from retrato.photos import Photo, Refused, list_photos, read_photos, require_trainable
+from retrato.photos import Photo, Refused, read_photos, require_trainable
 from retrato.prompts import StyleFile, WildcardFolder
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training import Failed, Finished, Of, Picked, TrainingEvent, choose_run_folder, crowd
@@ -48,12 +48,12 @@ from retrato.training.answer import Answer, Lesson, answered
 from retrato.training.checkpoint import load_checkpoint
 from retrato.training.learnable import Artefact, find_artefact, is_same, read_artefact
 from retrato.training.people import people_in
-from retrato.training.prepare import check_settings, check_settings_name, recipe_of, training_size
-from retrato.training.recipes import check_choices, resolve
+from retrato.training.prepare import check_order, check_settings, check_settings_name, recipe_of, training_size
+from retrato.training.recipes import check_choices
 from retrato.training.report import try_to_write_report
 from retrato.training.run_folder import RUNS, RunFolder, has_run, kind_of, named_run_folder
 from retrato.training.seen import names_seen
-from retrato.training.tracking import require_tracker, tracking
+from retrato.training.tracking import tracking
 from retrato.training.train import lesson
 from retrato.training.verdict import ScoredPicture, Verdict, judge_artefact
 
@@ -220,9 +220,7 @@ class Studio:
 
     def check_training(self, photos: Path | str, settings: LearnSettings) -> None:
         """Raises what `train` would raise about settings and folder; photos are not read yet, so this is quick."""
-        check_settings_name(settings)
-        require_tracker(settings.track)
-        resolve(settings, recipe_of(settings), len(list_photos(photos)))
+        check_order(photos, settings)
         self._check_free(settings)
         check_settings(self.components, settings)
 

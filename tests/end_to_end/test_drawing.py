@@ -49,6 +49,11 @@ def test_two_passes_a_variation_and_a_preview(retrato: Run, start: Path, tiny_fo
     with Image.open(image["file"]) as found:
         assert found.size == (96, 96)
     assert files_below(start / "out") == {Path(image["file"])}  # the preview is gone
+    (start / "out" / "preview.png").write_bytes(b"mine")
+    ran = retrato("generate", "a man", *drawing)
+    assert ran.code == 2
+    assert "preview.png is there" in ran.err
+    assert (start / "out" / "preview.png").read_bytes() == b"mine"
     for field in ("Variation seed strength: 0.2", "Hires upscale: 1.5", "Tiling: True"):
         assert field in image["infotext"]
 

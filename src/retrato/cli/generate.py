@@ -73,15 +73,18 @@ def generate(
     started = time.perf_counter()
     images: list[dict[str, object]] = []
     studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
-    events = _again(studio, source, settings, given) if source else studio.draw_events(settings)
     folder = out or studio.outputs
+    preview = folder / "preview.png"
+    if preview_every and os.path.lexists(preview):
+        raise SettingsError(f"{preview} is there, and --preview-every would replace it: move it, or take another --out")
+    events = _again(studio, source, settings, given) if source else studio.draw_events(settings)
     with _made_for_use(folder):
         try:
             drawing = cast("Generator[Sampled | Drawn, None, None]", events)
             with closing(watch(drawing, screen.notes)) as events:
                 for event in events:
                     if isinstance(event, Sampled) and preview_every and event.step % preview_every == 0:
-                        _show_preview(studio, event, folder / "preview.png")
+                        _show_preview(studio, event, preview)
                     if isinstance(event, Drawn):
                         file = event.image.save(folder)
                         images.append({"file": file, "seed": event.image.seed, "infotext": event.image.infotext})
@@ -90,7 +93,7 @@ def generate(
             raise Interrupted(f"interrupted: {len(images)} of {settings.count} pictures are in {folder}") from None
         finally:
             if preview_every:
-                (folder / "preview.png").unlink(missing_ok=True)
+                preview.unlink(missing_ok=True)
     screen.finish({"images": images, "seconds": time.perf_counter() - started})
 
 

@@ -25,13 +25,14 @@ from retrato.generation.canvas import read_source
 from retrato.generation.generate import Drawn, Sampled, generate
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import written_fields
-from retrato.generation.resolve import resolve_settings, seeded
+from retrato.generation.resolve import hires_size, resolve_settings, seeded
 from retrato.hypernetworks import Hypernetwork
 from retrato.model.components import Components
 from retrato.photos.encode import encode
 from retrato.settings import GenerateSettings
 
 MOST_CELLS = 400
+MOST_PIXELS = 178_000_000  # more Pillow takes for an attack, and opens no such file
 _PAPER, _INK, _FAINT = "#ffffff", "#26242b", "#77727d"
 _GAP, _LINE = 6, 20
 
@@ -87,8 +88,7 @@ def draw_grid(
     for model in models:
         if any(model):
             find_model(*model)
-    for *_, state in cells:
-        resolve_settings(components, state.settings, read_source(state.settings))
+    _require_room([_size(components, state.settings) for *_, state in cells], axes)
     cells.sort(key=lambda cell: models.index((cell[3].model, cell[3].vae)))  # each is loaded once
     loaded: tuple[str, str] = ("", "")
     drawn_by, people = components, embeddings
@@ -115,6 +115,27 @@ def require_sheet(axes: Sequence[Axis]) -> int:
     return count
 
 
+def _require_room(sizes: Sequence[tuple[int, int]], axes: Sequence[Axis]) -> None:
+    """Raises SettingsError where pictures of `sizes` make a sheet that nobody could open."""
+    columns, rows, tables = (len(axes[at].labels) if at < len(axes) else 1 for at in range(3))
+    width, height = (max(sides) for sides in zip(*sizes, strict=True))
+    pixels = columns * (width + _GAP) * rows * (height + _GAP) * tables
+    if pixels > MOST_PIXELS:
+        raise SettingsError(
+            f"the sheet would have {math.ceil(pixels / 1e6)} megapixels, at most {MOST_PIXELS // 1_000_000} can be "
+            "opened again: take fewer values, or smaller pictures"
+        )
+
+
+def _size(components: Components, settings: GenerateSettings) -> tuple[int, int]:
+    """Gives the size of the picture that the settings draw; raises what `resolve_settings` raises."""
+    source = read_source(settings)
+    resolved = resolve_settings(components, settings, source)
+    if source and source.mask and resolved.inpaint_area == "only masked":
+        return source.image.size
+    return hires_size(components, resolved) if resolved.hires else (resolved.width or 0, resolved.height or 0)
+
+
 def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
     """Gives the sheet: a table with x across and y down, one table below the other for each z."""
     cells = sorted(cells, key=lambda cell: cell.place)
@@ -132,7 +153,8 @@ def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
         ImageDraw.Draw(whole).text((_GAP, top + _GAP), text, font=font, fill=_INK)
         whole.paste(picture, (0, top + title))
         top += picture.height + title
-    return whole
+    share = math.sqrt(MOST_PIXELS / (whole.width * whole.height))  # of models with larger pictures than the sheet's own
+    return whole if share >= 1 else whole.resize((int(whole.width * share), int(whole.height * share)))
 
 
 def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Path:

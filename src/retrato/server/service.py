@@ -35,6 +35,7 @@ from retrato.prompts.templates import template_names
 from retrato.server.wholes import cut_of, is_free_for, whole_of
 from retrato.settings import GenerateSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
+from retrato.training.prepare import check_order
 from retrato.training.run_folder import RUNS
 
 logger = logging.getLogger("retrato")
@@ -350,15 +351,19 @@ class Service:
         if model in (None, self.model):
             resolve_settings(self.studio.components, settings)
 
-    def check_training(self, photos: Path, settings: LearnSettings) -> None:
+    def check_training(self, photos: Path, settings: LearnSettings, model: str | None = None) -> None:
         """Raises what training would raise about name, folder and template, which is a built-in one here and no path.
 
+        Whether they fit a model other than the current one is seen when that one is loaded for the job.
         The lines of a template are told to whoever asked, who may be nobody to read the files of this machine.
         """
         names = template_names(needs_name=isinstance(settings, TrainSettings))
         if settings.template not in (None, *names):
             raise SettingsError(f"template is {settings.template!r}: name one of {', '.join(names)}")
-        self.studio.check_training(photos, settings)
+        if model in (None, self.model):
+            self.studio.check_training(photos, settings)
+        else:
+            check_order(photos, settings)
 
     def check_words(self, settings: GenerateSettings) -> None:
         """Raises what drawing would raise about styles and word lists, without the model; see `vary`."""

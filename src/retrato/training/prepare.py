@@ -18,7 +18,7 @@ from retrato.errors import EmbeddingError, HypernetworkError, SettingsError
 from retrato.model import Components
 from retrato.model.caption import Captioner
 from retrato.model.text import check_clip_skip, heeds_clip_skip
-from retrato.photos import Photo, read_photos, require_trainable
+from retrato.photos import Photo, list_photos, read_photos, require_trainable
 from retrato.photos.square import shaped_size
 from retrato.settings import HypernetworkSettings, LearnSettings
 from retrato.training.captions import captions_of, class_phrase
@@ -39,6 +39,7 @@ from retrato.training.run_folder import RunFolder
 from retrato.training.seen import fingerprints, photo_hash
 from retrato.training.split import Split, split_photos
 from retrato.training.step import Batch, Diffusion, Material, read_diffusion
+from retrato.training.tracking import require_tracker
 
 # Settings that change pictures on the way and nothing that is learned.
 PREVIEWS = ("preview_every", "preview_prompt", "preview_cards")
@@ -133,6 +134,14 @@ def check_inputs(components: Components, photos: Path | str | Sequence[Photo], s
     size = training_size(components, settings)
     sizes = tuple(shaped_size(*photo.image.size, size[0], "bucket") if settings.buckets else size for photo in photos)
     return Inputs(tuple(photos), plan, split, learnable_of(components, settings, plan), sizes)
+
+
+def check_order(photos: Path | str, settings: LearnSettings) -> None:
+    """Raises what training would raise on any model about settings and folder; the photos are not read."""
+    check_settings_name(settings)
+    require_tracker(settings.track)
+    check_structure(settings)
+    resolve(settings, recipe_of(settings), len(list_photos(photos)))
 
 
 def check_settings(components: Components, settings: LearnSettings) -> None:

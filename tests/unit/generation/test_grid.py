@@ -125,6 +125,7 @@ def test_a_sheet_without_a_studio_says_so(tiny_components: Components) -> None:
         (("Seed=1-30", "Steps=1-30"), "900 pictures"),
         ((), "0 axes"),
         (("Steps=1,2", "Size=64x64,60x64"), "width is"),
+        (("Size=2048x2048,64x64", "Seed=1-22"), "186 megapixels, at most 178 can"),
     ],
 )
 def test_a_cell_that_cannot_be_stops_all_before_the_first_step(
@@ -132,6 +133,28 @@ def test_a_cell_that_cannot_be_stops_all_before_the_first_step(
 ) -> None:
     with pytest.raises(RetratoError, match=says):
         next(draw_grid(tiny_components, ASKED, [parse_axis(axis) for axis in axes], {}))
+
+
+def test_second_passes_and_pictures_of_which_a_part_is_repainted_count_whole(
+    tiny_components: Components, tmp_path: Path
+) -> None:
+    axes = [parse_axis("Seed=1-100"), parse_axis("Steps=1,2")]
+    hires = ASKED.changed(hires=True, hires_scale=4, width=256, height=256)
+    Image.new("L", (1024, 1024), 255).save(tmp_path / "cat.png")
+    files = {"init_image": str(tmp_path / "cat.png"), "mask": str(tmp_path / "cat.png")}
+    for settings in (hires, ASKED.changed(**files, inpaint_area="only masked")):
+        with pytest.raises(RetratoError, match="213 megapixels"):
+            next(draw_grid(tiny_components, settings, axes, {}))
+
+
+def test_a_sheet_that_grew_is_made_so_that_it_can_be_opened(
+    tiny_components: Components, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that an axis names may draw larger pictures than was known before it was loaded."""
+    cells, axes = cells_of(tiny_components, ASKED, "Seed=1,2"), [parse_axis("Seed=1,2")]
+    monkeypatch.setattr("retrato.generation.grid.MOST_PIXELS", 3000)
+    with Image.open(save_sheet(cells, axes, tmp_path)) as image:
+        assert 2700 < image.width * image.height <= 3000
 
 
 def test_steps_are_said_with_the_cell_they_belong_to(tiny_components: Components) -> None:

@@ -23,7 +23,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding, write_embedding
-from retrato.errors import EmbeddingError, ModelError, PhotoError, SettingsError, UnknownError
+from retrato.errors import EmbeddingError, ModelError, PhotoError, RetratoError, SettingsError, UnknownError
 from retrato.jobs import JobQueue, order_drawing
 from retrato.photos import list_photos
 from retrato.server import create_app
@@ -584,3 +584,18 @@ def test_a_template_is_a_built_in_one_and_no_file_of_the_server(
     secret.write_text("a secret of [name]")
     with pytest.raises(SettingsError, match=r"secret\.txt'?: name one of .*subject"):
         alone.check_training(tmp_path, settings.changed(template=str(secret)))
+
+
+def test_a_training_on_another_model_is_checked_by_what_holds_for_any(alone: Service, tmp_path: Path) -> None:
+    """The current model knows the word `cat` and takes no 516 pixels; that says nothing about the other one."""
+    photos = alone.add_photo("ana", "one.png", photo(), owner="local").parent
+    for said in ({"name": "cat"}, {"name": "ana-t1", "width": 516}):
+        settings = TrainSettings(**said)
+        with pytest.raises(RetratoError):
+            alone.check_training(photos, settings)
+        alone.check_training(photos, settings, "/models/other.safetensors")
+    for wrong in (TrainSettings(name="a/b"), TrainSettings(name="ana-t1", learning_rate="fast")):
+        with pytest.raises(RetratoError):
+            alone.check_training(photos, wrong, "/models/other.safetensors")
+    with pytest.raises(RetratoError):
+        alone.check_training(tmp_path / "nowhere", TrainSettings(name="ana-t1"), "/models/other.safetensors")

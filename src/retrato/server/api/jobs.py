@@ -141,12 +141,13 @@ class Move(BaseModel):
 def seen(queue: JobQueue, job: Job) -> JobSeen:
     """Gives what the owner may know of a job."""
     photos = job.options.get("photos")
+    pictures = {name: _called(queue.home, said) for name in PICTURES if (said := job.settings.get(name))}
     return JobSeen(
         id=job.id,
         kind=job.kind,
         state=job.state,
         progress=job.progress,
-        settings=dict(job.settings),
+        settings={**job.settings, **pictures},
         model=job.options.get("model"),
         photos=Path(photos).name if photos else None,
         created=job.created,
@@ -266,7 +267,7 @@ def _submit(service: Service, order: AnyOrder, owner: str) -> Job:
             return order_grid(queue, settings, axes, owner=owner, model=model)
         case TrainOrder() | HypernetworkOrder():
             photos = service.photo_set(order.photos, owner=owner)
-            service.check_training(photos, order.settings)
+            service.check_training(photos, order.settings, model)
             return order_training(queue, photos, order.settings, owner=owner, model=model)
         case PrepareOrder():
             if order.settings.mask_folder is not None:
@@ -288,6 +289,14 @@ def _with_files(service: Service, settings: GenerateSettings, owner: str) -> Gen
         if said := getattr(settings, name, None):
             files[name] = str(service.picture_file(said, owner=owner))
     return settings.changed(**files) if files else settings
+
+
+def _called(home: Path, file: str) -> str:
+    """Gives what a request calls a picture that was sent; where any other lies in the home folder."""
+    path = Path(file)
+    if path.parent == home / "uploads":
+        return f"upload:{path.stem}"
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
 
 
 def _event(event: JobEvent) -> EventSeen:

@@ -224,6 +224,10 @@ OF_DRAWING: Sequence[tuple[str, str]] = (
         "o eixo {} tem um valor vazio: dê o nome de um modelo, como mini",
     ),
     ("the axes make {} pictures: at most {} fit on a sheet", "os eixos dão {} imagens: cabem no máximo {} numa folha"),
+    (
+        "the sheet would have {} megapixels, at most {} can be opened again: take fewer values, or smaller pictures",
+        "a folha teria {} megapixels, e se abrem de novo no máximo {}: use menos valores, ou imagens menores",
+    ),
     ("a sheet shows one matrix: leave out --wildcards all", "uma folha mostra uma só matriz: não use --wildcards all"),
     (
         "a cell of a sheet has one prompt: leave out --wildcards all",

@@ -1,5 +1,6 @@
 """Our own API about jobs: orders in, events out."""
 
+import base64
 import io
 import json
 import time
@@ -70,6 +71,21 @@ def test_a_sheet_that_cannot_be_drawn_is_refused_at_once(
     answer = client.post("/api/v1/jobs", json={"kind": "grid", "settings": SETTINGS} | change)
     assert answer.status_code == 422
     assert sentence in answer.json()["detail"]
+
+
+def test_a_picture_to_begin_with_is_called_as_it_was_sent(client: TestClient, service: Service) -> None:
+    """Where the server keeps it is nobody's business."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "PNG")
+    sent = client.post("/api/v1/pictures/upload", json={"image": base64.b64encode(buffer.getvalue()).decode()})
+    job = order(client, init_image=sent.json()["id"])
+    assert job["settings"]["init_image"] == sent.json()["id"]
+    client.delete(f"/api/v1/jobs/{job['id']}")
+    picture = client.get("/api/v1/pictures").json()[0]
+    job = order(client, init_image=f"picture:{picture['id']}")
+    assert job["settings"]["init_image"] == picture["file"]
+    client.delete(f"/api/v1/jobs/{job['id']}")
+    assert str(service.home) not in client.get("/api/v1/jobs").text
 
 
 def test_a_preparation_names_no_folder_of_the_server(client: TestClient, service: Service) -> None:
