@@ -19,6 +19,7 @@ from retrato.jobs import Job, order_drawing, order_grid
 from retrato.jobs.job import Kind
 from retrato.markup import Html, joined, tag, with_code
 from retrato.sampling import SAMPLERS, SCHEDULES
+from retrato.server.web.again import carried_fields, carried_settings
 from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.easel import NAMES as BEGINNING
 from retrato.server.web.easel import WORDS, beginnings, easel
@@ -68,6 +69,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
                 start = gr.Button(site("draw.start"), variant="primary", elem_id="draw-start", scale=3)
                 stop = gr.Button(site("draw.stop"), elem_id="draw-stop", scale=1, min_width=90, interactive=False)
             trouble = gr.HTML(elem_id="draw-trouble")
+            controls |= carried_fields(site)
             controls |= easel(site)
             with gr.Row(elem_classes="pair"):
                 add("width", placeholder=site("model's own"), min_width=120)
@@ -102,7 +104,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
     job = gr.State("")
     timer = gr.Timer(0.7, active=False)
     shown = [job, stage, stop, timer, trouble]
-    asked = (*NAMES, *HIRES, "hires_denoise", *HANDS, *BEGINNING, *SHEET, ON_A_SHEET)
+    asked = (*NAMES, *HIRES, "hires_denoise", *HANDS, *BEGINNING, *SHEET, ON_A_SHEET, "carried")
     fields = [controls[name] for name in asked]
     queue = site.service.queue
 
@@ -163,6 +165,7 @@ def drawing_of(site: Site, values: Mapping[str, Any], owner: str) -> GenerateSet
     said = {name: values[name] for name in NAMES} | beginnings(site.service, values, owner=owner)
     if values["mode"] == WORDS and values["hires"]:
         said |= {name: values[name] for name in HIRES} | {"denoising_strength": values["hires_denoise"]}
+    said |= carried_settings(values)
     settings: GenerateSettings = settings_of(GenerateSettings, said, said.values())
     return settings
 

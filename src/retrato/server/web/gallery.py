@@ -12,6 +12,7 @@ from retrato.gallery import Picture
 from retrato.generation import parse_infotext
 from retrato.markup import Html, joined, tag
 from retrato.server.pictures import store_file, stored_text
+from retrato.server.web.again import carried_text
 from retrato.server.web.easel import PICTURE, REPAINT, WORDS
 from retrato.server.web.restoring import restored
 from retrato.server.web.sheet import SIDES
@@ -53,7 +54,7 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
     anywhere = gr.File(elem_id="anywhere", visible="hidden", show_label=False)  # the page's script fills it
     text = gr.State("")  # that of the picture that is open
     settings = settings_among(controls)
-    filled = [*settings.values(), *(controls[name] for name in (*SIDES, "mode", "source"))]
+    filled = [*settings.values(), *(controls[name] for name in (*SIDES, "mode", "source", "carried"))]
 
     def search(request: gr.Request, *asked: str) -> Html:
         return _found(site, asked, owner_of(request))
@@ -76,7 +77,8 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
             if verb in SENDING:
                 mode, source = SENDING[verb], rest[0] if SENDING[verb] != WORDS else gr.skip()
                 values = [*filled_with(settings, text), *("" for _ in SIDES)]
-                return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, gr.skip()]
+                carried = carried_text(site, text, mode, missing_in(settings, text))
+                return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, carried, gr.skip()]
         except RetratoError as error:
             return [problem("gallery-opened", spoken_error(site, error)), "", *still, gr.skip()]
         return ["", "", *still, gr.skip()]
@@ -121,6 +123,13 @@ def filled_with(controls: Mapping[str, Any], infotext: str) -> list[Any]:
         gr.update(value=values[name]) if name in values and _has(control, values[name]) else gr.skip()
         for name, control in controls.items()
     ]
+
+
+def missing_in(controls: Mapping[str, Any], infotext: str) -> dict[str, object]:
+    """Gives what a picture says that is not in the lists of the `controls` of these names."""
+    values = restored(infotext)
+    said = {name: control for name, control in controls.items() if name in values}
+    return {name: values[name] for name, control in said.items() if not _has(control, values[name])}
 
 
 def _found(site: Site, asked: Sequence[str], owner: str) -> Html:

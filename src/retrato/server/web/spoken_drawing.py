@@ -280,6 +280,31 @@ OF_DRAWING: Sequence[tuple[str, str]] = (
         "{} has weights that are not numbers in its {} ({}): it draws black pictures, get it again or another VAE",
         "{} tem pesos que não são números em {} ({}): desenha imagens pretas, baixe de novo ou use outro VAE",
     ),
+    # what a picture says that is drawn again
+    (
+        "the embedding {} is not in {}: its name is drawn as plain words",
+        "o embedding {} não está em {}: o nome é desenhado como palavras comuns",
+    ),
+    (
+        "the embedding {} has changed since ({} then, {} now): expect another picture",
+        "o embedding {} mudou desde então ({} antes, {} agora): a imagem sai diferente",
+    ),
+    (
+        "it was drawn before 2023, so numbers in [from:to:when] mean what they meant then",
+        "foi desenhada antes de 2023, e números em [de:para:quando] significam o que significavam então",
+    ),
+    (
+        "it also says {}, which retrato does not do: they are left out",
+        "ela também diz {}, que o retrato não faz: fica de fora",
+    ),
+    (
+        "another program drew it, whose noise is another one: expect a similar picture, not the same",
+        "outro programa a desenhou, com outro ruído: sai uma imagem parecida, não a mesma",
+    ),
+    (
+        "it says the schedule {}, of which {} takes no notice: it is left out",
+        "ela diz a escala {}, que não faz diferença para {}: fica de fora",
+    ),
     # the gallery
     (
         "there is no picture {} in the gallery: it was removed, or never there",

@@ -86,6 +86,21 @@ FIELDS: Mapping[str, tuple[str, str, str]] = {
     ),
 }
 
+# What a picture that is drawn again carries along without a control, in English and Portuguese, with its value behind.
+CARRIED: Mapping[str, tuple[str, str]] = {
+    "variation_seed": ("variation seed", "semente da variação"),
+    "variation_strength": ("strength of the variation", "força da variação"),
+    "seed_resize_from": ("composition of size", "composição do tamanho"),
+    "eta": ("eta", "eta"),
+    "guidance_rescale": ("CFG rescale", "reescala CFG"),
+    "guidance_min_sigma": ("nothing to avoid below noise level", "nada a evitar abaixo do nível de ruído"),
+    "engine": ("computed by", "calculado por"),
+    "mask_padding": ("pixels drawn around what is repainted:", "pixels desenhados em volta do que é repintado:"),
+    "hires_sampler": ("sampler of the second pass", "amostrador da segunda passada"),
+    "hires_prompt": ("prompt of the second pass", "prompt da segunda passada"),
+    "hires_negative_prompt": ("to avoid in the second pass", "evitar na segunda passada"),
+}
+
 # Where a setting means something else in training: the Portuguese of its description.
 IN_TRAINING: Mapping[str, str] = {
     "seed": "semente de tudo o que é ao acaso",
@@ -216,6 +231,21 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "a matriz do prompt ocupa os dois lados da folha: escolha nada aqui, ou desligue a matriz",
     ),
     "draw.sheet.alt": ("the sheet of {axes}", "a folha de {axes}"),
+    "draw.carried": ("Also as in that picture: {settings}.", "Também como naquela imagem: {settings}."),
+    "draw.carried.leave": ("Leave that out", "Tirar isso"),
+    "draw.not here": (
+        "{name} stays as it is: there is no {value} here.",
+        "{name} fica como está: não há {value} aqui.",
+    ),
+    "draw.began with another": (
+        "The picture was drawn from another one: begin with that one for the same again.",
+        "A imagem foi desenhada a partir de outra: comece com aquela para ter a mesma de novo.",
+    ),
+    "draw.another model": (
+        "The picture was drawn with another model, {model}: choose that one under Settings for the same again.",
+        "A imagem foi desenhada com outro modelo, {model}: escolha-o em Ajustes para ter a mesma de novo.",
+    ),
+    "draw.another vae": ("It had another VAE, {vae}: expect a change.", "O VAE era outro, {vae}: sai diferente."),
     "draw.hires": ("Large and detailed", "Grande e detalhado"),
     "draw.hires.denoise": ("How much the second pass changes", "Quanto a segunda passada muda"),
     "draw.making": ("in the making", "em andamento"),

@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping
+from html import unescape
 from types import SimpleNamespace
 from typing import Any, cast
 
 import gradio as gr
 import pytest
 
+from retrato.errors import ModelError
 from retrato.generation import format_infotext
 from retrato.generation.infotext import FIELDS
+from retrato.server.web.again import carried_text, said_of
 from retrato.server.web.draw import HIRES, NAMES, draw_tab, drawing_of
 from retrato.server.web.easel import NAMES as BEGINNING
-from retrato.server.web.gallery import filled_with, settings_among
+from retrato.server.web.gallery import filled_with, missing_in, settings_among
 from retrato.server.web.site import Site
+from retrato.server.web.texts import CARRIED
 from retrato.settings import GenerateSettings
 
 DRAWN = GenerateSettings(
@@ -25,7 +29,13 @@ DRAWN = GenerateSettings(
 
 @pytest.fixture(params=["en", "pt-BR"], scope="module")
 def site(request: pytest.FixtureRequest) -> Site:
-    return Site(cast("Any", SimpleNamespace()), request.param)
+    """Nobody has a model here: what to say of another one is tried in `test_again`."""
+
+    def none() -> None:
+        raise ModelError("there is none")
+
+    studio = SimpleNamespace(components=None)
+    return Site(cast("Any", SimpleNamespace(studio=studio, people=none, queue=None)), request.param)
 
 
 @pytest.fixture(scope="module")
@@ -37,26 +47,48 @@ def controls(site: Site) -> Mapping[str, Any]:
     return asyncio.run(build())  # as the page is put together
 
 
-def after(controls: Mapping[str, Any], infotext: str, **before: object) -> dict[str, Any]:
+def after(site: Site, controls: Mapping[str, Any], infotext: str, **before: object) -> dict[str, Any]:
     """Gives what the controls say once they are filled; each one refuses what it could not have sent itself."""
     settings = settings_among(controls)
     values = {name: control.value for name, control in controls.items()} | before
     for (name, control), update in zip(settings.items(), filled_with(settings, infotext), strict=True):
         if "value" in update:
             values[name] = control.preprocess(control.postprocess(update["value"]))
+    values["carried"] = carried_text(site, infotext, "words", missing_in(settings, infotext))
     return values
 
 
 def test_drawing_again_is_drawing_the_same(site: Site, controls: Mapping[str, Any]) -> None:
-    values = after(controls, format_infotext(DRAWN))
+    values = after(site, controls, format_infotext(DRAWN))
     again = drawing_of(site, values, "local")
     assert again == DRAWN.changed(count=values["count"])
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"eta": 0.5, "sampler": "DDIM", "schedule": "Automatic", "guidance_rescale": 0.7, "guidance_min_sigma": 1.5},
+        {"variation_seed": 9, "variation_strength": 0.25, "seed_resize_from": "64x96"},
+        {"engine": "openvino", "tiling": False},
+        {"hires_sampler": "LMS", "hires_prompt": "a, hat", "hires_negative_prompt": "cats: all"},
+    ],
+)
+def test_what_has_no_control_is_drawn_again_too(site: Site, controls: Mapping[str, Any], more: dict[str, Any]) -> None:
+    drawn = DRAWN.changed(**more)
+    values = after(site, controls, format_infotext(drawn))
+    again = drawing_of(site, values, "local")
+    assert again == drawn.changed(count=values["count"])
+
+
 def test_what_was_chosen_before_does_not_stay(site: Site, controls: Mapping[str, Any]) -> None:
     plain = GenerateSettings(prompt="a hat", seed=3, width=64, height=64, guidance_scale=7)
-    before = {**after(controls, format_infotext(DRAWN)), "styles": ["oil"], "matrix": "prompt", "hypernetwork": "oil"}
-    values = after(controls, format_infotext(plain), **before)
+    before = {
+        **after(site, controls, format_infotext(DRAWN)),
+        "styles": ["oil"],
+        "matrix": "prompt",
+        "hypernetwork": "oil",
+    }
+    values = after(site, controls, format_infotext(plain), **before)
     assert drawing_of(site, values, "local") == plain.changed(count=values["count"])
 
 
@@ -64,6 +96,9 @@ def test_every_setting_that_pictures_say_and_the_tab_has_is_tried_here(controls:
     """Whoever adds a row to infotext's table, or a control to the tab, is asked to add it above."""
     said = {name for field in FIELDS for name in field.fields} & settings_among(controls).keys()
     defaults = {name: GenerateSettings.model_fields[name].default for name in said}
+    assert set(CARRIED) == {name for field in FIELDS for name in field.fields} - said - {
+        "hires_resize"
+    }  # see `restored`
     assert {name for name in said if getattr(DRAWN, name) == defaults[name]} == {*BEGINNING} - {"denoising_strength"}
 
 
@@ -71,11 +106,12 @@ def test_the_tab_has_a_control_for_each_of_its_settings(controls: Mapping[str, A
     assert settings_among(controls).keys() == {*NAMES, *HIRES, *BEGINNING, "hires_denoise", "mask"}
 
 
-def test_what_a_list_does_not_have_is_not_put_into_it(controls: Mapping[str, Any]) -> None:
+def test_what_a_list_does_not_have_is_not_put_into_it(site: Site, controls: Mapping[str, Any]) -> None:
     text = "a hat\nSteps: 7, Sampler: Euler SMEA, Seed: 1, Hires upscale: 2, Hires upscaler: 4x-UltraSharp"
-    values = after(controls, text)
+    values = after(site, controls, text)
     assert (values["steps"], values["sampler"], values["hires"]) == (7, "Euler a", True)
     assert values["hires_upscaler"] == "Latent"
+    assert all(word in unescape(said_of(site, values["carried"])) for word in ("Euler SMEA", "4x-UltraSharp"))
 
 
 def test_a_picture_that_says_nothing_changes_nothing(controls: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from retrato.embeddings import Embedding, write_embedding
+from retrato.embeddings import Embedding, EmbeddingLibrary, write_embedding
 from retrato.errors import SettingsError
 from retrato.generation import AXES
 from retrato.server.service import Model, Service
@@ -27,7 +27,7 @@ def site(tmp_path: Path) -> Site:
     ):
         (tmp_path / folder).mkdir(parents=True)
         write_embedding(Embedding(name, (torch.zeros(1, 4),)), tmp_path / folder / f"{name}{number}.safetensors")
-    service: Any = SimpleNamespace(home=tmp_path)
+    service: Any = SimpleNamespace(home=tmp_path, everybody=EmbeddingLibrary(tmp_path / "embeddings"))
     service.learned_files = lambda: Service.learned_files(service)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "sharp.vae.pt").write_bytes(b"")
