@@ -74,7 +74,7 @@ def _differences(site: Site, infotext: str, mode: str) -> Iterator[str]:
     recalled = recall(infotext)
     yield from recalled.notes
     if recalled.begins_with_picture and mode == WORDS:
-        yield site("draw.began with another")
+        yield site("draw.began")
     try:
         components, people = site.service.studio.components, site.service.people()
     except (RetratoError, OSError):  # the drawing itself will say so

@@ -53,35 +53,39 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
         said = gr.Textbox(elem_id=SAID, visible="hidden", show_label=False)
     anywhere = gr.File(elem_id="anywhere", visible="hidden", show_label=False)  # the page's script fills it
     text = gr.State("")  # that of the picture that is open
+    before = gr.State(0)  # what the pictures shown come before, 0 for the newest ones
     settings = settings_among(controls)
     filled = [*settings.values(), *(controls[name] for name in (*SIDES, "mode", "source", "carried"))]
 
-    def search(request: gr.Request, *asked: str) -> Html:
-        return _found(site, asked, owner_of(request))
+    def search(request: gr.Request, *asked: str) -> list[object]:
+        return [_found(site, asked, owner_of(request)), 0]
 
     def arrive(request: gr.Request, *asked: str) -> list[object]:
         choices = site.service.gallery.choices(owner=owner_of(request))
         lists = [gr.update(choices=[*anything, *choices[kind]]) for kind in ("people", "models", "samplers")]
-        return [*lists, search(request, *asked)]
+        return [*lists, *search(request, *asked)]
 
-    def hear(said: str, text: str, request: gr.Request, *asked: str) -> list[object]:
+    def hear(said: str, text: str, before: int, request: gr.Request, *asked: str) -> list[object]:
         _, verb, *rest = [*said.split(" "), ""]
         still = [gr.skip()] * (1 + len(filled))
+        stays = [gr.skip(), gr.skip()]
         try:
             if verb == "open":
                 picture = site.service.gallery.get(int(rest[0]), owner=owner_of(request))
-                return [opened_of(site, picture), picture.infotext, *still, gr.skip()]
+                return [opened_of(site, picture), picture.infotext, *still, *stays]
+            if verb == "older":
+                return ["", "", *still, _found(site, asked, owner_of(request), int(rest[0])), int(rest[0])]
             if verb == "remove":
                 site.service.gallery.remove(int(rest[0]), owner=owner_of(request))
-                return ["", "", *still, _found(site, asked, owner_of(request))]
+                return ["", "", *still, _found(site, asked, owner_of(request), before), before]
             if verb in SENDING:
                 mode, source = SENDING[verb], rest[0] if SENDING[verb] != WORDS else gr.skip()
                 values = [*filled_with(settings, text), *("" for _ in SIDES)]
                 carried = carried_text(site, text, mode, missing_in(settings, text))
-                return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, carried, gr.skip()]
+                return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, carried, *stays]
         except RetratoError as error:
-            return [problem("gallery-opened", spoken_error(site, error)), "", *still, gr.skip()]
-        return ["", "", *still, gr.skip()]
+            return [problem("gallery-opened", spoken_error(site, error)), "", *still, *stays]
+        return ["", "", *still, *stays]
 
     def read(file: str | None) -> list[object]:
         if not file:
@@ -100,9 +104,9 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
     # One after the other, so that the answer to what was asked last comes last.
     in_turn: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": f"gallery-{site.language}", **private}
     for control in asked:
-        control.change(search, asked, [pictures], **in_turn)
-    tab.select(arrive, asked, [person, model, sampler, pictures], **in_turn)
-    said.change(hear, [said, text, *asked], [opened, text, tabs, *filled, pictures], **private)
+        control.change(search, asked, [pictures, before], **in_turn)
+    tab.select(arrive, asked, [person, model, sampler, pictures, before], **in_turn)
+    said.change(hear, [said, text, before, *asked], [opened, text, tabs, *filled, pictures, before], **private)
     for place in (dropped, anywhere):
         place.upload(read, [place], [opened, text, tabs, place], **private)
 
@@ -132,8 +136,8 @@ def missing_in(controls: Mapping[str, Any], infotext: str) -> dict[str, object]:
     return {name: values[name] for name, control in said.items() if not _has(control, values[name])}
 
 
-def _found(site: Site, asked: Sequence[str], owner: str) -> Html:
-    """Gives the pictures that fit what the fields above them say."""
+def _found(site: Site, asked: Sequence[str], owner: str, before: int = 0) -> Html:
+    """Gives the pictures that fit what the fields above them say: the newest ones, or those that come `before` one."""
     words, person, model, sampler, when = (each or "" for each in asked)
     found = site.service.gallery.search(
         words,
@@ -142,17 +146,22 @@ def _found(site: Site, asked: Sequence[str], owner: str) -> Html:
         sampler=sampler or None,
         since=_days_ago(int(when)) if when else None,
         owner=owner,
-        limit=SHOWN,
+        before=before or None,
+        limit=SHOWN + 1,
     )
-    return pictures_of(site, found, is_narrowed=any((words, person, model, sampler, when)))
+    return pictures_of(site, found, is_narrowed=any((words, person, model, sampler, when)), is_later=bool(before))
 
 
-def pictures_of(site: Site, pictures: list[Picture], *, is_narrowed: bool) -> Html:
-    """Gives the pictures as a wall of small copies."""
-    if not pictures:
+def pictures_of(site: Site, pictures: list[Picture], *, is_narrowed: bool, is_later: bool = False) -> Html:
+    """Gives the pictures as a wall of small copies, SHOWN of them, with ways to those that are older and newer."""
+    if not pictures and not is_later:
         key = "gallery.none" if is_narrowed else "gallery.empty"
         return empty(site(key), site(f"{key}.next"))
-    return tag("div", *(_small(picture) for picture in pictures), class_="pictures small")
+    wall = tag("div", *(_small(picture) for picture in pictures[:SHOWN]), class_="pictures small")
+    ways = [button(site("gallery.newest"), SAID, "older 0")] if is_later else []
+    if len(pictures) > SHOWN:
+        ways.append(button(site("gallery.older"), SAID, f"older {pictures[SHOWN - 1].id}"))
+    return joined([wall, tag("div", *ways, class_="row")] if ways else [wall])
 
 
 def opened_of(site: Site, picture: Picture) -> Html:

@@ -237,10 +237,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{name} stays as it is: there is no {value} here.",
         "{name} fica como está: não há {value} aqui.",
     ),
-    "draw.began with another": (
-        "The picture was drawn from another one: begin with that one for the same again.",
-        "A imagem foi desenhada a partir de outra: comece com aquela para ter a mesma de novo.",
-    ),
+    "draw.began": ("It was drawn from another picture: begin with that.", "Foi desenhada sobre outra: comece com ela."),
     "draw.another model": (
         "The picture was drawn with another model, {model}: choose that one under Settings for the same again.",
         "A imagem foi desenhada com outro modelo, {model}: escolha-o em Ajustes para ter a mesma de novo.",
@@ -373,6 +370,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "gallery.days.1": ("today", "hoje"),
     "gallery.days.7": ("last 7 days", "últimos 7 dias"),
     "gallery.days.31": ("last 31 days", "últimos 31 dias"),
+    "gallery.older": ("Older pictures", "Imagens mais antigas"),
+    "gallery.newest": ("Newest pictures", "Imagens mais novas"),
     "gallery.send": ("Draw it again", "Desenhar de novo"),
     "gallery.picture": ("Begin with it", "Começar com ela"),
     "gallery.repaint": ("Repaint a part", "Repintar uma parte"),

@@ -59,8 +59,8 @@ def test_what_is_carried_is_said_and_can_be_left_out(tmp_path: Path) -> None:
         (
             DRAWN.changed(init_image="x", denoising_strength=0.5),
             SIGNED,
-            "was drawn from another one",
-            "desenhada a partir de outra",
+            "was drawn from another picture",
+            "desenhada sobre outra",
         ),
         (DRAWN, {**SIGNED, "version": "v1.9.4"}, "Another program drew it", "Outro programa a desenhou"),
         (DRAWN, {**SIGNED, "fields": {"Lora": "b"}}, "It also says Lora", "Ela também diz Lora"),

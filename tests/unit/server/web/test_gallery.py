@@ -10,12 +10,13 @@ import gradio as gr
 import pytest
 
 from retrato.errors import ModelError
+from retrato.gallery import Picture
 from retrato.generation import format_infotext
 from retrato.generation.infotext import FIELDS
 from retrato.server.web.again import carried_text, said_of
 from retrato.server.web.draw import HIRES, NAMES, draw_tab, drawing_of
 from retrato.server.web.easel import NAMES as BEGINNING
-from retrato.server.web.gallery import filled_with, missing_in, settings_among
+from retrato.server.web.gallery import SHOWN, filled_with, missing_in, pictures_of, settings_among
 from retrato.server.web.site import Site
 from retrato.server.web.texts import CARRIED
 from retrato.settings import GenerateSettings
@@ -116,3 +117,17 @@ def test_what_a_list_does_not_have_is_not_put_into_it(site: Site, controls: Mapp
 
 def test_a_picture_that_says_nothing_changes_nothing(controls: Mapping[str, Any]) -> None:
     assert all("value" not in update for update in filled_with(settings_among(controls), ""))
+
+
+def test_older_pictures_are_a_click_away() -> None:
+    site = Site(cast("Any", SimpleNamespace()), "en")
+    pictures = [Picture(number, "a.png", 0.0, "local") for number in range(SHOWN + 1, 0, -1)]
+    newest = pictures_of(site, pictures, is_narrowed=False)
+    assert newest.count("<figure>") == SHOWN
+    assert 'data-said="older 2"' in newest  # the last one that is shown
+    assert "Newest pictures" not in newest
+    last = pictures_of(site, pictures[-1:], is_narrowed=False, is_later=True)
+    assert 'data-said="older 0">Newest pictures' in last
+    assert "Older pictures" not in last
+    assert "Newest pictures" in pictures_of(site, [], is_narrowed=False, is_later=True)  # all were deleted meanwhile
+    assert pictures_of(site, pictures[:1], is_narrowed=False).count("<button") == 1  # the picture itself
