@@ -67,7 +67,7 @@ def predict_both(
 
     Where memory is full, rows go through the U-Net in parts, which `room` remembers from one call to the next.
     """
-    positive = [conditioning for conditioning, _ in guidance.positive]
+    positive = _of_one_length([conditioning for conditioning, _ in guidance.positive])
     through_unet = partial(_through_unet, components, latents, timestep, guidance.told_scale, room or Room())
     with wrapping_around(components.unet) if guidance.is_tiled else nullcontext():
         if not guidance.needs_negative:
@@ -84,12 +84,23 @@ def predict_both(
     return result, negative
 
 
+def _of_one_length(positive: Sequence[Conditioning]) -> list[Conditioning]:
+    """Repeats the last vector of those that are shorter than the longest, as A1111 does with prompts joined by AND."""
+    longest = max(each.states.shape[1] for each in positive)
+    return [
+        replace(each, states=torch.cat([each.states, each.states[:, -1:].expand(-1, missing, -1)], dim=1))
+        if (missing := longest - each.states.shape[1])
+        else each
+        for each in positive
+    ]
+
+
 def _predictions(
     through_unet: Callable[[Sequence[Conditioning]], Tensor], conditionings: Sequence[Conditioning]
 ) -> list[Tensor]:
     """Gives one prediction per conditioning; those of equal length T go through the U-Net together.
 
-    Padding short ones instead would change them, and so make a picture depend on its negative prompt's length.
+    Making the negative prompt as long as the others would change it, and so the picture.
     """
     results: dict[int, Tensor] = {}
     for length in dict.fromkeys(conditioning.states.shape[1] for conditioning in conditionings):

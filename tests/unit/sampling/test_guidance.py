@@ -44,6 +44,18 @@ def test_lengths_may_differ_and_change_nothing(tiny_components: Components, late
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_prompts_joined_by_and_are_as_long_as_the_longest(tiny_components: Components, latents: torch.Tensor) -> None:
+    """As in A1111: the last vector of the shorter one is repeated; the negative prompt stays what it is."""
+    short, long, negative = told(1), told(2, 154), told(3)
+    guidance = Guidance(((long, 1.0), (short, 0.5)), negative, 4.0)
+    found = predict(tiny_components, latents, torch.tensor(500), guidance)
+    filled = Conditioning(torch.cat([short.states, short.states[:, -1:].repeat(1, 77, 1)], dim=1))
+    base = raw(tiny_components, latents, negative)
+    expected = base + 4 * (raw(tiny_components, latents, long) - base)
+    expected = expected + 2 * (raw(tiny_components, latents, filled) - base)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_scale_one_asks_the_unet_once(tiny_components: Components, latents: torch.Tensor) -> None:
     rows = []
     unet = tiny_components.unet
