@@ -56,6 +56,6 @@ def denoise(
         try:
             ask = course.send(Told(prediction, clean, unguided))
         except StopIteration as ended:
-            yield Denoised(step, steps, ended.value, clean)
+            yield Denoised(steps, steps, ended.value, clean)
             return
         yield Denoised(step, steps, ask.latents, clean)

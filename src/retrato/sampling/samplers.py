@@ -139,8 +139,8 @@ SAMPLERS: Mapping[str, Sampler] = {
         # diffusers has these two, but takes two seconds to make each scheduler of them.
         Sampler("DPM2", None, automatic="Karras"),
         Sampler("DPM2 a", None, automatic="Karras", eta=1.0),
-        Sampler("DPM fast", None, schedules=(AUTOMATIC,)),
-        Sampler("DPM adaptive", None, schedules=(AUTOMATIC,), one_by_one=True),
+        Sampler("DPM fast", None, schedules=(AUTOMATIC,), eta=1.0),
+        Sampler("DPM adaptive", None, schedules=(AUTOMATIC,), eta=1.0, one_by_one=True),
         Sampler("Restart", None, automatic="Karras"),
         Sampler(
             "DDIM",

@@ -103,42 +103,51 @@ def dpmpp_3m_sde(x: Tensor, sigmas: Sequence[float], draw: Draw, eta: float) -> 
 def dpm_fast(x: Tensor, sigmas: Sequence[float], draw: Draw, eta: float) -> Course:
     """DPM-Solver-fast: as many third-order steps in log sigma as there are calls for (Lu et al. 2022, section 3.4).
 
-    Of n calls the last removes the finest noise, which the paper leaves in.
+    With `eta` they go down too far and fresh noise is added (Crowson). The finest noise stays in.
     """
-    calls, start, end = len(sigmas) - 2, math.log(sigmas[0]), math.log(sigmas[-2])
+    if len(sigmas) == 2:
+        return (yield x, sigmas[0], 0.0).clean
+    calls, start, end = len(sigmas) - 1, math.log(sigmas[0]), math.log(sigmas[-2])
     orders = [3] * (calls // 3 - 1) + [2, 1] if calls % 3 == 0 else [3] * (calls // 3) + [calls % 3]
     asked = 0
-    for number, order in enumerate(orders if calls else []):
+    for number, order in enumerate(orders):
         high = math.exp(start + (end - start) * number / len(orders))
-        low = math.exp(start + (end - start) * (number + 1) / len(orders))
-        clean, _ = yield x, high, asked / (calls + 1)
-        x = (yield from _dpm_step(x, (x - clean) / high, high, low, order, asked / (calls + 1)))[-1]
+        following = math.exp(start + (end - start) * (number + 1) / len(orders))
+        low, up = _ancestral(high, following, eta, sigmas[-2])
+        clean, _ = yield x, high, asked / calls
+        x = (yield from _dpm_step(x, (x - clean) / high, high, low, order, asked / calls, 1 / calls))[-1]
+        if up:
+            x = x + draw() * up
         asked += order
-    return (yield x, sigmas[-2], calls / (calls + 1)).clean
+    return x
 
 
 def dpm_adaptive(x: Tensor, sigmas: Sequence[float], draw: Draw, eta: float) -> Course:
     """DPM-Solver-12/23 with a step that follows the error (Lu et al. 2022, algorithm 4; tolerances 0.05 and 0.0078).
 
     The number of calls follows from the picture, not from the steps asked for. One picture at a time: the error of
-    one would change the steps of another.
+    one would change the steps of another. With `eta` each step goes down too far and fresh noise is added (Crowson).
+    The finest noise stays in.
     """
     relative, absolute, safety, most_calls = 0.05, 0.0078, 0.81, 1500
     at, end = math.log(sigmas[0]), math.log(sigmas[-2])
     whole, step, previous, calls = at - end, 0.05, x, 0
     while at > end + 1e-5 and calls < most_calls:
-        low, done = max(end, at - step), (1 - (at - end) / whole) * 0.99
+        following, done = max(end, at - step), (1 - (at - end) / whole) * 0.99
+        low, up = _ancestral(math.exp(at), math.exp(following), eta, sigmas[-2])
         clean, _ = yield x, math.exp(at), done
         slope = (x - clean) / math.exp(at)
-        second, third = yield from _dpm_step(x, slope, math.exp(at), math.exp(low), 3, done)
+        second, third = yield from _dpm_step(x, slope, math.exp(at), low, 3, done)
         allowed = (second.abs().maximum(previous.abs()) * relative).clamp(min=absolute)
         error = float((((second - third) / allowed) ** 2).mean().sqrt())
         if not math.isfinite(error):
             return third  # the caller says that these are no numbers
-        factor = 1 + math.atan((1 / (error + 1e-8)) ** (1 / 3) - 1)
+        factor = 1 + math.atan((1 / (error + 1e-8)) ** (1 / 1.5 if eta else 1 / 3) - 1)
         if factor >= safety:
-            previous, x, at = second, third, low
+            previous, x, at = second, third + draw() * up if up else third, following
         step, calls = step * factor, calls + 3
+    if calls and at <= end + 1e-5:
+        return x
     return (yield x, math.exp(at), 0.99).clean
 
 
@@ -192,10 +201,11 @@ def _steps(sigmas: Sequence[float]) -> Iterator[tuple[float, float, float]]:
         yield number / (len(sigmas) - 1), sigma, following
 
 
-def _ancestral(sigma: float, following: float, eta: float) -> tuple[float, float]:
-    """Splits the next level into the one to step down to and the noise to add to be there."""
+def _ancestral(sigma: float, following: float, eta: float, lowest: float = 0.0) -> tuple[float, float]:
+    """Splits the next level into the one to step down to, no lower than `lowest`, and the noise to add to be there."""
     up = min(following, eta * math.sqrt(max(0.0, following**2 * (sigma**2 - following**2))) / sigma)
-    return math.sqrt(following**2 - up**2), up
+    down = math.sqrt(following**2 - up**2)
+    return (down, up) if down >= lowest else (lowest, math.sqrt(max(0.0, following**2 - lowest**2)))
 
 
 def _slope(clean: Tensor, before: tuple[Tensor, float], step: float) -> Tensor:
@@ -204,9 +214,12 @@ def _slope(clean: Tensor, before: tuple[Tensor, float], step: float) -> Tensor:
 
 
 def _dpm_step(
-    x: Tensor, slope: Tensor, high: float, low: float, order: int, done: float
+    x: Tensor, slope: Tensor, high: float, low: float, order: int, done: float, per_call: float = 0.0
 ) -> Generator[Query, Answer, tuple[Tensor, ...]]:
-    """One DPM-Solver step from `high` to `low`; gives the results of the orders up to `order` that it passes by."""
+    """One DPM-Solver step from `high` to `low`; gives the results of the orders up to `order` that it passes by.
+
+    `slope` took the call before which `done` of the work was done; each of its own adds `per_call`.
+    """
     step = math.log(high / low)
     first = x - low * math.expm1(step) * slope
     if order == 1:
@@ -214,14 +227,14 @@ def _dpm_step(
     share = 1 / 2 if order == 2 else 1 / 3
     middle = high * math.exp(-share * step)
     halfway = x - middle * math.expm1(share * step) * slope
-    turn = (halfway - (yield halfway, middle, done).clean) / middle - slope
+    turn = (halfway - (yield halfway, middle, done + per_call).clean) / middle - slope
     second = first - low / (2 * share) * math.expm1(step) * turn
     if order == 2:
         return first, second
     later = high * math.exp(-2 / 3 * step)
     farther = x - later * math.expm1(2 / 3 * step) * slope
     farther = farther - later * 2 * (math.expm1(2 / 3 * step) / (2 / 3 * step) - 1) * turn
-    bend = (farther - (yield farther, later, done).clean) / later - slope
+    bend = (farther - (yield farther, later, done + 2 * per_call).clean) / later - slope
     return second, first - low * 3 / 2 * (math.expm1(step) / step - 1) * bend
 
 
