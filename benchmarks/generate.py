@@ -80,7 +80,9 @@ def beside_pipeline(components: Components, rounds: int) -> dict[str, object]:
     from diffusers import StableDiffusionPipeline
 
     size, steps = components.defaults.size, 20
-    scheduler = make_scheduler(SAMPLERS["DPM++ 2M"], "Karras", components.scheduler_config, steps=steps, seeds=[7])
+    # DPM++ 2M would not do: diffusers rounds its timesteps, which A1111 and retrato do not.
+    asked_of_both: Mapping[str, object] = {"sampler": "Euler", "schedule": "Karras", "steps": steps}
+    scheduler = make_scheduler(SAMPLERS["Euler"], "Karras", components.scheduler_config, steps=steps, seeds=[7])
     pipeline = StableDiffusionPipeline(
         vae=components.vae,
         text_encoder=components.text_encoders[0],
@@ -96,7 +98,13 @@ def beside_pipeline(components: Components, rounds: int) -> dict[str, object]:
     side = size // components.vae_scale
     noise, _ = noise_for([7], (components.latent_channels, side, side))
     asked = GenerateSettings(
-        prompt=prompt, negative_prompt=negative, guidance_scale=scale, seed=7, width=size, height=size, **PLAIN
+        prompt=prompt,
+        negative_prompt=negative,
+        guidance_scale=scale,
+        seed=7,
+        width=size,
+        height=size,
+        **asked_of_both,
     )
 
     def theirs() -> torch.Tensor:

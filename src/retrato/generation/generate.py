@@ -156,7 +156,8 @@ class _Drawing:
         """Yields each step of one pass, as if it were all there is to do."""
         settings = self.settings
         config, steps = self.components.scheduler_config, start.steps or self.steps
-        course = begin(self.sampler, settings.schedule, config, start, steps=self.steps, eta=settings.eta)
+        is_xl = self.components.has_pooled_text
+        course = begin(self.sampler, settings.schedule, config, start, steps=self.steps, eta=settings.eta, is_xl=is_xl)
         for done in denoise(self.components, course, self.guidance_at, steps=steps, edit=edit):
             yield Sampled(done.step, done.steps, 0, settings.count, done.latents, done.estimate)
 

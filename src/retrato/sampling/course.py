@@ -14,8 +14,8 @@ from torch import Tensor
 
 from retrato.sampling.samplers import Sampler
 from retrato.sampling.schedulers import make_scheduler, skip_steps, spaced_sigmas, spacing_of
-from retrato.sampling.sigmas import noise_levels
-from retrato.sampling.solvers import SOLVERS, Answer
+from retrato.sampling.sigmas import NoiseLevels, noise_levels
+from retrato.sampling.solvers import SOLVERS, Answer, Solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +64,23 @@ def begin(
     *,
     steps: int,
     eta: float | None = None,
+    is_xl: bool = False,
 ) -> Course:
     """Gives the course of `sampler` over `steps` of `schedule` on a model with scheduler configuration `config`.
 
     `eta` is how much fresh noise is added; None is the sampler's own, and what it has to be for one that takes none.
+    With `is_xl` the model is of the XL family.
     """
     skipped = 0 if start.latents is None else steps - min(start.steps or steps, steps)
     eta = sampler.eta if eta is None else eta
     if sampler.scheduler is None or (sampler.name in SOLVERS and eta != sampler.eta):
-        return _solver_course(sampler, schedule, config, start, steps, skipped, eta or 0.0)
-    scheduler = make_scheduler(sampler, schedule, config, steps=steps, seeds=start.seeds)
+        sigmas = _solver_sigmas(sampler, schedule, config, steps, is_xl=is_xl)
+        if skipped:
+            sigmas = sigmas[skipped - steps - 1 :]
+        return _solver_course(SOLVERS[sampler.name], noise_levels(config), sigmas, start, steps - skipped, eta or 0.0)
+    scheduler = make_scheduler(sampler, schedule, config, steps=steps, seeds=start.seeds, is_xl=is_xl)
     if skipped:
-        skip_steps(scheduler, skipped)
+        skip_steps(scheduler, steps - skipped)
     return _scheduler_course(scheduler, start, steps - skipped, eta)
 
 
@@ -100,26 +105,25 @@ def _scheduler_course(scheduler: Any, start: Start, steps: int, eta: float | Non
     return latents
 
 
-def _solver_course(
-    sampler: Sampler,
-    schedule: str,
-    config: Mapping[str, object],
-    start: Start,
-    steps: int,
-    skipped: int,
-    eta: float,
-) -> Course:
-    levels = noise_levels(config)
+def _solver_sigmas(
+    sampler: Sampler, schedule: str, config: Mapping[str, object], steps: int, *, is_xl: bool
+) -> list[float]:
     # A sampler that chooses its steps itself needs both ends of the range, however few steps are asked for.
-    count = max(2, steps) if sampler.one_by_one else steps
-    sigmas = spaced_sigmas(spacing_of(sampler, schedule, config), config, count)[skipped:]
+    count, is_cut = max(2, steps) if sampler.one_by_one else steps, sampler.skips_finest and steps > 1
+    sigmas = spaced_sigmas(spacing_of(sampler, schedule, config), config, count + is_cut, is_xl=is_xl)
+    return [*sigmas[:-2], 0.0] if is_cut else sigmas
+
+
+def _solver_course(
+    solve: Solver, levels: NoiseLevels, sigmas: Sequence[float], start: Start, steps: int, eta: float
+) -> Course:
     latents = start.noise * sigmas[0] if start.latents is None else start.latents + start.noise * sigmas[0]
 
     def draw() -> Tensor:
         return torch.stack([torch.randn(start.noise.shape[1:], generator=each) for each in start.generators])
 
-    solver = SOLVERS[sampler.name](latents, sigmas, draw, eta)
-    asked, steps = next(solver), steps - skipped
+    solver = solve(latents, sigmas, draw, eta)
+    asked = next(solver)
     while True:
         latents, sigma, done = asked
         sample, timestep = latents / (1 + sigma**2) ** 0.5, torch.tensor(levels.timestep_at(sigma))

@@ -36,7 +36,8 @@ class Sampler:
     `schedules` are those it takes, and `automatic` is what "Automatic" means for it, as in A1111: itself where
     `options` say it. `uniform` is what "Uniform" means, where diffusers means something else by it. `eta` is how much
     fresh noise it adds unless told otherwise, None where nobody can tell it. `guidance_divisor` divides the CFG scale.
-    One that is `one_by_one` draws no two images at once, as it chooses its steps by what it sees.
+    One that is `one_by_one` draws no two images at once, as it chooses its steps by what it sees. One that
+    `skips_finest` takes a level more from the schedule and leaves the finest out, as in A1111.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Sampler:
     eta: float | None = None
     guidance_divisor: float = 1.0
     one_by_one: bool = False
+    skips_finest: bool = False
 
 
 def find_sampler(name: str, schedule: str = AUTOMATIC) -> tuple[Sampler, str]:
@@ -131,14 +133,14 @@ SAMPLERS: Mapping[str, Sampler] = {
             uniform="Normal",
         ),
         Sampler("DPM++ 2S a", None, automatic="Karras", eta=1.0),
-        Sampler("DPM++ 3M SDE", None, automatic="Exponential", eta=1.0),
+        Sampler("DPM++ 3M SDE", None, automatic="Exponential", eta=1.0, skips_finest=True),
         Sampler("Euler a", "EulerAncestralDiscreteScheduler", eta=1.0),
         Sampler("Euler", "EulerDiscreteScheduler"),
         Sampler("LMS", "LMSDiscreteScheduler"),
         Sampler("Heun", "HeunDiscreteScheduler"),
         # diffusers has these two, but takes two seconds to make each scheduler of them.
-        Sampler("DPM2", None, automatic="Karras"),
-        Sampler("DPM2 a", None, automatic="Karras", eta=1.0),
+        Sampler("DPM2", None, automatic="Karras", skips_finest=True),
+        Sampler("DPM2 a", None, automatic="Karras", eta=1.0, skips_finest=True),
         Sampler("DPM fast", None, schedules=(AUTOMATIC,), eta=1.0),
         Sampler("DPM adaptive", None, schedules=(AUTOMATIC,), eta=1.0, one_by_one=True),
         Sampler("Restart", None, automatic="Karras"),

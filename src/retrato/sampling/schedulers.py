@@ -10,17 +10,24 @@ import torch
 
 from retrato.errors import SettingsError
 from retrato.model.quiet import import_quietly
-from retrato.sampling.samplers import AUTOMATIC, SCHEDULES, Sampler
-from retrato.sampling.sigmas import MODEL_OPTIONS, SPACINGS, euler_scheduler, noise_levels
+from retrato.sampling.samplers import AUTOMATIC, SCHEDULES, TIMESTEPS_ONLY, Sampler
+from retrato.sampling.sigmas import MODEL_OPTIONS, SPACINGS, ddim_timesteps, euler_scheduler, noise_levels
 
 
 def make_scheduler(
-    sampler: Sampler, schedule: str, config: Mapping[str, object], *, steps: int, seeds: Sequence[int]
+    sampler: Sampler,
+    schedule: str,
+    config: Mapping[str, object],
+    *,
+    steps: int,
+    seeds: Sequence[int],
+    is_xl: bool = False,
 ) -> Any:
     """Gives a fresh diffusers scheduler, its timesteps set for `steps`, on the CPU.
 
     `config` is the model's own scheduler_config.json: its noise levels and its kind of prediction are taken over.
-    `seeds`, one per image of the batch, matter only where a scheduler draws noise by itself.
+    `seeds`, one per image of the batch, matter only where a scheduler draws noise by itself. With `is_xl` the model is
+    of the XL family.
     """
     import_quietly()
     import diffusers
@@ -43,21 +50,26 @@ def make_scheduler(
     if "original_inference_steps" in accepted:
         options["original_inference_steps"] = max(50, steps)
     scheduler = kind(**{name: value for name, value in options.items() if name in accepted})
-    if spacing in SPACINGS:
+    levels = noise_levels(config, is_xl=is_xl)
+    own = SPACINGS[spacing](levels, steps) if spacing in SPACINGS else ()
+    if own:
         # Where diffusers computes exponential sigmas, it gets these instead, and derives all else from them.
-        own = SPACINGS[spacing](noise_levels(config), steps)
         scheduler._convert_to_exponential = lambda *_, **__: torch.tensor(own, dtype=torch.float64).numpy()
-    scheduler.set_timesteps(steps)
+    scheduler.set_timesteps(len(own) or steps)
     is_made_here = not SCHEDULES[spacing].keys() <= accepted.keys()
     if is_made_here:
-        scheduler.sigmas = torch.tensor(spaced_sigmas(spacing, config, steps))
-    # What is spaced in sigmas lies between timesteps; some schedulers cut or round that off, and A1111 does not. Where
-    # the spacing is diffusers' own (Karras, Exponential) it stays, so that its pipeline draws the same picture, but for
-    # a single step, which has to begin where there is only noise.
+        scheduler.sigmas = torch.tensor(spaced_sigmas(spacing, config, steps, is_xl=is_xl))
+    # What is spaced in sigmas lies between timesteps; some schedulers cut or round that off, and A1111 does not. So it
+    # is with a single step, which has to begin where there is only noise.
     is_cut = hasattr(scheduler, "sigmas") and not scheduler.timesteps.is_floating_point()
-    if is_made_here or (is_cut and (spacing in SPACINGS or steps == 1)):
-        levels = noise_levels(config)
+    if is_made_here or (is_cut and (spacing not in TIMESTEPS_ONLY or steps == 1)):
         scheduler.timesteps = torch.tensor([levels.timestep_at(float(sigma)) for sigma in scheduler.sigmas[:-1]])
+    if options.get("timestep_spacing") == "leading":
+        single = torch.tensor(ddim_timesteps(len(levels.log_sigmas), steps))
+        scheduler.timesteps = _for_plms(single) if _is_plms(scheduler) else single
+    if sampler.scheduler == "DPMSolverMultistepScheduler":
+        # It would begin with noise alone, where its first level has a little picture in it.
+        scheduler.init_noise_sigma = float(scheduler.sigmas[0] / (1 + scheduler.sigmas[0] ** 2) ** 0.5)
     if hasattr(scheduler, "set_begin_index"):
         # Else the start is looked up by timestep, and goes wrong where rounding makes the first two equal.
         scheduler.set_begin_index(0)
@@ -75,10 +87,10 @@ def spacing_of(sampler: Sampler, schedule: str, config: Mapping[str, object]) ->
     return sampler.uniform if schedule == "Uniform" else schedule
 
 
-def spaced_sigmas(schedule: str, config: Mapping[str, object], steps: int) -> list[float]:
-    """Gives `steps` falling sigmas of a noise schedule (not "Automatic") for a model, and a zero."""
+def spaced_sigmas(schedule: str, config: Mapping[str, object], steps: int, *, is_xl: bool = False) -> list[float]:
+    """Gives `steps` falling sigmas (of "DDIM" there may be more) of a schedule, not "Automatic", and a zero."""
     if schedule in SPACINGS:
-        return [*SPACINGS[schedule](noise_levels(config), steps), 0.0]
+        return [*SPACINGS[schedule](noise_levels(config, is_xl=is_xl), steps), 0.0]
     scheduler = euler_scheduler(config, **_options(schedule, steps))
     scheduler.set_timesteps(steps)
     return [float(sigma) for sigma in scheduler.sigmas]
@@ -92,19 +104,29 @@ def _options(spacing: str, steps: int) -> dict[str, object]:
     return {**SCHEDULES[spacing], **({"timestep_spacing": "trailing"} if steps == 1 else {})}
 
 
-def skip_steps(scheduler: Any, skipped: int) -> None:
-    """Lets a fresh scheduler begin after its first `skipped` steps, as if its schedule were only the rest.
+def skip_steps(scheduler: Any, steps: int) -> None:
+    """Lets a fresh scheduler take only its last `steps` steps, as if its schedule were no longer.
 
     Merely beginning later would not do: LMS takes coefficients for slopes that it has not seen, and PLMS, whose second
     timestep stands there twice, would stay one step behind.
     """
-    per_step = scheduler.order  # timesteps, and calls of the U-Net, that a step takes
-    if type(scheduler).__name__ == "PNDMScheduler":
-        single = torch.cat([scheduler.timesteps[:1], scheduler.timesteps[2:]])[skipped:]
-        scheduler.timesteps = torch.cat([single[:2], single[1:]])
+    if _is_plms(scheduler):
+        single = torch.cat([scheduler.timesteps[:1], scheduler.timesteps[2:]])
+        scheduler.timesteps = _for_plms(single[-steps:])
         return
-    scheduler.timesteps = scheduler.timesteps[skipped * per_step :]
+    calls = scheduler.order * (steps - 1) + 1  # of the U-Net: samplers of second order have one for their last step
+    skipped = len(scheduler.timesteps) - calls
+    scheduler.timesteps = scheduler.timesteps[skipped:]
     if hasattr(scheduler, "sigmas"):
-        scheduler.sigmas = scheduler.sigmas[skipped * per_step :]
+        scheduler.sigmas = scheduler.sigmas[skipped:]
     if type(scheduler).__name__ != "DDIMScheduler":  # which reckons the distance of its steps from their number
-        scheduler.num_inference_steps -= skipped
+        scheduler.num_inference_steps = steps
+
+
+def _is_plms(scheduler: Any) -> bool:
+    return type(scheduler).__name__ == "PNDMScheduler"
+
+
+def _for_plms(timesteps: torch.Tensor) -> torch.Tensor:
+    """Gives the timesteps as diffusers' PLMS wants them, the second one twice: its first step asks twice."""
+    return torch.cat([timesteps[:2], timesteps[1:]])

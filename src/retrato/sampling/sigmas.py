@@ -21,10 +21,11 @@ MODEL_OPTIONS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule
 
 @dataclass(frozen=True, slots=True)
 class NoiseLevels:
-    """The sigmas that a model was trained on, by their timestep, and what its U-Net predicts."""
+    """The sigmas that a model was trained on, by their timestep, what its U-Net predicts and if it is an XL one."""
 
     log_sigmas: np.ndarray
     prediction_type: str
+    is_xl: bool = False
 
     def sigma_at(self, timestep: float) -> float:
         """Gives the sigma of a timestep, log-linear between whole ones."""
@@ -49,10 +50,10 @@ class NoiseLevels:
         return (sample - kept * clean) / noisy
 
 
-def noise_levels(config: Mapping[str, object]) -> NoiseLevels:
-    """Gives the noise levels of a model from its scheduler_config.json."""
+def noise_levels(config: Mapping[str, object], *, is_xl: bool = False) -> NoiseLevels:
+    """Gives the noise levels of a model from its scheduler_config.json, which does not say if it is an XL one."""
     kept = euler_scheduler(config).alphas_cumprod.double().numpy()
-    return NoiseLevels(0.5 * np.log((1 - kept) / kept), str(config.get("prediction_type", "epsilon")))
+    return NoiseLevels(0.5 * np.log((1 - kept) / kept), str(config.get("prediction_type", "epsilon")), is_xl)
 
 
 def euler_scheduler(config: Mapping[str, object], **options: object) -> Any:
@@ -79,8 +80,11 @@ def kl_optimal(levels: NoiseLevels, steps: int) -> list[float]:
 
 
 def align_your_steps(levels: NoiseLevels, steps: int) -> list[float]:
-    """Interpolates the eleven levels that were optimised for Stable Diffusion 1.5 (Sabour et al. 2024)."""
-    published = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029)
+    """Interpolates the eleven levels that were optimised for XL, or for Stable Diffusion 1.5 (Sabour et al. 2024)."""
+    if levels.is_xl:
+        published = (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029)
+    else:
+        published = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029)
     places = np.linspace(0, 1, len(published))
     found = np.exp(np.interp(np.linspace(0, 1, steps), places, np.log(published)))
     low, high = (math.exp(end) for end in (levels.log_sigmas[0], levels.log_sigmas[-1]))
@@ -99,14 +103,22 @@ def normal(levels: NoiseLevels, steps: int) -> list[float]:
 
 
 def ddim(levels: NoiseLevels, steps: int) -> list[float]:
-    """Takes the timesteps 1, 1 + n, 1 + 2n, ...: those of DDIM. A single step begins at the noisiest instead."""
-    if steps == 1:
-        return [levels.sigma_at(len(levels.log_sigmas) - 1)]
-    stride = max(len(levels.log_sigmas) // steps, 1)
-    return [levels.sigma_at(min(1 + number * stride, len(levels.log_sigmas) - 1)) for number in range(steps)][::-1]
+    """Takes the timesteps of DDIM. A single step begins at the noisiest instead."""
+    count = len(levels.log_sigmas)
+    return [levels.sigma_at(timestep) for timestep in (ddim_timesteps(count, steps) if steps > 1 else [count - 1])]
 
 
-# A1111's noise schedules that diffusers has no option for: each gives `steps` falling sigmas, to which a zero is added.
+def ddim_timesteps(count: int, steps: int) -> list[int]:
+    """Gives all timesteps 1, 1 + n, 1 + 2n, ... of `count`, where n is `count // steps`, falling, as in A1111.
+
+    Where `steps` do not divide `count` they may be more than `steps`: they begin where there is next to only noise.
+    """
+    below = (min(1 + number, count - 1) for number in range(0, count, max(count // steps, 1)))
+    return list(dict.fromkeys(below))[::-1]
+
+
+# A1111's noise schedules that diffusers has no option for: each gives falling sigmas, to which a zero is added. They
+# are `steps`, but for DDIM's.
 SPACINGS: Mapping[str, Callable[[NoiseLevels, int], Sequence[float]]] = {
     "Polyexponential": polyexponential,
     "KL Optimal": kl_optimal,

@@ -1,4 +1,5 @@
 import dataclasses
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,10 +10,12 @@ from torch import nn
 from retrato.errors import SettingsError
 from retrato.model import Components, Conditioning
 from retrato.sampling import SAMPLERS, SCHEDULES, find_sampler
-from retrato.sampling.course import Start, begin
+from retrato.sampling.course import Start, Told, begin
 from retrato.sampling.denoise import denoise
 from retrato.sampling.guidance import Guidance
 from retrato.sampling.noise import noise_for
+from retrato.sampling.schedulers import spaced_sigmas
+from retrato.sampling.sigmas import noise_levels
 
 PAIRS = [(name, schedule) for name, sampler in SAMPLERS.items() for schedule in sampler.schedules]
 
@@ -137,6 +140,23 @@ def test_a_single_step_begins_where_there_is_only_noise(tiny_components: Compone
     ask = next(begin(*find_sampler(name, schedule), tiny_components.scheduler_config, start, steps=1))
     assert float(ask.timestep) == pytest.approx(999)
     assert ask.sample.std() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["DPM2", "DPM2 a", "DPM++ 3M SDE"])
+def test_the_finest_level_is_left_out_where_a1111_does(tiny_components: Components, name: str) -> None:
+    """The last step begins at the last level but one of a schedule that is a level longer, from a picture too."""
+    config = tiny_components.scheduler_config
+    levels = spaced_sigmas("Karras", config, 6)
+    for begun, whole in ((None, levels[:5]), (torch.zeros(1, 4, 8, 8), levels[2:5])):
+        start = Start([3], *noise_for([3], (4, 8, 8)), begun, 3)
+        run = begin(*find_sampler(name, "Karras"), config, start, steps=5)
+        asked, ask = [], next(run)
+        with suppress(StopIteration):
+            while True:
+                asked.append(noise_levels(config).sigma_at(float(ask.timestep)))
+                ask = run.send(Told(ask.sample, ask.latents, ask.latents))
+        assert asked[0] == pytest.approx(whole[0], rel=1e-3)
+        assert asked[-1] == pytest.approx(whole[-1], rel=1e-3)
 
 
 def test_a_sampler_that_chooses_its_steps_does_so_whatever_is_asked_for(tiny_components: Components) -> None:
