@@ -258,7 +258,9 @@ class GenerateSettings(Settings):
     mask_padding: int = option(32, "pixels around the masked part that are drawn with it", ge=0, le=256)
     hires: bool = option(False, "draw small, enlarge, and draw the details in a second pass")
     hires_scale: float = option(2.0, "how much larger", ge=1, le=4)
-    hires_resize: str | None = option(None, "WxH instead of a scale; what is over is cut", pattern=r"^\d{2,4}x\d{2,4}$")
+    hires_resize: str | None = option(
+        None, "WxH instead of a scale, up to 4096 on a side; what is over is cut", pattern=r"^\d{2,4}x\d{2,4}$"
+    )
     hires_steps: int = option(0, "steps of the second pass; 0 for as many as the first", ge=0, le=150)
     hires_upscaler: str = option("Latent", "how it is enlarged, by A1111's name")
     hires_sampler: str | None = option(None, "sampler of the second pass, if another one")

@@ -11,7 +11,7 @@ from retrato.model.components import Components
 from retrato.sampling.samplers import AUTOMATIC, find_sampler
 from retrato.settings import GenerateSettings
 
-LARGEST_SIDE = 2048
+LARGEST_SIDE, LARGEST_SECOND_SIDE = 2048, 4096  # of the only or first pass, and of the second
 FAST_STEPS = 12
 FAST_MIN_SIGMA = 1.0
 
@@ -105,7 +105,7 @@ def hires_size(components: Components, settings: GenerateSettings) -> tuple[int,
             int((side or 0) * settings.hires_scale) // step * step for side in (settings.width, settings.height)
         )
     for name, side in (("the width of the second pass", width), ("the height of the second pass", height)):
-        _check_side(components, name, side)
+        _check_side(components, name, side, LARGEST_SECOND_SIDE)
     return width, height
 
 
@@ -150,8 +150,8 @@ def _strength(settings: GenerateSettings, source: Source | None) -> float | None
     return usual if settings.denoising_strength is None else settings.denoising_strength
 
 
-def _check_side(components: Components, name: str, side: int) -> None:
+def _check_side(components: Components, name: str, side: int, largest: int = LARGEST_SIDE) -> None:
     if side % components.vae_scale:
         raise SettingsError(f"{name} is {side}: {components.name} draws multiples of {components.vae_scale}")
-    if not 64 <= side <= LARGEST_SIDE:
-        raise SettingsError(f"{name} is {side}: pictures have 64 to {LARGEST_SIDE} pixels on a side")
+    if not 64 <= side <= largest:
+        raise SettingsError(f"{name} is {side}: pictures have 64 to {largest} pixels on a side")

@@ -31,7 +31,10 @@ def settings(**values: object) -> GenerateSettings:
         ({"sampler": "DPM++ SDE", "eta": 0.5}, "takes none"),
         ({"hires": True, "hires_upscaler": "R-ESRGAN 4x+"}, "needs weights"),
         ({"hires": True, "hires_upscaler": "Latnt"}, "choose one of Latent"),
-        ({"hires": True, "hires_scale": 4.0, "width": 1024}, "the width of the second pass is 4096"),
+        (
+            {"hires": True, "hires_scale": 4.0, "width": 1032},
+            "the width of the second pass is 4128: pictures have 64 to 4096 ",
+        ),
         ({"hires": True, "hires_resize": "100x64"}, "multiples of 8"),
         ({"hires": True, "hires_sampler": "Eulr"}, "did you mean Euler"),
     ],
@@ -102,6 +105,8 @@ def test_the_second_pass_has_its_size(tiny_components: Components) -> None:
     resolved = resolve_settings(tiny_components, settings(hires=True, hires_scale=1.6, height=96))
     assert hires_size(tiny_components, resolved) == (96, 152)
     assert resolved.denoising_strength == 0.7
+    large = resolve_settings(tiny_components, settings(hires=True, width=832, height=1216))
+    assert hires_size(tiny_components, large) == (1664, 2432)
     asked = resolve_settings(tiny_components, settings(hires=True, hires_resize="128x256"))
     assert hires_size(tiny_components, asked) == (128, 256)
 
