@@ -51,7 +51,8 @@ class Canvas:
         if self.blend is None:
             return drawn
         if self.box:
-            part = drawn.resize((self.box[2] - self.box[0], self.box[3] - self.box[1]), Image.Resampling.LANCZOS)
+            size = self.box[2] - self.box[0], self.box[3] - self.box[1]
+            part = drawn.resize(size, Image.Resampling.LANCZOS, _inside(size, drawn.size))
             drawn = self.whole.copy()
             drawn.paste(part, self.box[:2])
         return Image.composite(drawn, self.whole, self.blend)
@@ -91,14 +92,15 @@ def make_canvas(source: Source, settings: GenerateSettings) -> Canvas:
     soft = source.mask.filter(ImageFilter.GaussianBlur(settings.mask_blur)) if settings.mask_blur else source.mask
     if settings.inpaint_area == "only masked":
         box = masked_box(soft, settings.mask_padding, size)
-        image, mask = (each.crop(box).resize(size, Image.Resampling.LANCZOS) for each in (source.image, soft))
+        filling = settings.changed(resize_mode="resize and fill")  # a box that the picture's edge keeps from the format
+        image, mask = (resized(each.crop(box), size, filling) for each in (source.image, soft))
         whole, blend = source.image, soft
     else:
         image, mask = resized(source.image, size, settings), resized(soft, size, settings)
-        whole, blend, box = image, mask, None
+        whole, blend, box = image, mask.point(lambda value: min(255, 2 * value)), None  # doubled only here, as in A1111
     if settings.masked_content == "fill":
         image = filled(image, mask)
-    return Canvas(image, mask, whole, blend.point(lambda value: min(255, 2 * value)), box)
+    return Canvas(image, mask, whole, blend, box)
 
 
 def resized(image: Image.Image, size: Size, settings: GenerateSettings) -> Image.Image:
@@ -107,11 +109,9 @@ def resized(image: Image.Image, size: Size, settings: GenerateSettings) -> Image
         return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
     if settings.resize_mode != "resize and fill":
         return image.resize(size, Image.Resampling.LANCZOS)
-    inner = ImageOps.contain(image, size, Image.Resampling.LANCZOS)
-    left, top = (size[0] - inner.width) // 2, (size[1] - inner.height) // 2
-    right, bottom = size[0] - inner.width - left, size[1] - inner.height - top
-    rows = np.asarray(inner)
-    edges = ((top, bottom), (left, right), (0, 0))[: rows.ndim]
+    left, top, right, bottom = _inside(image.size, size)
+    rows = np.asarray(image.resize((right - left, bottom - top), Image.Resampling.LANCZOS))
+    edges = ((top, size[1] - bottom), (left, size[0] - right), (0, 0))[: rows.ndim]
     return Image.fromarray(np.pad(rows, edges, mode="edge"))
 
 
@@ -140,6 +140,14 @@ def filled(image: Image.Image, mask: Image.Image) -> Image.Image:
         found = gaussian_filter(colours * kept, (radius, radius, 0), truncate=2) / np.maximum(share, 1e-6)
         result = found + (result - found) * (1 - share) ** times
     return Image.fromarray((colours * kept + result * (1 - kept)).round().clip(0, 255).astype(np.uint8))
+
+
+def _inside(inner: Size, size: Size) -> Box:
+    """Gives where a picture with the proportions of `inner` lies in the middle of `size`, as large as it goes."""
+    scale = min(size[0] / inner[0], size[1] / inner[1])
+    width, height = (max(1, round(side * scale)) for side in inner)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return left, top, left + width, top + height
 
 
 def _widened(low: int, high: int, wanted: int, most: int) -> tuple[int, int]:

@@ -64,6 +64,27 @@ def test_only_the_masked_part_is_drawn_and_goes_back_at_its_own_size() -> None:
     assert changed.sum() == pytest.approx(50 * 30, rel=0.02)
 
 
+def test_a_box_that_the_edge_keeps_from_the_format_is_not_squashed() -> None:
+    """A strip across the whole picture cannot be widened: A1111 draws it with more of its edge around it."""
+    picture, mask = Image.new("RGB", (200, 50), "white"), mask_with((0, 0, 200, 50), (200, 50))
+    ImageDraw.Draw(picture).rectangle((80, 10, 119, 49), fill="black")  # a square
+    canvas = make_canvas(Source(picture, mask), settings(inpaint_area="only masked", mask_blur=0))
+    dark = np.asarray(canvas.image.convert("L")) < 128
+    assert (dark[24:40].any(axis=0).sum(), dark[24:40].any(axis=1).sum()) == (12, 13)
+    after = np.asarray(canvas.put_back(canvas.image).convert("L")).astype(int)
+    assert abs(after - np.asarray(picture.convert("L")).astype(int)).mean() < 5
+
+
+def test_the_edge_of_the_mask_is_doubled_only_where_the_whole_picture_is_drawn() -> None:
+    picture, mask = Image.new("RGB", (64, 64), "white"), mask_with((16, 16, 48, 48), (64, 64))
+    grey = {}
+    for area in ("whole picture", "only masked"):
+        canvas = make_canvas(Source(picture, mask), settings(inpaint_area=area, mask_blur=4))
+        grey[area] = canvas.put_back(Image.new("RGB", (64, 64))).convert("L").getpixel((15, 32))
+    assert grey["whole picture"] < 30
+    assert 120 < grey["only masked"] < 160
+
+
 @pytest.mark.parametrize(
     ("box", "padding", "size", "found"),
     [
@@ -127,7 +148,7 @@ def test_a_mask_of_another_size_means_the_same_part(area: str, size: tuple[int, 
         drawn = make_canvas(source, settings(**values)).put_back(Image.new("RGB", (128, 64), "blue"))
         after.append(np.asarray(drawn) == np.array([0, 0, 255]))
     assert after[0].all(axis=2).sum() == 64 * 32
-    assert (after[0] == after[1]).mean() > 0.95
+    assert (after[0] == after[1]).mean() > 0.9  # all but the edge, which is soft in a mask that was enlarged
 
 
 def test_a_mask_of_the_size_that_is_drawn_fits_any_picture() -> None:
