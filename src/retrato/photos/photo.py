@@ -93,7 +93,7 @@ def list_photos(folder: Path | str) -> list[Path]:
 def read_photo(path: Path | str, *, shorter_side: int | None = None) -> Photo:
     """Gives one photo; with `shorter_side`, reduced to that many pixels on its shorter side, never enlarged.
 
-    Reads JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF and BMP of at most 50 MB and 64 megapixels, 32 pixels or more a side.
+    Reads JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF and BMP of at most 50 MB and 89 megapixels, 32 pixels or more a side.
     Raises PhotoError with one sentence that names the file and says why it cannot be used.
     """
     path = Path(path)

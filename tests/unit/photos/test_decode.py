@@ -289,14 +289,20 @@ def test_refuses_too_many_bytes(monkeypatch: pytest.MonkeyPatch, scene: Scene) -
     assert "save it smaller" in refused(saved(scene(8)))
 
 
-@pytest.mark.parametrize("size", [(9000, 9000), (10_000, 10_000), (60000, 60000)])
+@pytest.mark.parametrize("size", [(9450, 9450), (10_000, 10_000), (60000, 60000)])
 def test_refuses_too_many_pixels_by_the_header_alone(size: tuple[int, int]) -> None:
     header = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
     parts = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
     content = b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
     )
-    assert "pixels, at most 64 million" in refused(content)
+    assert "pixels, at most 89 million" in refused(content)
+
+
+def test_what_the_largest_phones_make_is_read() -> None:
+    """9248x6936 is a little over 64 million pixels."""
+    found = decode(saved(Image.new("L", (9248, 6936), 90), "JPEG"), "a.jpg", shorter_side=64)
+    assert (found.size, found.image.size) == ((9248, 6936), (85, 64))
 
 
 def srgb_profile(changes: dict[bytes, bytes], at: int) -> bytes:
