@@ -11,7 +11,6 @@ from retrato.cli.screen import Screen
 from retrato.home import home_folder
 from retrato.model.catalogue import ModelFacts, describe_model, find_model, list_models
 from retrato.model.companions import FOLDERS, SCORERS
-from retrato.model.hashes import old_model_hash
 from retrato.model.hub import fetch_model
 from retrato.model.load import load_components
 from retrato.model.vision import model_type
@@ -55,7 +54,7 @@ def show(
         "path": path,
         "family": components.family,
         "hash": components.hash,
-        "old_hash": old_model_hash(path) if path.is_file() else None,
+        "old_hash": components.old_hash or None,
         "size": components.defaults.size,
         "guidance_scale": components.defaults.guidance_scale,
         "class_word": components.defaults.class_word,
@@ -86,7 +85,7 @@ def check(model: ModelArgument = "mini", family: Family = "auto", vae: Vae = Non
         "family": components.family,
         "prediction_type": components.prediction_type,
         "hash": components.hash,
-        "old_hash": old_model_hash(facts.path) if facts.path.is_file() else None,
+        "old_hash": components.old_hash or None,
         "parts": parts,
         "ok": True,
     }

@@ -91,7 +91,8 @@ _SPACE = re.compile(r"\s*")
 _QUOTED = re.compile(r'"(?:\\.|[^\\"])++"')
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
 _WHOLE = re.compile(r"\d{1,9}")
-_VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?:-?(rc)|-(\d{1,9}))?", re.IGNORECASE)
+# Forge writes its own version before A1111's.
+_VERSION = re.compile(r"(?:f[\d.]{1,20}(?=v))?v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?:-?(rc)|-(\d{1,9}))?", re.IGNORECASE)
 _ETA_OF_DDIM = ("DDIM", "DDIM CFG++")
 
 
@@ -150,6 +151,15 @@ def written_fields(text: str) -> dict[str, str]:
         size = _SIZE.fullmatch(value)
         fields |= {f"{key}-1": size[1], f"{key}-2": size[2]} if size else {key: value}
     return fields
+
+
+def version_of(fields: Mapping[str, str]) -> tuple[int, ...] | None:
+    """Gives A1111's version that infotext's `fields` name, as numbers to compare; None where they name none."""
+    found = _VERSION.match(fields.get("Version", ""))
+    if not found:
+        return None
+    *numbers, candidate, commits = found.groups()
+    return (*map(int, numbers), -1 if candidate else int(commits or 0))
 
 
 def _plain(value: object) -> str:
@@ -229,11 +239,9 @@ def _resolve_old_hires(fields: dict[str, str]) -> None:
 
 def _mark_old_behaviour(fields: dict[str, str]) -> None:
     """Adds the switches with which A1111 draws pictures of its older versions as those did."""
-    found = _VERSION.match(fields.get("Version", ""))
-    if not found:
+    version = version_of(fields)
+    if version is None:
         return
-    *numbers, candidate, commits = found.groups()
-    version = (*map(int, numbers), -1 if candidate else int(commits or 0))
     if version < (1, 6, 0, 0) and "[" in fields["Prompt"]:
         fields["Old prompt editing timelines"] = "True"
     if version < (1, 6, 0, 0) and fields.get("Sampler") in ("DDIM", "PLMS"):

@@ -105,7 +105,7 @@ def _novelai_text(info: Mapping[Any, object], size: tuple[int, int]) -> str | No
     """Gives A1111's parameters text for what NovelAI writes; None where that cannot be read."""
     try:
         said = json.loads(str(info["Comment"]))
-        sampler = _sampler(str(said["sampler"]))
+        sampler = _sampler(str(said["sampler"]), str(said.get("noise_schedule")))
         line = f"Steps: {said['steps']}, Sampler: {sampler}, CFG scale: {said['scale']}, Seed: {said['seed']}"
         return (
             f"{info['Description']}\nNegative prompt: {said['uc']}\n{line}, Size: {size[0]}x{size[1]}, "
@@ -115,9 +115,14 @@ def _novelai_text(info: Mapping[Any, object], size: tuple[int, int]) -> str | No
         return None
 
 
-def _sampler(name: str) -> str:
-    """Gives A1111's name for NovelAI's; "Euler a", as in A1111, for one that it has not got."""
+def _sampler(name: str, spacing: str) -> str:
+    """Gives A1111's name for NovelAI's, with the schedule behind it where that says one ("native" is none).
+
+    "Euler a", as in A1111, for one that it has not got.
+    """
     try:
-        return find_sampler(name)[0].name
+        sampler, _ = find_sampler(name)
     except SettingsError:
         return "Euler a"
+    is_taken = spacing.capitalize() in sampler.schedules
+    return f"{sampler.name} {spacing.capitalize()}" if is_taken else sampler.name

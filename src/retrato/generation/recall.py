@@ -8,7 +8,7 @@ from typing import Any
 
 from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import PhotoError, SettingsError
-from retrato.generation.infotext import FIELDS, READ_DEFAULTS, parse_infotext, written_fields
+from retrato.generation.infotext import FIELDS, READ_DEFAULTS, parse_infotext, version_of, written_fields
 from retrato.generation.picture_text import read_infotext
 from retrato.generation.resolve import part_of
 from retrato.generation.sign import PROGRAM
@@ -35,6 +35,7 @@ _FACTS = frozenset(
         ),
         *(
             "NGMS all steps",
+            "Hires schedule type",
             "Hypernet hashes",
             "Lora hashes",
             "VAE",
@@ -47,6 +48,7 @@ _FACTS = frozenset(
 )
 # What `parse_infotext` works out from other fields.
 _WORKED_OUT = ("Size-1", "Size-2", "Hires resize-1", "Hires resize-2", "Old prompt editing timelines")
+_SCHEDULES_CAME = (1, 9, 0, -1)  # A1111's version that first writes schedules apart: 1.9, its candidates too
 _OLD_MODEL_HASH = re.compile(r"[0-9a-f]{8}")
 
 
@@ -124,7 +126,9 @@ def recall(infotext: str) -> Recalled:
     values["hires"] = any(key.startswith("Hires ") for key in said)
     is_ours = written.get("Version", "").startswith(PROGRAM)
     values |= _split(values)
-    notes = [*_without_idle(values, is_ours=is_ours)]
+    notes = [*_without_idle(values, is_ours=is_ours), *_with_second_schedule(values, written)]
+    if not is_ours:
+        notes += [*_with_old_schedules(values, written), *_of_guidance(values, written)]
     begins_with_picture = "denoising_strength" in values and not values["hires"]
     if _is_of_2022(written) and "[" in values["prompt"] and "schedule_rules" not in values:
         values["schedule_rules"] = "2022"
@@ -143,9 +147,10 @@ def recall(infotext: str) -> Recalled:
 
 def what_differs(recalled: Recalled, components: Components, library: EmbeddingLibrary) -> Iterator[str]:
     """Yields a sentence for each thing that a picture was drawn with and that is another one here."""
-    if recalled.model_hash and recalled.model_hash != components.hash:
+    own_hash = components.old_hash if _OLD_MODEL_HASH.fullmatch(recalled.model_hash or "") else components.hash
+    if recalled.model_hash and own_hash and recalled.model_hash != own_hash:
         yield (
-            f"it was drawn by the model {recalled.model_hash}, this is {components.hash} "
+            f"it was drawn by the model {recalled.model_hash}, this is {own_hash} "
             f"({components.name}): expect another picture"
         )
     if (recalled.vae or recalled.vae_hash) and recalled.vae_hash != components.vae_hash:
@@ -198,6 +203,60 @@ def _without_idle(values: dict[str, Any], *, is_ours: bool) -> Iterator[str]:
     if schedule not in sampler.schedules:
         del values["schedule"]
         yield f"it says the schedule {schedule}, of which {sampler.name} takes no notice: it is left out"
+
+
+def _with_second_schedule(values: dict[str, Any], fields: Mapping[str, str]) -> Iterator[str]:
+    """Joins the second pass' own schedule, which A1111 writes apart, to its sampler; a sentence where that cannot be.
+
+    Where it says Automatic, that is what Automatic means for the sampler, whatever the first pass has.
+    """
+    said, same = fields.get("Hires schedule type", ""), READ_DEFAULTS["Hires schedule type"]
+    if not values["hires"] or said in ("", same):
+        return
+    name = values.get("hires_sampler") or values.get("sampler", "")
+    try:
+        sampler, _ = find_sampler(name)
+        _, schedule = find_sampler(sampler.name, said)
+    except SettingsError:
+        yield f"it says the schedule {said[:40]} for the second pass, which {name[:40]} does not take: it is left out"
+        return
+    schedule = sampler.automatic if schedule == AUTOMATIC else schedule
+    values["hires_sampler"] = sampler.name if schedule == AUTOMATIC else f"{sampler.name} {schedule}"
+
+
+def _with_old_schedules(values: dict[str, Any], fields: Mapping[str, str]) -> Iterator[str]:
+    """Says the schedules of a picture from before A1111 1.9, where a name alone meant Uniform, but for Restart.
+
+    Since then it means Automatic, which is Karras or Exponential for some; those get a sentence.
+    """
+    version = version_of(fields)
+    is_old = version < _SCHEDULES_CAME if version else "Version" not in fields
+    if not is_old or any(name in fields for name in ("Schedule type", "Hires schedule type")):
+        return
+    for name in ("sampler", "hires_sampler"):
+        try:
+            sampler, schedule = find_sampler(values.get(name, ""))
+        except SettingsError:
+            continue
+        is_said = schedule != AUTOMATIC or (name == "sampler" and "schedule" in values)
+        meant = "Karras" if sampler.name == "Restart" else "Uniform"
+        if is_said or meant not in sampler.schedules or sampler.automatic == AUTOMATIC:
+            continue
+        if name == "hires_sampler":
+            values[name] = f"{sampler.name} {meant}"
+        elif meant != sampler.automatic:
+            values["schedule"] = meant
+            yield f"before A1111 1.9 {sampler.name} alone meant the schedule {meant}: it is drawn with that"
+
+
+def _of_guidance(values: Mapping[str, Any], fields: Mapping[str, str]) -> Iterator[str]:
+    """Yields a sentence where A1111 passed over the negative prompt at every second step only."""
+    level = values.get("guidance_min_sigma", "0")
+    if re.search("[1-9]", level) and fields.get("NGMS all steps") != "True":
+        yield (
+            f"below noise level {level[:20]} it passed over the negative prompt at every second step, here it is at "
+            "each: expect another picture"
+        )
 
 
 def _keys(name: str) -> tuple[str, ...]:

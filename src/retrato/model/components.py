@@ -45,7 +45,7 @@ class Components:
     VAE are float32, because the vectors' gradient and the decoded picture need the precision and they are small.
     `hash` is the first 10 hex digits of the sha256 of the file, or of the U-Net's weights in a folder; `reason` says
     why this device and number format were chosen. `vae_name` and `vae_hash` are those of a VAE that is not the model's
-    own.
+    own; `old_hash` is the one of 2022, which only files have.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Components:
     reason: str = ""
     vae_name: str = ""
     vae_hash: str = ""
+    old_hash: str = ""
 
     @property
     def vae_scale(self) -> int:

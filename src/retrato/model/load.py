@@ -17,7 +17,7 @@ from retrato.model.components import Components, ModelDefaults, Parts
 from retrato.model.device import choose_device
 from retrato.model.families import FAMILIES
 from retrato.model.folder import read_folder, read_json, refuse_code
-from retrato.model.hashes import model_hash
+from retrato.model.hashes import model_hash, old_model_hash
 from retrato.model.inpainting import fill_missing_channels
 from retrato.model.memory import bound_memory, is_out_of_memory, lift_bound, save_memory
 from retrato.model.single_file import read_single_file, read_vae, vae_beside
@@ -89,6 +89,7 @@ def load_components(
         reason="; ".join([choice.reason, *saved]),
         vae_name=other.resolve().name if other else "",
         vae_hash=model_hash(_weights(other, "vae")) if other else "",
+        old_hash=old_model_hash(path) if path.is_file() else "",
     )
 
 

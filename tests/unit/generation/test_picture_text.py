@@ -69,12 +69,19 @@ def test_novelais_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
-    [("k_dpm_fast", "DPM fast"), ("k_dpm_2_ancestral", "DPM2 a"), ("k_dpmpp_2m", "DPM++ 2M"), ("nai_smea", "Euler a")],
+    ("name", "spacing", "found"),
+    [
+        ("k_dpm_fast", "karras", "DPM fast"),
+        ("k_dpm_2_ancestral", "native", "DPM2 a"),
+        ("k_dpmpp_2m", None, "DPM++ 2M"),
+        ("k_dpmpp_2m", "karras", "DPM++ 2M Karras"),
+        ("nai_smea", "karras", "Euler a"),
+    ],
 )
-def test_novelais_samplers(tmp_path: Path, name: str, found: str) -> None:
+def test_novelais_samplers(tmp_path: Path, name: str, spacing: str | None, found: str) -> None:
     notes = PngInfo()
-    comment = json.dumps({"steps": 28, "sampler": name, "scale": 11, "seed": 3, "uc": "bad"})
+    said = {"steps": 28, "sampler": name, "scale": 11, "seed": 3, "uc": "bad"}
+    comment = json.dumps(said | ({"noise_schedule": spacing} if spacing else {}))
     for key, value in (("Software", "NovelAI"), ("Description", "a hat"), ("Comment", comment)):
         notes.add_text(key, value)
     Image.new("RGB", (8, 16)).save(tmp_path / "a.png", pnginfo=notes)

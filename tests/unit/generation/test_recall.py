@@ -1,11 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import PhotoError, SettingsError
-from retrato.generation import GeneratedImage, format_infotext, recall, recall_picture
+from retrato.generation import GeneratedImage, format_infotext, recall, recall_picture, what_differs
 from retrato.generation.infotext import FIELDS
+from retrato.model import Components
 from retrato.settings import GenerateSettings
 
 ARTICLE = (
@@ -100,7 +103,29 @@ def test_the_line_of_2022() -> None:
         ("Sampler: k_lms, Schedule type: Karras", {"sampler": "k_lms", "schedule": "Karras"}),
         ("Sampler: DPM++ 2M Karras, Version: v1.6.0", {"sampler": "DPM++ 2M", "schedule": "Karras"}),
         ("Sampler: k_lms_ka", {"sampler": "LMS", "schedule": "Karras"}),
-        ("Sampler: DPM++ SDE", {"sampler": "DPM++ SDE", "schedule": "Automatic"}),
+        ("Sampler: DPM++ SDE", {"sampler": "DPM++ SDE", "schedule": "Uniform"}),
+        ("Sampler: DPM++ 2M, Version: v1.8.0", {"schedule": "Uniform"}),
+        ("Sampler: DPM++ 2M, Version: f0.0.17v1.8.0rc-latest-276-g29be1da7", {"schedule": "Uniform"}),
+        ("Sampler: DPM++ 2M, Version: v1.9.0-RC", {"schedule": "Automatic"}),
+        ("Sampler: DPM++ 2M, Version: ComfyUI", {"schedule": "Automatic"}),
+        ("Sampler: DPM++ 2M, Schedule type: Karras", {"schedule": "Karras"}),
+        ("Sampler: Restart, Version: v1.6.0", {"sampler": "Restart", "schedule": "Automatic"}),
+        ("Sampler: DDIM, Version: v1.6.0", {"sampler": "DDIM", "schedule": "Automatic"}),
+        ("Sampler: LMS Karras, Hires upscale: 2, Hires sampler: Euler", {"hires_sampler": "Euler Uniform"}),
+        ("Sampler: Euler, Hires upscale: 2, Hires sampler: Restart", {"hires_sampler": "Restart Karras"}),
+        (
+            "Hires upscale: 2, Hires sampler: DPM++ 2M SDE, Hires schedule type: Exponential, Schedule type: Karras",
+            {"schedule": "Karras", "hires_sampler": "DPM++ 2M SDE Exponential"},
+        ),
+        (
+            "Hires upscale: 2, Hires schedule type: sgm_uniform, Version: v1.9.0",
+            {"hires_sampler": "Euler a SGM Uniform"},
+        ),
+        (
+            "Sampler: LMS, Schedule type: Karras, Hires upscale: 2, Hires schedule type: Automatic",
+            {"hires_sampler": "LMS Uniform"},
+        ),
+        ("Hires upscale: 2, Hires schedule type: Use same scheduler, Version: v1.9.0", {"hires_sampler": None}),
         ("Eta DDIM: 0.5, Sampler: DDIM", {"eta": 0.5}),
         ("Clip skip: 2, ENSD: 31337", {"clip_skip": 2}),
         ("Schedule type: Automatic, Clip skip: 1, Mask mode: Inpaint masked", {"clip_skip": 1, "mask_invert": False}),
@@ -111,12 +136,51 @@ def test_what_other_programs_write_is_understood(fields: str, expected: dict[str
     settings = recalled.settings
     assert {name: getattr(settings, name) for name in expected} == expected
     assert not recalled.begins_with_picture
-    assert not any("First pass" in note for note in recalled.notes)
+    assert not any("First pass" in note or "does not do" in note for note in recalled.notes if "ENSD" not in note)
 
 
 def test_a_schedule_that_had_no_effect_is_said() -> None:
     notes = recall("a\nSteps: 3, Sampler: DDIM, Schedule type: Karras, Seed: 9").notes
     assert any("takes no notice" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ("Sampler: DPM++ 2M, Version: v1.6.0", "before A1111 1.9 DPM++ 2M alone meant the schedule Uniform"),
+        ("Sampler: Euler, Version: v1.6.0", None),
+        ("Sampler: DPM++ 2M, Version: retrato 1", None),
+        ("Sampler: Euler, NGMS: 1.5, Version: v1.10.1", "below noise level 1.5 it passed over the negative prompt"),
+        ("Sampler: Euler, NGMS: 1.5, NGMS all steps: True, Version: v1.10.1", None),
+        ("Sampler: Euler, NGMS: 0.0, Version: v1.10.1", None),
+        ("Sampler: DDIM, Hires upscale: 2, Hires schedule type: Karras", "for the second pass, which DDIM does not"),
+    ],
+)
+def test_what_is_drawn_otherwise_is_said(fields: str, says: str | None) -> None:
+    recalled = recall(f"a\nSteps: 3, Seed: 9, {fields}")
+    notes = [note for note in recalled.notes if "another program" not in note]
+    assert [says in note for note in notes] == [True] if says else not notes
+    assert recalled.settings.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "own", "old", "differs"),
+    [
+        ("7460a6fa", "0123456789", "7460a6fa", False),
+        ("7460a6fa", "0123456789", "81761151", True),
+        ("7460a6fa", "0123456789", "", False),  # a folder has no such hash, so nobody knows
+        ("0123456789", "0123456789", "7460a6fa", False),
+        ("9876543210", "0123456789", "7460a6fa", True),
+    ],
+)
+def test_a_models_hash_is_compared_with_that_of_its_kind(
+    tiny_components: Components, tmp_path: Path, said: str, own: str, old: str, differs: bool
+) -> None:
+    model = replace(tiny_components, hash=own, old_hash=old)
+    recalled = recall(f"a\nSteps: 3, Sampler: Euler, Seed: 9, Model hash: {said}")
+    notes = [*what_differs(recalled, model, EmbeddingLibrary(tmp_path, model.token_widths))]
+    assert bool(notes) == differs
+    assert all(f"drawn by the model {said}" in note for note in notes)
 
 
 def test_our_own_picture_of_no_strength_begins_with_its_picture() -> None:
