@@ -71,22 +71,24 @@ def generate(
     """Draws `settings.count` images, image i from seed + i, and yields each step and each image.
 
     `init_image` and `mask` take the place of the files that the settings may name. The images do not depend on
-    `batch_size`. `hypernetworks` are those that the prompt may ask for. Raises SettingsError, PromptError, PhotoError,
-    EmbeddingError or HypernetworkError before the first step when something asked for does not exist or does not fit,
-    ModelError when the model gives no numbers.
+    `batch_size`. `hypernetworks` are those that a prompt may ask for, for its own pass. Raises SettingsError,
+    PromptError, PhotoError, EmbeddingError or HypernetworkError before the first step when something asked for does not
+    exist or does not fit, ModelError when the model gives no numbers.
     """
     require(settings.hypernetwork, hypernetworks)
     source = read_source(settings, init_image, mask)
     settings = resolve_settings(components, settings, source)
-    chosen = hypernetworks_of(settings.prompt, hypernetworks)
+    prompts = settings.prompt, settings.hires_prompt or settings.prompt
+    chosen, of_second = (hypernetworks_of(each, hypernetworks) for each in prompts)
     if settings.engine == "openvino":
-        components = _on_openvino(components, chosen)
+        components = _on_openvino(components, [*chosen, *of_second])
+    later = with_hypernetworks(components, of_second)
     components = with_hypernetworks(components, chosen)
     from_picture = steps_that_run(settings.steps, settings.denoising_strength or 0.0)
     plan = plan_prompt(components, settings, embeddings)
     drawing = _Drawing(components, settings, plan, settings.steps, from_picture)
     canvas = make_canvas(source, settings) if source else None
-    second = _second_pass(components, settings, embeddings) if settings.hires else None
+    second = _second_pass(later, settings, embeddings) if settings.hires else None
     at_once = 1 if drawing.sampler.one_by_one or (second and second.sampler.one_by_one) else settings.batch_size
     for first in range(0, settings.count, at_once):
         batch = range(first, min(first + at_once, settings.count))

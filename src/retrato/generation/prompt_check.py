@@ -1,6 +1,6 @@
 """What may surprise in the prompts of a run, in sentences for people."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from retrato.embeddings.embedding import CLIP_SKIP, READ_AT, Embedding, clip_skip_in, mentioned
 from retrato.model.components import Components
@@ -24,13 +24,14 @@ def check_prompts(
     sentences: dict[str, None] = {}
     for settings in variants:
         sentences |= dict.fromkeys(_of_clip_skip(settings, embeddings) if heeds_clip_skip else ())
-        for name, prompt in (("prompt", settings.prompt), ("negative prompt", settings.negative_prompt)):
+        for name, prompt, hires_steps in _prompts(settings):
             warnings = check_prompt(
                 prompt,
                 steps=settings.steps,
+                hires_steps=hires_steps,
                 rules=settings.schedule_rules,
                 emphasis=settings.emphasis,
-                is_negative=name != "prompt",
+                is_negative="negative" in name,
                 embeddings=embeddings,
                 networks=networks,
             )
@@ -41,6 +42,19 @@ def check_prompts(
     return list(sentences)
 
 
+def _prompts(settings: GenerateSettings) -> Iterator[tuple[str, str, int | None]]:
+    """Yields the name of each prompt, what it says, and the steps of the second pass where it is drawn in that."""
+    hires_steps = (settings.hires_steps or settings.steps) if settings.hires else None
+    pairs = (
+        ("prompt", settings.prompt, settings.hires_prompt),
+        ("negative prompt", settings.negative_prompt, settings.hires_negative_prompt),
+    )
+    for name, prompt, second in pairs:
+        yield name, prompt, None if second else hires_steps
+        if second:
+            yield f"hires {name}", second, hires_steps
+
+
 def _of_clip_skip(settings: GenerateSettings, embeddings: Mapping[str, Embedding]) -> list[str]:
     """Gives a sentence for each person in a prompt who was learned with one clip skip and is drawn with another."""
     said = {name: each.metadata for name, each in embeddings.items() if {CLIP_SKIP, READ_AT} & each.metadata.keys()}
@@ -48,7 +62,7 @@ def _of_clip_skip(settings: GenerateSettings, embeddings: Mapping[str, Embedding
     return [
         f"{name} was learned with clip skip {learned[name]} and is drawn with {settings.clip_skip}: "
         f"take --clip-skip {learned[name]}"
-        for name in mentioned(settings.prompt, learned)
+        for name in mentioned(f"{settings.prompt}\n{settings.hires_prompt or ''}", learned)
         if learned[name] != settings.clip_skip
     ]
 

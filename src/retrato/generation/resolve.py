@@ -44,10 +44,11 @@ def resolve_settings(
             f"eta is {settings.eta:g}, but {sampler.name} takes none: leave it out, or choose DDIM or Euler a"
         )
     width, height = _size(components, settings, source)
-    wanted = settings.hypernetwork
+    # A1111 too writes the chosen hypernetwork into the prompt, where pictures and other programs keep it.
+    tag = hypernet_tag(settings.hypernetwork, settings.hypernetwork_strength) if settings.hypernetwork else ""
     resolved = seeded(settings).changed(
-        # A1111 too writes the chosen hypernetwork into the prompt, where pictures and other programs keep it.
-        prompt=settings.prompt + (hypernet_tag(wanted, settings.hypernetwork_strength) if wanted else ""),
+        prompt=settings.prompt + tag,
+        hires_prompt=settings.hires_prompt + tag if settings.hires_prompt else None,
         hypernetwork=None,
         sampler=sampler.name,
         schedule=schedule,

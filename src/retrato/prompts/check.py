@@ -34,6 +34,7 @@ def check_prompt(
     prompt: str,
     *,
     steps: int = 20,
+    hires_steps: int | None = None,
     rules: Rules = "1.6",
     emphasis: str = "Original",
     is_negative: bool = False,
@@ -42,11 +43,12 @@ def check_prompt(
 ) -> list[PromptWarning]:
     """Gives what may surprise in a prompt that is drawn in `steps` steps, in the order of the places.
 
+    With `hires_steps` it is drawn in a second pass of that many steps, alone or too.
     `embeddings` are the names that can be drawn, `networks` those of each kind of tag (`hypernet`, `lora`) that is
     known. `is_negative` says that it is a negative prompt, where tags and AND mean nothing.
     """
     tags = [] if is_negative else extract_tags(prompt)[1]
-    found = [*_in_edits(prompt, steps, rules), *_in_names(_without(tags, prompt), embeddings)]
+    found = [*_in_edits(prompt, steps, rules, hires_steps), *_in_names(_without(tags, prompt), embeddings)]
     if emphasis != "None":
         found += _in_attention(prompt)
     found += _in_negative(prompt) if is_negative else [*_in_tags(tags, networks or {}), *_in_ands(prompt)]
@@ -78,7 +80,7 @@ def _in_attention(prompt: str) -> Iterator[PromptWarning]:
             yield PromptWarning(position, f"this {kind} is never closed: everything after it {effect}")
 
 
-def _in_edits(prompt: str, steps: int, rules: Rules) -> Iterator[PromptWarning]:
+def _in_edits(prompt: str, steps: int, rules: Rules, hires_steps: int | None) -> Iterator[PromptWarning]:
     tokens = edit_tokens(prompt)
     if tokens is None:
         if "[" in prompt:
@@ -98,11 +100,12 @@ def _in_edits(prompt: str, steps: int, rules: Rules) -> Iterator[PromptWarning]:
                 yield PromptWarning(places[start], "this is text, no change on the way: write [from:to:when]")
         elif token == "|" and not stack and edits is None and "[" in tokens:
             yield PromptWarning(places[number], r"a | outside of brackets makes the whole prompt plain text: write \|")
+    first_pass = steps if hires_steps and rules == "1.6" else 0
+    last_pass = hires_steps if hires_steps and rules == "1.6" else steps
     for start, edit in (edits or {}).items():
-        if edit.when is not None:
-            step = switch_step(edit.when, steps, rules, 0)
-            if step >= steps:
-                yield PromptWarning(places[start], f"this never changes: {edit.when.strip()} is beyond {steps} steps")
+        if edit.when is not None and switch_step(edit.when, last_pass, rules, first_pass) >= last_pass:
+            beyond = f"{edit.when.strip()} is beyond {first_pass + last_pass} steps"
+            yield PromptWarning(places[start], f"this never changes: {beyond}")
 
 
 def _without(tags: Sequence[Tag], prompt: str) -> str:

@@ -13,7 +13,10 @@ from PIL import Image, ImageChops
 from retrato.embeddings import Embedding
 from retrato.errors import EmbeddingError, ModelError, PhotoError, PromptError, SettingsError
 from retrato.generation import Drawn, Sampled, generate, parse_infotext, resolve_settings
+from retrato.hypernetworks import Hypernetwork, Structure
+from retrato.hypernetworks.structure import all_shapes
 from retrato.model import Components
+from retrato.model.attention import attention_widths
 from retrato.model.latents import encode_pixels, image_to_pixels
 from retrato.model.openvino import on_openvino
 from retrato.sampling.noise import noise_for
@@ -359,6 +362,29 @@ def test_the_second_pass_may_say_something_else(tiny_components: Components) -> 
     assert not torch.allclose(other, plain)
 
 
+def test_each_pass_draws_under_the_hypernetworks_of_its_own_prompt(tiny_components: Components) -> None:
+    structure, sizes = Structure(), attention_widths(tiny_components.unet)
+    source = torch.Generator().manual_seed(0)
+    weights = tuple(0.3 * torch.randn(shape, generator=source) for shape in all_shapes(structure, sizes))
+    known = {"ana": Hypernetwork("ana", sizes, structure, weights)}
+
+    def last(**values: object) -> list[torch.Tensor]:
+        events = generate(tiny_components, settings(hires=True, steps=2, **values), {}, known)
+        return [event.latents for event in events if isinstance(event, Sampled)]
+
+    plain, tagged = last(), last(prompt="a man<hypernet:ana:2>")
+    first_alone = last(prompt="a man<hypernet:ana:2>", hires_prompt="a man")
+    second_alone = last(hires_prompt="a man<hypernet:ana:2>")
+    torch.testing.assert_close(first_alone[1], tagged[1])
+    torch.testing.assert_close(second_alone[1], plain[1])
+    assert not torch.allclose(first_alone[-1], tagged[-1])
+    assert not torch.allclose(second_alone[-1], plain[-1])
+    chosen = last(hires_prompt="a man", hypernetwork="ana", hypernetwork_strength=2.0)
+    torch.testing.assert_close(chosen, tagged)
+    with pytest.raises(PromptError, match="strength of the hypernetwork ana"):
+        last(hires_prompt="a man<hypernet:ana:loud>")
+
+
 @pytest.mark.parametrize("name", ["LMS", "k_lms_ka"])
 def test_the_second_pass_keeps_the_schedule(tiny_components: Components, name: str) -> None:
     same, other = (
@@ -441,6 +467,14 @@ def test_another_engine_draws_the_same_picture_with_vectors_schedules_and_all(ti
 
 
 def test_a_hypernetwork_and_a_compiled_unet_are_refused_together(tiny_components: Components) -> None:
-    asked = settings(prompt="a man <hypernet:ana:0.5>", engine="openvino")
-    with pytest.raises(SettingsError, match="the hypernetwork ana reaches into the U-Net"):
-        next(generate(tiny_components, asked, {}, {"ana": SimpleNamespace(name="ana")}))  # type: ignore[dict-item]
+    asked = {"prompt": "a man <hypernet:ana:0.5>"}, {"hires": True, "hires_prompt": "<hypernet:ana:0.5>"}
+    for values in asked:
+        with pytest.raises(SettingsError, match="the hypernetwork ana reaches into the U-Net"):
+            next(
+                generate(
+                    tiny_components,
+                    settings(engine="openvino", **values),
+                    {},
+                    {"ana": SimpleNamespace(name="ana")},  # type: ignore[dict-item]
+                )
+            )

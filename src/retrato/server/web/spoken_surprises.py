@@ -5,8 +5,12 @@ from collections.abc import Sequence
 SURPRISES: Sequence[tuple[str, str]] = (
     ("prompt, character {}: {}", "prompt, caractere {}: {}"),
     ("negative prompt, character {}: {}", "prompt negativo, caractere {}: {}"),
+    ("hires prompt, character {}: {}", "prompt da segunda passada, caractere {}: {}"),
+    ("hires negative prompt, character {}: {}", "prompt negativo da segunda passada, caractere {}: {}"),
     ("and more in the prompt", "e mais no prompt"),
     ("and more in the negative prompt", "e mais no prompt negativo"),
+    ("and more in the hires prompt", "e mais no prompt da segunda passada"),
+    ("and more in the hires negative prompt", "e mais no prompt negativo da segunda passada"),
     (
         "{} was learned with clip skip {} and is drawn with {}: take --clip-skip {}",
         "{} foi aprendido com clip skip {} e é desenhado com {}: use --clip-skip {}",

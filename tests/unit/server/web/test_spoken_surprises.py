@@ -32,6 +32,8 @@ def said() -> list[str]:
     settings = [GenerateSettings(prompt=prompt) for prompt in PROMPTS]
     settings += [GenerateSettings(prompt="x", negative_prompt=prompt) for prompt in NEGATIVE]
     settings.append(GenerateSettings(prompt="a " + "\\a " * 30))
+    for name in ("hires_prompt", "hires_negative_prompt"):
+        settings += [GenerateSettings(prompt="x", hires=True, **{name: "a " + "\\a " * many}) for many in (1, 30)]
     networks = {"hypernet": ["baroque"]}
     return [sentence for each in settings for sentence in check_prompts([each], KNOWN, networks)]
 
