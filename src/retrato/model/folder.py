@@ -47,7 +47,7 @@ def read_folder(folder: Path) -> Parts:
         check_configs(unet.config, vae.config, scheduler_config)
     except ModelError as error:
         raise ModelError(f"{folder} cannot be used: {error}") from None
-    zeros = bool(index.get("force_zeros_for_empty_prompt", False))
+    zeros = bool(index.get("force_zeros_for_empty_prompt", len(places) == 2))  # as diffusers' pipeline of XL has it
     return Parts(text_encoders, tokenizers, unet, vae, scheduler_config, zeros)
 
 

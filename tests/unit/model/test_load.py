@@ -29,6 +29,16 @@ def test_the_numbers_of_the_model(tiny_components: Components, tiny_xl_component
     assert (large.token_widths, large.has_pooled_text, tiny.has_pooled_text) == ((32, 48), True, False)
 
 
+def test_a_folder_that_does_not_say_means_by_an_empty_prompt_what_diffusers_does(
+    tiny_components: Components, tiny_xl_components: Components, tiny_xl_folder: Path, tmp_path: Path
+) -> None:
+    assert (tiny_components.zero_empty_negative, tiny_xl_components.zero_empty_negative) == (False, True)
+    folder = shutil.copytree(tiny_xl_folder, tmp_path / "model")
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({**index, "force_zeros_for_empty_prompt": False}))
+    assert not load_components(folder, device="cpu").zero_empty_negative
+
+
 def test_the_folder_may_bring_name_and_defaults(tiny_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_folder, tmp_path / "model")
     defaults = {
