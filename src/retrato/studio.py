@@ -37,7 +37,7 @@ from retrato.hypernetworks import HypernetworkLibrary
 from retrato.model import Captioner, Components, Scorer, load_components
 from retrato.model.catalogue import find_model, find_vae
 from retrato.model.companions import FETCH_SCORER, captioner_of, scorer_of
-from retrato.model.load import model_path
+from retrato.model.load import files_of, model_path
 from retrato.model.openvino import on_openvino
 from retrato.model.text import heeds_clip_skip
 from retrato.photos import Photo, Refused, read_photos, require_trainable
@@ -325,7 +325,7 @@ class Studio:
         found = find_vae(vae, self.home / "models") if vae else None if model else self.vae
         source = find_model(model, self.home / "models") if model else self.model
         other = self
-        if (str(source), found) != (str(self.model), self.vae):  # what is loaded already is not loaded twice
+        if files_of(source, found) != files_of(self.model, self.vae):  # what is loaded already is not loaded twice
             alike = partial(Studio.open, home=self.home, device=self.device, dtype=self.dtype)
             other = alike(source, family="auto" if model else self.family, vae=found)
         return lambda settings: (other.computed(settings), other.library.embeddings)

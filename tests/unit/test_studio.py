@@ -252,6 +252,16 @@ def test_a_sheet_compares_vaes_and_each_picture_remembers_its_own(
     assert again.image.tobytes() == other.image.image.tobytes()
 
 
+def test_a_sheet_loads_nothing_that_is_loaded_already(studio: Studio, tiny_folder: Path) -> None:
+    """Whichever way a model or a VAE is written, also where the studio was given text."""
+    folder, vae = shutil.copytree(tiny_folder, studio.home / "models" / "tiny"), studio.home / "other"
+    shutil.copytree(tiny_folder / "vae", vae)
+    own = Studio.open(str(folder), home=studio.home, device="cpu", vae=f"{vae}/../other")
+    for model in ("", "tiny", f"{folder.parent}/../models/tiny"):
+        assert own._other(model, str(vae))(DRAWING)[0] is own.components
+    assert own._other("tiny", "")(DRAWING)[0] is not own.components  # which has another VAE
+
+
 def test_a_sheet_compares_styles_after_what_changes_the_prompt(studio: Studio) -> None:
     studio.styles.save(Style("Oil", "{prompt} in {oil|oil}", "dull"))
     studio.styles.save(Style("Big", "big {prompt}"))

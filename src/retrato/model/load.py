@@ -107,6 +107,11 @@ def model_path(source: str | Path) -> Path:
     return path
 
 
+def files_of(source: str | Path, vae: str | Path | None) -> tuple[Path, Path | None]:
+    """Gives where a model and a VAE that is not its own lie, the same whichever way they are written; ModelError."""
+    return model_path(source).resolve(), None if vae is None else Path(vae).expanduser().resolve()
+
+
 def freeze(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     """Moves `module` and puts it into evaluation mode with no weight taking a gradient.
 
