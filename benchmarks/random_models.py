@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+
+from mini.published_names import name_as_published
 
 CHANNELS = {"sd1": (320, 640, 1280, 1280), "sd2": (320, 640, 1280, 1280), "xl": (320, 640, 1280)}
 REDUCED = {"sd1": (32, 64, 96, 96), "sd2": (64, 128, 192, 192), "xl": (64, 128, 192)}
@@ -55,7 +56,7 @@ def save_random_model(
             projection_dim=width, bos_token_id=0, eos_token_id=2, pad_token_id=1,
         )  # fmt: skip
         text(config).to(dtype).save_pretrained(folder / f"text_encoder{suffix}")
-        _name_as_published(folder / f"text_encoder{suffix}" / "model.safetensors")
+        name_as_published(folder / f"text_encoder{suffix}" / "model.safetensors")
         clip_tokenizer(spec.padding).save_pretrained(folder / f"tokenizer{suffix}")
         index |= {
             f"text_encoder{suffix}": ["transformers", text.__name__],
@@ -90,13 +91,3 @@ def save_random_model(
     DDIMScheduler(**row.scheduler_config).save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(index))
     return folder
-
-
-def _name_as_published(file: Path) -> None:
-    """Gives a text encoder's weights the names of published files, which transformers reads but no more writes."""
-    weights = load_file(file)
-    named = {
-        name if name.startswith(("text_model.", "text_projection.")) else f"text_model.{name}": value
-        for name, value in weights.items()
-    }
-    save_file(named, file, {"format": "pt"})

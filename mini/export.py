@@ -12,6 +12,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 from transformers import CLIPTokenizer
 
+from mini.published_names import name_as_published
 from mini.train_diffusion import MiddleReaders, make_text_encoder, make_unet, noise_schedule, read_shape
 
 DEFAULTS = {"size": 128, "guidance_scale": 3.0, "class_word": "person"}
@@ -46,6 +47,7 @@ def main() -> None:
         vae, text, tokenizer, unet, noise_schedule(), None, None, requires_safety_checker=False
     )
     pipeline.to(dtype=torch.float16).save_pretrained(out)
+    name_as_published(out / "text_encoder/model.safetensors")
     for name in ("vocab.json", "merges.txt"):  # transformers 5 writes only tokenizer.json; older readers want these
         shutil.copy(work / "tokenizer" / name, out / "tokenizer" / name)
     # diffusers reads float32 and transformers the stored type unless told otherwise: make both float32

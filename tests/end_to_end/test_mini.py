@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from transformers import CLIPTextModel
 
 import retrato
 from mini.captions import caption
@@ -45,6 +47,18 @@ def test_all_weights_together_are_small_and_hold_no_code() -> None:
     assert sum(sizes.values()) <= 40_000_000
     assert not [file for file in sizes if file.suffix in (".py", ".pt", ".bin", ".ckpt")]
     assert {"MODEL_CARD.md", "LICENCES.md", "retrato.json", "model_index.json"} <= {file.name for file in sizes}
+
+
+def test_older_transformers_find_the_text_encoders_weights_by_their_names() -> None:
+    """transformers 4 knows only the names of published files, and makes up numbers where it finds others."""
+    with safe_open(MINI / "text_encoder/model.safetensors", "pt") as file:
+        names = list(file.keys())
+        assert file.metadata() == {"format": "pt"}
+    assert names
+    assert all(name.startswith("text_model.") for name in names)
+    _, found = CLIPTextModel.from_pretrained(MINI / "text_encoder", output_loading_info=True)
+    assert not found["missing_keys"]
+    assert not found["unexpected_keys"]
 
 
 def test_any_text_has_tokens() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from mini import export
 from mini.train_diffusion import MiddleReaders, read_shape
@@ -37,3 +38,5 @@ def test_the_average_is_what_is_opened(tmp_path: Path, monkeypatch: pytest.Monke
     assert components.name == "other"
     first = next(components.unet.parameters()).flatten()
     torch.testing.assert_close(first, average[: len(first)].half().float())
+    with safe_open(tmp_path / "out/text_encoder/model.safetensors", "pt") as file:
+        assert {name.partition(".")[0] for name in file.keys()} == {"text_model"}  # noqa: SIM118
