@@ -295,6 +295,11 @@ class Gallery:
             rows = database.execute("SELECT * FROM pictures ORDER BY id").fetchall()
         return [each for each in map(_picture, rows) if each.shows(name)]
 
+    def hand_over(self, former: str, owner: str) -> None:
+        """Gives `owner` the pictures of `former`."""
+        with self._changing() as database:
+            database.execute("UPDATE pictures SET owner = ? WHERE owner = ?", (owner, former))
+
     def compact(self) -> None:
         """Makes the index of words anew and the whole database smaller: of what was removed, no byte is left.
 

@@ -31,16 +31,17 @@ def serve(
         )
     studio = Studio.open(model, device=device, dtype=dtype)
     describe_model(studio.model)  # it is read later: what can be no model is said now
-    listener = _bind(settings)
-    host, port = settings.host, listener.getsockname()[1]
-    app = create_app(studio, settings, accounts=accounts)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=3))
-    shown = f"[{host}]" if ":" in host else socket.gethostname() if host in ("0.0.0.0", "::") else host
-    address = f"http://{shown}:{port}/{f'?token={token}' if token else ''}"
-    screen.say(f"retrato is at {address} (Ctrl-C ends it)")
-    screen.finish({"url": address, "port": port, "home": app.state.service.home})
-    with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order first, then raises it again
-        server.run(sockets=[listener])
+    with _bind(settings) as listener:
+        host, port = settings.host, listener.getsockname()[1]
+        app = create_app(studio, settings, accounts=accounts)
+        app.state.worker.hold()  # before anything is said: where another server works in this home folder this one ends
+        config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=3)
+        shown = f"[{host}]" if ":" in host else socket.gethostname() if host in ("0.0.0.0", "::") else host
+        address = f"http://{shown}:{port}/{f'?token={token}' if token else ''}"
+        screen.say(f"retrato is at {address} (Ctrl-C ends it)")
+        screen.finish({"url": address, "port": port, "home": app.state.service.home})
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order first, then raises it again
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def _bind(settings: ServerSettings) -> socket.socket:

@@ -272,6 +272,27 @@ class JobQueue:
                 database.execute("UPDATE jobs SET progress = ? WHERE id = ?", (min(1.0, max(0.0, progress)), job))
             return self._record(job, kind, data)
 
+    def hand_over(self, former: str, owner: str, moved: Mapping[str, str]) -> None:
+        """Gives `owner` the jobs of `former`; `moved` says where folders lie now, both below the home folder."""
+        with self._changing() as database:
+            database.execute("UPDATE jobs SET owner = ? WHERE owner = ?", (owner, former))
+            for old, new in moved.items():
+                for end in ('"', "/"):  # as JSON writes them, see `packed`
+                    pair = [json.dumps(path)[:-1] + end for path in (old, new)]
+                    database.execute(
+                        "UPDATE jobs SET settings = replace(settings, ?, ?), options = replace(options, ?, ?)", pair * 2
+                    )
+
+    def was_handed_over(self) -> bool:
+        """Says whether `mark_handed_over` was ever called in this home folder."""
+        with self._reading() as database:
+            return bool(database.execute("PRAGMA user_version").fetchone()[0])
+
+    def mark_handed_over(self) -> None:
+        """Remembers that `hand_over` was called, or had no reason to be."""
+        with self._changing() as database:
+            database.execute("PRAGMA user_version = 1")
+
     def wish(self, job: str) -> Wish | None:
         """Gives what somebody wants of a running job."""
         with self._reading() as database:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from retrato.server import problems
 from retrato.server.api import gallery, jobs, people, sdapi, sdapi_extras, sdapi_lists, sdapi_training
 from retrato.server.doors import Accounts, Doors, accounts_for, own_names
+from retrato.server.former import hand_over
 from retrato.server.service import Service
 from retrato.server.web import page, pictures
 from retrato.server.web.reference import reference
@@ -22,8 +23,8 @@ logger = logging.getLogger("retrato")
 def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts | None = None) -> FastAPI:
     """Gives the application; its worker runs from startup to shutdown.
 
-    `app.state.service` is what the page works with. Raises SettingsError for settings that let the wrong people in, and
-    on startup QueueError where another server works in the same home folder.
+    `app.state.service` is what the page works with, `app.state.worker` does its jobs. Raises SettingsError for settings
+    that let the wrong people in, and on startup QueueError where another server works in the same home folder.
     """
     if accounts is None:
         accounts, _ = accounts_for(settings)
@@ -39,6 +40,8 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
         max_body_size=settings.megabytes * 1_000_000,
     )
     app.state.service = service
+    app.state.accounts = accounts
+    app.state.worker = Worker(service)
     problems.install(app)
     for api in (jobs, gallery, people, sdapi, sdapi_lists, sdapi_extras, sdapi_training):
         app.include_router(api.routes(service))
@@ -58,13 +61,18 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    worker = Worker(app.state.service)
+    worker, service = app.state.worker, app.state.service
+    worker.hold()
+    try:
+        hand_over(service.home, queue=service.queue, gallery=service.gallery, accounts=app.state.accounts.users)
+    except Exception:  # it is tried again at the next start
+        logger.warning("what was sent through the link of an earlier version could not be taken over", exc_info=True)
     worker.start()
     try:
         yield
     finally:
         worker.stop()
-        app.state.service.close()
+        service.close()
 
 
 def _version() -> str:

@@ -13,10 +13,10 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,7 +29,6 @@ from retrato.settings import ServerSettings
 READING = ("GET", "HEAD", "OPTIONS")
 FAILURES_PER_MINUTE = 10
 COOKIE = "retrato"
-TOKEN_USER = "retrato"
 
 # No script, style, frame or picture from anywhere else, and this server in nobody's frame.
 POLICY = (
@@ -46,26 +45,29 @@ HEADERS: Mapping[str, str] = {
 
 
 class Accounts:
-    """Who may come in; with nobody in it, everybody who reaches the door may.
+    """Who may come in; with nobody in it and no token, everybody who reaches the door may.
 
-    Passwords are compared in constant time. After ten wrong ones within a minute, an address has to wait. Raises
-    SettingsError for somebody called what no folder can be, as everybody's photos lie in one.
+    Whoever has the token is LOCAL, as is everybody where nobody is asked: it opens one person's server to their other
+    devices. Passwords are compared in constant time. After ten wrong ones within a minute, an address has to wait.
+    Raises SettingsError for somebody called what no folder can be, as everybody's photos lie in one.
     """
 
-    def __init__(self, passwords: Mapping[str, str]) -> None:
+    def __init__(self, passwords: Mapping[str, str], *, token: str | None = None) -> None:
+        self.users = frozenset(passwords)
         for user in passwords:
             try:
                 check_name(user)
             except EmbeddingError as error:
                 raise SettingsError(f"auth: {error}") from None
         self._digests = {user: _digest(password) for user, password in passwords.items()}
+        self._token = None if token is None else _digest(token)
         self._sessions: dict[str, str] = {}
         self._failures: dict[str, deque[float]] = {}
 
     @property
     def are_open(self) -> bool:
         """Says whether nobody is asked who they are."""
-        return not self._digests
+        return not self._digests and self._token is None
 
     def user(self, headers: Headers) -> str | None:
         """Gives who sent a request, None for somebody unknown."""
@@ -73,17 +75,19 @@ class Accounts:
         if kind.lower() == "basic":
             return self._basic(secret.strip())
         if kind.lower() == "bearer":
-            return self.check(TOKEN_USER, secret.strip())
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return None
-        return self._sessions.get(_digest(cookie.value).hex()) if cookie else None
+            return self.check_token(secret.strip())
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        return self._sessions.get(_digest(cookie).hex()) if cookie else None
 
     def check(self, user: str, password: str) -> str | None:
         """Gives `user` if that is the password; takes the same time whatever is wrong."""
         known = self._digests.get(user, _digest(secrets.token_hex()))
         return user if hmac.compare_digest(known, _digest(password)) else None
+
+    def check_token(self, token: str) -> str | None:
+        """Gives LOCAL if that is the token; takes the same time whatever is wrong."""
+        known = self._token or _digest(secrets.token_hex())
+        return LOCAL if hmac.compare_digest(known, _digest(token)) else None
 
     def begin_session(self, user: str) -> str:
         """Gives what a browser may show instead of a password until the server ends."""
@@ -110,7 +114,9 @@ class Accounts:
             user, found, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        return self.check(user, password) if found else None
+        if not found:
+            return None
+        return self.check(user, password) if self._token is None else self.check_token(password)
 
 
 class Doors:
@@ -207,7 +213,7 @@ class Doors:
 
     def _enter(self, scope: Scope, address: str, token: str, query: Mapping[str, list[str]]) -> Response:
         """Trades the token of a link for a cookie, and takes it out of the address bar."""
-        user = self._accounts.check(TOKEN_USER, token)
+        user = self._accounts.check_token(token)
         if user is None:
             self._accounts.failed(address)
             return problem(401, "the token is not the one that this server printed: copy the whole link")
@@ -215,7 +221,9 @@ class Doors:
         path = "/" + scope["path"].lstrip("/\\")  # `//elsewhere` would lead to another site
         response = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
         session = self._accounts.begin_session(user)
-        response.set_cookie(COOKIE, session, httponly=True, samesite="strict", secure=scope.get("scheme") == "https")
+        # Not `strict`: a browser that follows the link out of a mail would leave the cookie out of its next request.
+        # With `lax` it comes along where another site links here; what changes anything `_refusal` looks at.
+        response.set_cookie(COOKIE, session, httponly=True, samesite="lax", secure=scope.get("scheme") == "https")
         return response
 
     def _is_ours(self, host: str) -> bool:
@@ -262,7 +270,7 @@ def accounts_for(settings: ServerSettings, auth: str | None = None) -> tuple[Acc
     if not settings.listen:
         return Accounts({}), None
     token = secrets.token_urlsafe(24)
-    return Accounts({TOKEN_USER: token}), token
+    return Accounts({}, token=token), token
 
 
 def own_names(settings: ServerSettings) -> set[str]:

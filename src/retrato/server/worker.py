@@ -25,11 +25,18 @@ class Worker:
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._lock = worker_lock(service.home)
+        self._is_held = False
         self._thread = threading.Thread(target=self._run, name="retrato-worker", daemon=True)
+
+    def hold(self) -> None:
+        """Makes this the worker of its home folder, once, before it begins; raises QueueError for a second one."""
+        if not self._is_held:
+            self._lock.__enter__()
+            self._is_held = True
 
     def start(self) -> None:
         """Begins; jobs that were running when the last one ended come first. Raises QueueError for a second one."""
-        self._lock.__enter__()
+        self.hold()
         try:
             self._put_back(is_restart=True)
             self._tidy()  # before the first request: what that one brings is nobody's leftover

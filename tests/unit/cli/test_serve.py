@@ -1,6 +1,7 @@
 """What `retrato serve` refuses before it opens anything."""
 
 import asyncio
+import json
 import socket
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from retrato.cli import main
 from retrato.cli.serve import _bind
+from retrato.jobs import worker_lock
 from retrato.settings import ServerSettings
 
 
@@ -42,6 +44,20 @@ def test_a_port_that_is_taken_is_said_to_be(
         taken.listen()
         assert main(["serve", "--port", str(taken.getsockname()[1])]) == 2
     assert "take another --port" in capsys.readouterr().err
+
+
+def test_a_second_server_in_one_home_says_so_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RETRATO_HOME", str(tmp_path))
+    with worker_lock(tmp_path):
+        assert main(["serve", "--port", "0"]) == 2
+        said = capsys.readouterr()
+        assert main(["serve", "--port", "0", "--json"]) == 2
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert "already works on the jobs in" in said.err
+    assert json.loads(capsys.readouterr().out).keys() == {"error", "exit_code"}
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:

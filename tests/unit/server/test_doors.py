@@ -28,7 +28,7 @@ async def socket(websocket: WebSocket) -> None:
     await websocket.close()
 
 
-def door(accounts: Mapping[str, str] = {}, **settings: object) -> TestClient:
+def door(accounts: Mapping[str, str] = {}, *, token: str | None = None, **settings: object) -> TestClient:
     said = ServerSettings(**settings)
     app = Starlette(
         routes=[
@@ -38,7 +38,7 @@ def door(accounts: Mapping[str, str] = {}, **settings: object) -> TestClient:
     )
     doors = Doors(
         app,
-        accounts=Accounts(accounts),
+        accounts=Accounts(accounts, token=token),
         hosts=own_names(said),
         any_address=said.listen,
         forms_at=("/upload",),
@@ -187,7 +187,7 @@ def test_guessing_is_slow() -> None:
 
 def test_guessing_a_links_token_and_a_bearers_is_slow_too() -> None:
     for guess in (lambda c: c.get("/?token=guess"), lambda c: c.get("/", headers={"authorization": "Bearer guess"})):
-        client = door({"retrato": "the-token"})
+        client = door(token="the-token")
         assert [guess(client).status_code for _ in range(12)] == [401] * 10 + [429] * 2
 
 
@@ -213,26 +213,56 @@ def test_forgetting_the_password_is_no_guess() -> None:
 
 
 def test_a_link_with_the_token_becomes_a_cookie() -> None:
-    client = door({"retrato": "the-token"})
+    client = door(token="the-token")
     answer = client.get("/page?token=the-token&tab=draw")
     assert (answer.status_code, answer.headers["location"]) == (303, "/page?tab=draw")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
-    assert "samesite=strict" in cookie.lower()
+    assert "samesite=lax" in cookie.lower()  # so that a link in a mail on the web ends on the page
     assert "the-token" not in cookie
-    assert client.get("/page").text == "hello retrato"
-    assert door({"retrato": "the-token"}).get("/?token=wrong").status_code == 401
+    assert client.get("/page").text == "hello local"
+    assert door(token="the-token").get("/?token=wrong").status_code == 401
 
 
 def test_a_link_leads_nowhere_else() -> None:
-    answer = door({"retrato": "the-token"}).get("//evil.example/?token=the-token")
+    answer = door(token="the-token").get("//evil.example/?token=the-token")
     assert not answer.headers["location"].startswith("//")
 
 
 def test_the_token_can_be_sent_by_programs() -> None:
-    client = door({"retrato": "the-token"})
-    assert client.get("/", headers={"authorization": "Bearer the-token"}).text == "hello retrato"
-    assert client.get("/", headers=basic("retrato", "the-token")).text == "hello retrato"
+    client = door(token="the-token")
+    for headers in ({"authorization": "Bearer the-token"}, basic("retrato", "the-token"), basic("ana", "the-token")):
+        assert client.get("/", headers=headers).text == "hello local"
+    for headers in ({"authorization": "Bearer the-tokens"}, basic("retrato", "the-tokens"), basic("the-token", "")):
+        assert client.get("/", headers=headers).status_code == 401
+
+
+def test_a_password_is_no_token() -> None:
+    client = door({"retrato": "secret", "local": "other"})
+    assert client.get("/?token=secret").status_code == 401
+    assert client.get("/", headers={"authorization": "Bearer other"}).status_code == 401
+    assert client.get("/", headers=basic("local", "other")).text == "hello local"
+
+
+@pytest.mark.parametrize(
+    "cookies", ['a={"x":1}; retrato={}', "retrato={}; a b; c=[1, 2]", 'q="a,b"; =x; retrato={}', "retrato={}"]
+)
+def test_a_cookie_is_found_among_odd_ones(cookies: str) -> None:
+    client = door(token="the-token")
+    session = client.get("/?token=the-token").cookies["retrato"]
+    client.cookies.clear()
+    found = client.get("/", headers={"cookie": cookies.replace("{}", session)})
+    assert found.text == "hello local"
+    assert client.get("/", headers={"cookie": cookies.replace("{}", "x")}).status_code == 401
+
+
+def test_a_cookie_that_comes_along_from_another_site_changes_nothing() -> None:
+    client = door(token="the-token")
+    client.get("/?token=the-token")
+    for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+        assert client.post("/", headers=headers).status_code == 403
+        assert client.post("/", headers=JSON | headers, content="{}").status_code == 403
+    assert client.post("/", headers=JSON | {"origin": HOME}, content="{}").text == "hello local"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "::", "studio.home"])
@@ -246,6 +276,7 @@ def test_listening_without_accounts_makes_a_token_each_time() -> None:
     assert token is not None
     assert len(token) >= 32
     assert not accounts.are_open
+    assert accounts.check_token(token) == "local"
     assert accounts_for(ServerSettings(host="0.0.0.0", listen=True))[1] != token
 
 
