@@ -8,7 +8,7 @@ RetratoError
 ├── HypernetworkError  the same of a hypernetwork
 ├── ModelError       a base model, a scorer or a captioner cannot be loaded or does not fit
 ├── TrainingError    training had to stop; what was learned so far is on disk
-├── JobError         a queued job failed
+├── JobError         a queued job, or the removal of a person, failed
 ├── QueueError       the queue cannot do that: it is full, or the job is in another state
 └── UnknownError     a job, a picture or a set of photos is asked for that is not there
 
@@ -63,7 +63,7 @@ class TrainingError(RetratoError):
 
 
 class JobError(RetratoError):
-    """Raised when a queued job failed."""
+    """Raised when a queued job, or the removal of a person, failed."""
 
     exit_code = 1
 

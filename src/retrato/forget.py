@@ -6,16 +6,17 @@ Knows where things lie; nothing of models and networks.
 import contextlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from retrato.embeddings import EmbeddingLibrary, check_name, read_embedding
 from retrato.embeddings.embedding import mentioned, name_key
-from retrato.errors import EmbeddingError, QueueError, UnknownError
+from retrato.errors import EmbeddingError, JobError, QueueError, UnknownError
 from retrato.gallery import Gallery
-from retrato.jobs import Job, JobQueue
+from retrato.jobs import LOCAL, Job, JobQueue
 from retrato.jobs.ownership import owners_of_pictures
+from retrato.jobs.sent import unneeded_pictures
 from retrato.plain import texts
 from retrato.training.learnable import is_same
 from retrato.training.run_folder import RUNS, is_run_of, photos_of_run
@@ -25,10 +26,11 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     """Gives what was removed of the person called `name`, paths relative to the home folder and jobs as `job <id>`.
 
     What is left under a name that the person had before (see `_former_names`) goes as well; spellings are compared by
-    `name_key`. What was dropped on the page and never read goes too, as it does not say whom it shows.
-    With `owner`, what others sent and drew stays. Raises EmbeddingError for what is no name, QueueError while a job
-    about them runs or somebody else's training of them is not over, before anything is removed, and UnknownError where
-    there is nothing about them.
+    `name_key`. What was sent to be drawn over, described or read goes too where no job that is left needs it, as it
+    does not say whom it shows. With `owner`, what others sent, drew and learned stays, but for the library's file,
+    which is everybody's. Raises EmbeddingError for what is no name, QueueError while a job about them runs or somebody
+    else's training of them is not over, before anything is removed, UnknownError where there is nothing about them,
+    and JobError where something cannot be removed: whoever calls this again finds the rest.
     """
     name = check_name(name, is_found=True)
     everything = queue.jobs(limit=-1)
@@ -38,33 +40,46 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
         raise nobody
     names = [name, *_former_names(home, name)]
     jobs = [job for job in known if _is_about(queue, job, names)]
-    sets = _photo_sets(home, names, jobs, known, owner)
-    jobs += [job for job in known if job not in jobs and _sets_of(job) & sets]
-    if running := [job for job in jobs if job.state == "running"]:
-        raise QueueError(f"job {running[0].id} is running: cancel it first")
+    whose = _owners_of_runs(home, queue, everything)
+    runs = [run for run in _run_folders(home, names) if owner in (None, whose(run))]
+    sets = _photo_sets(home, names, jobs, known, runs, owner)
+    jobs += [job for job in known if job not in jobs and _sets_of(job) & sets]  # also of sets that are gone already
     others = [job for job in everything if job.owner != owner and job.is_open] if owner is not None else []
-    if any(_learns(job, names) for job in others):
-        raise QueueError(f"somebody else's training of {name} is not over: wait until it is")
-    removed = [f"job {job.id}" for job in jobs]
+    _hold(queue, jobs, [job for job in others if _learns(job, names)], name)
     gallery.scan(people=names, owners=owners_of_pictures(queue))
     sheets = {event.data.get("file") for job in jobs for event in queue.events(job.id, kinds=("sheet",), limit=-1)}
-    for job in jobs:
-        queue.remove(job.id, owner=owner)
     # Older sheets say their first picture only, so that the job has to be asked who is on them.
     found = {each.id: each for each in gallery.search(limit=-1) if each.file in sheets}
     found |= {each.id: each for person in names for each in gallery.of_person(person)}
     pictures = [each for each in found.values() if owner in (None, each.owner)]
-    removed += [_relative(home, gallery.remove(each.id)) for each in pictures]
-    files = [*_embedding_files(home, name), *_uploads(home, jobs)]
-    for path in [*files, *_run_folders(home, names), *sorted(sets)]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        removed.append(_relative(home, path))
-    for job in jobs:
-        shutil.rmtree(home / "jobs" / job.id, ignore_errors=True)
-    if not removed:  # all that there is is somebody else's
+    files = _embedding_files(home, name)
+    folders = [path for path in sorted(sets) if path.is_dir()]
+    if not (jobs or runs or folders or pictures or files):  # all that there is is somebody else's
         raise nobody
-    removed += _emptied(home, home / "uploads" / "page")
-    gallery.compact()
+    removed = []
+    try:
+        # First what is found through others: jobs and runs say which sets and sheets are meant, a run's settings whose
+        # it is, what it picked which names the person had, and the library's file that there is such a person.
+        removed += [_removed(home, path) for path in folders]
+        for run in runs:
+            for path in run.iterdir():
+                if path.suffix != ".safetensors" and not path.name.startswith("settings-"):
+                    _removed(home, path)
+        removed += [_relative(home, gallery.remove(each.id)) for each in pictures]
+        left = [job for job in everything if job not in jobs]
+        removed += [_removed(home, path) for path in unneeded_pictures(home, left)]
+        removed += _emptied(home, home / "uploads" / "page")
+        for job in reversed(jobs):
+            _removed(home, home / "jobs" / job.id)
+            queue.remove(job.id, owner=owner)
+            removed.append(f"job {job.id}")
+        gallery.compact()
+        removed += [_removed(home, path) for path in (*runs, *files)]
+    except OSError as error:
+        what = _relative(home, Path(error.filename)) if error.filename else "a file"
+        raise JobError(
+            f"{what} cannot be removed ({error.strerror or error}): end what has it open, then forget {name} once more"
+        ) from error
     return removed
 
 
@@ -150,18 +165,35 @@ def _embedding_files(home: Path, name: str) -> list[Path]:
     return [*named, *(path for path in others if path not in named)]
 
 
-def _uploads(home: Path, jobs: list[Job]) -> list[Path]:
-    """Gives the pictures that were sent to be drawn over as the person."""
-    sent = {
-        Path(str(job.settings[field])) for job in jobs for field in ("init_image", "mask") if job.settings.get(field)
-    }
-    return sorted(path for path in sent if path.parent == home / "uploads" and path.is_file())
+def _hold(queue: JobQueue, jobs: list[Job], others: list[Job], name: str) -> None:
+    """Keeps workers from beginning one of `jobs` meanwhile; raises QueueError where one runs or there are `others`."""
+    if running := [job for job in jobs if job.state == "running"]:
+        raise QueueError(f"job {running[0].id} is running: cancel it first")
+    if others:
+        raise QueueError(f"somebody else's training of {name} is not over: wait until it is")
+    for job in jobs:
+        if job.state == "queued" and queue.pause(job.id).state == "running":
+            raise QueueError(f"job {job.id} is running: cancel it first")
 
 
 def _run_folders(home: Path, names: list[str]) -> list[Path]:
     """Gives `<date>/<name>`, `<date>/<name>-2` and so on, as far as the person, and nobody called so, was learned."""
     runs = sorted((home / RUNS).glob("*/*"))
     return [path for path in runs if path.is_dir() and any(is_run_of(path, name) for name in names)]
+
+
+def _owners_of_runs(home: Path, queue: JobQueue, jobs: list[Job]) -> Callable[[Path], str]:
+    """Gives what says whose a run is: the job's that began it, else theirs who sent its photos, else LOCAL's."""
+    trainings = ((job, queue.latest(job.id, ("prepared",))) for job in jobs if job.kind == "train")
+    begun = {home / str(said.data.get("run_folder")): job.owner for job, said in trainings if said}
+    sent = (home / "photos").resolve()
+
+    def whose(run: Path) -> str:
+        photos = (photo.resolve() for photo in photos_of_run(run))
+        senders = (photo.relative_to(sent).parts[0] for photo in photos if photo.is_relative_to(sent))
+        return begun.get(run) or next(senders, LOCAL)
+
+    return whose
 
 
 def _folders_called(names: list[str], places: Iterable[Path]) -> set[Path]:
@@ -174,19 +206,23 @@ def _folders_called(names: list[str], places: Iterable[Path]) -> set[Path]:
     }
 
 
-def _photo_sets(home: Path, names: list[str], about: list[Job], jobs: list[Job], owner: str | None) -> set[Path]:
+def _photo_sets(
+    home: Path, names: list[str], about: list[Job], jobs: list[Job], runs: list[Path], owner: str | None
+) -> set[Path]:
     """Gives the sets of photos inside the home folder that have the person's name, or that the person was learned from.
 
-    So are those that such a set was prepared from, and those that were prepared from it. With `owner` only theirs.
+    So are those that such a set was prepared from, and those that were prepared from it. With `owner` only theirs. Some
+    may be gone: they lead to others.
     """
     root = (home / "photos" / owner if owner is not None else home / "photos").resolve()
     sets = _folders_called(names, root.glob("*") if owner is None else [root])
+    sets |= {folder for job in jobs for folder in _sets_of(job) if _is_called(folder.name, names)}
     sets |= {folder for job in about if job.kind == "train" for folder in _sets_of(job)}
-    sets |= {photo.resolve().parent for run in _run_folders(home, names) for photo in photos_of_run(run)}
+    sets |= {photo.resolve().parent for run in runs for photo in photos_of_run(run)}
     made = [_sets_of(job) for job in jobs if job.kind == "prepare"]
     while more := {folder for pair in made if pair & sets for folder in pair} - sets:
         sets |= more
-    return {path for path in sets if path.is_relative_to(root) and path != root and path.is_dir()}
+    return {path for path in sets if path.is_relative_to(root) and path != root}
 
 
 def _emptied(home: Path, folder: Path) -> list[str]:
@@ -196,6 +232,15 @@ def _emptied(home: Path, folder: Path) -> list[str]:
         with contextlib.suppress(FileNotFoundError):  # that server may tidy up at this moment
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     return [_relative(home, folder)] if there else []
+
+
+def _removed(home: Path, path: Path) -> str:
+    """Removes a file or a folder, if it is there, and gives what it is called in the home folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    return _relative(home, path)
 
 
 def _relative(home: Path, path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding, EmbeddingLibrary, write_embedding
-from retrato.errors import QueueError, UnknownError
+from retrato.errors import JobError, QueueError, UnknownError
 from retrato.forget import forget
 from retrato.gallery import Gallery
 from retrato.jobs import JobQueue, order_captions, order_drawing, order_grid, order_preparation, order_training
@@ -349,3 +350,125 @@ def test_what_was_dropped_on_the_page_goes(home: Path) -> None:
     assert "uploads/page" in forget(home, NAME, queue=queue, gallery=gallery)
     assert list(page.iterdir()) == []
     assert "uploads/page" not in forget(home, "rui", queue=queue, gallery=gallery)
+
+
+def test_what_was_sent_to_be_drawn_over_or_described_goes_unless_somebody_needs_it(home: Path) -> None:
+    """Pictures that were described or dropped do not say whom they show."""
+    uploads = home / "uploads"
+    uploads.mkdir()
+    names = ("drawn-over", "mask", "described", "dropped", "of-ruis-job", "described-for-rui")
+    files = {name: uploads / f"{name}.png" for name in names}
+    for file in files.values():
+        file.write_bytes(b"")
+    queue, gallery = JobQueue(home), Gallery(home)
+    hers = {"init_image": str(files["drawn-over"]), "mask": str(files["mask"])}
+    order_drawing(queue, GenerateSettings(prompt=NAME, **hers))
+    order_captions(queue, [files["described"]])
+    queue.claim("cpu")
+    queue.finish(queue.jobs(states=("running",))[0].id, "cancelled")
+    queue.claim("cpu")
+    queue.finish(queue.jobs(states=("running",))[0].id, "done")
+    order_drawing(queue, GenerateSettings(prompt="rui", init_image=str(files["of-ruis-job"])), owner="rui")
+    order_captions(queue, [files["described-for-rui"]], owner="rui")
+    removed = forget(home, NAME, queue=queue, gallery=gallery)
+    assert {path.stem for path in uploads.glob("*.png")} == {"of-ruis-job", "described-for-rui"}
+    assert {f"uploads/{name}.png" for name in names[:4]} <= set(removed)
+
+
+def test_what_others_learned_stays(home: Path) -> None:
+    """A report holds the photos that were learned from. Who began a run its job says, or where its photos lie."""
+    day = home / "textual_inversion" / "2026-03-01"
+    queue, gallery = JobQueue(home), Gallery(home)
+    for number, (owner, knows) in enumerate((("ana", "job"), ("rui", "job"), ("ana", "photos"), ("rui", "photos")), 1):
+        run = day / (NAME if number == 1 else f"{NAME}-{number}")
+        run.mkdir(parents=True)
+        (run / "report.html").write_text("photos")
+        photo = f"../../../photos/{owner}/x/1.png" if knows == "photos" else "/photos/x/1.png"
+        (run / "settings-1.json").write_text(json.dumps({"settings": {"name": NAME}, "photos": [{"file": photo}]}))
+        if knows == "job":
+            job = order_training(queue, home / "originals", TrainSettings(name=NAME), owner=owner)
+            queue.record(job.id, "prepared", {"run_folder": run.relative_to(home).as_posix()})
+            queue.cancel(job.id)
+    forget(home, NAME, queue=queue, gallery=gallery, owner="ana")
+    assert {run.name for run in day.iterdir()} == {f"{NAME}-2", f"{NAME}-4"}
+    assert (home / "textual_inversion" / "2026-01-01" / NAME).exists()  # of the command line, so `local`'s
+    assert [job.owner for job in queue.jobs()] == ["rui"]
+    forget(home, NAME, queue=queue, gallery=gallery, owner="local")
+    assert not (home / "textual_inversion" / "2026-01-01" / NAME).exists()
+    assert {run.name for run in day.iterdir()} == {f"{NAME}-2", f"{NAME}-4"}
+    forget(home, NAME, queue=queue, gallery=gallery)  # whoever has the machine
+    assert list(day.iterdir()) == []
+
+
+REMOVALS = (
+    *(
+        "photos/local/holidays",
+        "photos/local/zoe-64",
+        "photos/local/zoe-t7",
+        "photos/local/zoo",
+        "outputs/00001-1.png",
+        "uploads/1.png",
+    ),
+    *("textual_inversion/2026-01-01/zoe-t7/report.html", "textual_inversion/2026-01-01/zoe-t7", "jobs/"),
+    *("embeddings/maria-1.safetensors", "database"),
+)
+
+
+@pytest.mark.parametrize("stuck", REMOVALS)
+def test_after_a_removal_that_failed_another_one_finds_the_rest(
+    home: Path, stuck: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows removes no file that somebody has open. Everything here is found by its job, or by a former name."""
+    sets, run = home / "photos" / "local", home / "textual_inversion" / "2026-01-01" / NAME
+    for name in ("holidays", "zoe-64", "zoo"):
+        (sets / name).mkdir()
+        (sets / name / "1.png").write_bytes(b"")
+    vectors = Embedding(NAME, (torch.full((1, 8), 2.0),))
+    write_embedding(vectors, home / "embeddings" / f"{NAME}.safetensors")
+    write_embedding(vectors, run / f"{NAME}.safetensors")
+    (run / "report.html").write_text("her photos")
+    (run / "images").mkdir()
+    EmbeddingLibrary(home / "embeddings").rename(NAME, "maria-1")
+    queue, gallery = JobQueue(home), Gallery(home)
+    (home / "uploads").mkdir()
+    (picture := home / "uploads" / "1.png").write_bytes(b"")
+    order_preparation(queue, sets / "holidays", sets / "zoe-64", PhotoSettings())
+    order_preparation(queue, sets / NAME, sets / "zoo", PhotoSettings())
+    order_training(queue, sets / "zoe-64", TrainSettings(name=NAME))
+    drawing = order_drawing(queue, GenerateSettings(prompt=NAME, init_image=str(picture)), keep=False)
+    (home / "jobs" / drawing.id).mkdir(parents=True)
+    (home / "jobs" / drawing.id / "1.png").write_bytes(b"")
+    rmtree, unlink, compact = shutil.rmtree, Path.unlink, Gallery.compact
+
+    def refuse(path: Path) -> None:
+        name = path.relative_to(home).as_posix() if path.is_relative_to(home) else ""
+        if name == stuck or (stuck.endswith("/") and name.startswith(stuck)):
+            raise PermissionError(13, "it is open", str(path))
+
+    def stuck_rmtree(path: Path, **options: bool) -> None:
+        refuse(path)
+        rmtree(path, **options)
+
+    def stuck_unlink(path: Path, missing_ok: bool = False) -> None:
+        refuse(path)
+        unlink(path, missing_ok=missing_ok)
+
+    def full(gallery: Gallery) -> None:
+        if stuck == "database":
+            raise OSError(28, "the disk is full")
+        compact(gallery)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("retrato.forget.shutil.rmtree", stuck_rmtree)
+        patched.setattr(Path, "unlink", stuck_unlink)
+        patched.setattr(Gallery, "compact", full)
+        said = "a file" if stuck == "database" else stuck
+        with pytest.raises(JobError, match=f"{said}.* cannot be removed .*: .*forget maria-1 once more"):
+            forget(home, "maria-1", queue=queue, gallery=gallery)
+    assert not any(job.state == "queued" for job in queue.jobs()), "nobody begins one of them meanwhile"
+    forget(home, "maria-1", queue=queue, gallery=gallery)
+    assert queue.jobs() == []
+    assert {path.name for path in sets.iterdir()} == {"rui"}
+    assert not [path for path in home.rglob("*") if path.stem in (NAME, f"{NAME}-2", "maria-1", drawing.id)]
+    assert [path.name for path in (home / "outputs").iterdir()] == ["00000-1.png"]
+    assert not picture.exists()

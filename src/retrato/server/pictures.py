@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import io
+import os
 import re
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def store_file(home: Path, content: bytes, name: str = "the picture") -> Path:
     folder = home / "uploads"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / f"{hashlib.sha256(image.tobytes() + repr(image.size).encode()).hexdigest()[:32]}.png"
-    if not file.exists():
+    if file.exists():
+        os.utime(file)  # it is as new as the other one: what is old is tidied away
+    else:
         write_atomic(file, encode(image))
     return file
 

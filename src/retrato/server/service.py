@@ -7,6 +7,7 @@ import gc
 import itertools
 import json
 import logging
+import os
 import re
 import shutil
 import threading
@@ -181,6 +182,7 @@ class Service:
             return self.gallery.file(int(name), owner=owner)
         file = self.home / "uploads" / f"{name}.png"
         if kind == "upload" and re.fullmatch("[0-9a-f]{32}", name) and file.is_file():
+            os.utime(file)  # what is old is tidied away
             return file
         raise UnknownError(
             f"there is no picture {said[:80]!r}: send it to /api/v1/pictures/upload, or name picture:<id>"
@@ -371,20 +373,7 @@ class Service:
 
     def forget(self, name: str, *, owner: str | None = None) -> list[str]:
         """Removes a person and gives what was removed; see `retrato.forget`."""
-        removed = forget(self.home, name, queue=self.queue, gallery=self.gallery, owner=owner)
-        self.people()
-        return removed
-
-    def tidy(self) -> None:
-        """Removes what requests brought or wanted to take, once no job that may go on needs it."""
-        self.empty_dropped()
-        lasting = self.queue.jobs(states=("queued", "running", "paused", "cancelled", "failed"), limit=-1)
-        needed = {job.id for job in lasting}
-        needed |= {str(value) for job in lasting for value in job.settings.values() if isinstance(value, str)}
-        needed |= {str(file) for job in lasting for file in job.options.get("files", ())}
-        for path in [*(self.home / "jobs").glob("*"), *(self.home / "uploads").glob("*.png")]:
-            if not {path.name, str(path), str(path.resolve())} & needed:
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        return forget(self.home, name, queue=self.queue, gallery=self.gallery, owner=owner)
 
     def unload(self) -> None:
         """Forgets the loaded model; whoever needs it next loads it again."""

@@ -8,12 +8,15 @@ from contextlib import closing, suppress
 from retrato.errors import QueueError
 from retrato.jobs import Job, JobEvent, fail, recover, work, worker_lock
 from retrato.jobs.ownership import owners_of_pictures
+from retrato.jobs.sent import tidy
 from retrato.server.service import Service
 from retrato.studio import Studio
 
 logger = logging.getLogger("retrato")
 
 PAUSE = 5.0  # seconds until a queue that could not be written is tried again
+TIDIED_EVERY = 3600.0  # seconds
+LEFT_FOR = 24 * 3600.0  # seconds until what nobody used is taken for left behind
 
 
 class Worker:
@@ -26,6 +29,7 @@ class Worker:
         self._woken = threading.Event()
         self._lock = worker_lock(service.home)
         self._is_held = False
+        self._tidied = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="retrato-worker", daemon=True)
 
     def hold(self) -> None:
@@ -39,6 +43,7 @@ class Worker:
         self.hold()
         try:
             self._put_back(is_restart=True)
+            self._service.empty_dropped()
             self._tidy()  # before the first request: what that one brings is nobody's leftover
         except BaseException:
             self._lock.__exit__(None, None, None)
@@ -62,10 +67,11 @@ class Worker:
             else:
                 logger.info("job %s (%s) goes on where it stopped", job.id, job.kind)
 
-    def _tidy(self) -> None:
+    def _tidy(self, older_than: float = 0) -> None:
+        self._tidied = time.monotonic()
         try:
-            self._service.tidy()
-        except Exception:  # what is left lies there until the next start
+            tidy(self._service.queue, older_than=older_than)
+        except Exception:  # what is left lies there until the next time
             logger.warning("what earlier requests left could not be removed", exc_info=True)
 
     def _run(self) -> None:
@@ -85,6 +91,8 @@ class Worker:
                 is_broken = False
                 if job is not None:
                     self._do(job)
+                if time.monotonic() - self._tidied >= TIDIED_EVERY:
+                    self._tidy(LEFT_FOR)
             except Exception:  # a full disk: a worker that dies would leave everybody waiting
                 if not is_broken:
                     logger.exception("the queue cannot be written: it is tried again every %.0f seconds", PAUSE)
@@ -92,7 +100,7 @@ class Worker:
                 self._stopping.wait(PAUSE)
             else:
                 if job is None:
-                    self._woken.wait()
+                    self._woken.wait(TIDIED_EVERY)
 
     def _do(self, job: Job) -> None:
         """Does a job to its end; raises what the queue raises where it cannot be written."""

@@ -10,9 +10,8 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -24,11 +23,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding, write_embedding
 from retrato.errors import EmbeddingError, ModelError, PhotoError, RetratoError, SettingsError, UnknownError
-from retrato.jobs import JobQueue, order_drawing
 from retrato.photos import list_photos
 from retrato.server import create_app
 from retrato.server.doors import Accounts
-from retrato.server.pictures import store_upload
 from retrato.server.service import Service
 from retrato.server.web.retouching import retouch
 from retrato.server.wholes import whole_size
@@ -120,39 +117,11 @@ def test_models_are_chosen_by_name_among_those_that_are_there(alone: Service, tm
     assert alone.model == "mini"
 
 
-def test_what_requests_left_behind_goes_once_no_job_needs_it(alone: Service) -> None:
-    job = order_drawing(alone.queue, GenerateSettings(**SETTINGS), keep=False)
-    for name in (job.id, "f" * 16):
-        (alone.home / "jobs" / name).mkdir(parents=True)
-    (alone.home / "uploads").mkdir()
-    (alone.home / "uploads" / "a.png").write_bytes(photo())
-    alone.tidy()
-    assert [path.name for path in (alone.home / "jobs").iterdir()] == [job.id]
-    assert not list((alone.home / "uploads").iterdir())
-
-
-@pytest.mark.parametrize("state", ["queued", "paused", "cancelled", "failed"])
-def test_what_a_job_that_can_go_on_begins_with_stays(alone: Service, state: str) -> None:
-    picture = store_upload(alone.home, base64.b64encode(photo()).decode())
-    job = order_drawing(alone.queue, GenerateSettings(**SETTINGS, init_image=str(picture)), keep=False).id
-    (alone.home / "jobs" / job).mkdir(parents=True)
-    if state != "queued":
-        alone.queue.claim("cpu")
-        alone.queue.finish(job, cast("Any", state))
-    alone.tidy()
-    assert picture.exists()
-    assert (alone.home / "jobs" / job).exists()
-    moved = alone.home.rename(alone.home.with_name("moved"))
-    with closing(JobQueue(moved)) as queue:
-        assert queue.get(job).settings["init_image"] == str(moved / "uploads" / picture.name)
-    moved.rename(alone.home)
-    if state != "queued":
-        alone.queue.resume(job)
-    alone.queue.claim("cpu")
-    alone.queue.finish(job, "done")
-    alone.tidy()
-    assert not picture.exists()
-    assert not (alone.home / "jobs" / job).exists()
+def test_forgetting_needs_no_model(alone: Service) -> None:
+    write_embedding(Embedding("ana-t1", (torch.ones(1, 8),)), alone.home / "embeddings" / "ana-t1.safetensors")
+    assert alone.forget("ana-t1") == ["embeddings/ana-t1.safetensors"]
+    assert "_components" not in vars(alone.studio)
+    assert "ana-t1" not in alone.people()
 
 
 # --- users beside one another -----------------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
 """The worker beside a full disk, beside a second server, and on models that are gone."""
 
+import base64
 import importlib
+import io
+import os
 import shutil
 import sqlite3
 import time
@@ -11,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from retrato.errors import QueueError
 from retrato.jobs import order_captions, order_drawing
 from retrato.jobs.said import Said
+from retrato.server.pictures import store_upload
 from retrato.server.service import Service
 from retrato.server.worker import Worker
 from retrato.settings import GenerateSettings, ServerSettings
@@ -45,6 +50,12 @@ def wait_until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < end, "it never came to that"
         time.sleep(0.01)
+
+
+def picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def lock_the_queue(service: Service, *, is_locked: bool) -> None:
@@ -125,6 +136,24 @@ def test_leftovers_are_gone_before_the_first_request_and_dropped_files_at_the_en
     dropped.write_bytes(b"38.7 N")
     worker.stop()
     assert not dropped.exists()
+
+
+def test_what_nobody_used_for_a_day_goes_while_the_server_runs(
+    service: Service, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrato.server.worker.TIDIED_EVERY", 0.05)
+    worker.start()
+    text = base64.b64encode(photo := picture()).decode()
+    old, new = store_upload(service.home, text), service.home / "uploads" / "new.png"
+    new.write_bytes(photo)
+    long_ago = time.time() - 25 * 3600
+    os.utime(old, (long_ago, long_ago))
+    assert store_upload(service.home, text) == old  # sent once more, it is new
+    time.sleep(0.3)
+    assert old.exists()
+    os.utime(old, (long_ago, long_ago))
+    wait_until(lambda: not old.exists())
+    assert new.exists()
 
 
 def test_a_server_that_cannot_begin_leaves_the_home_to_the_next(

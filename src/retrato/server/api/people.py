@@ -72,7 +72,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.delete("/people/{name}")
     def forget(name: PersonName, request: Request) -> dict[str, list[str]]:
-        """Removes a person: photos, runs, embedding, pictures, jobs. There is no way back."""
+        """Removes a person: the embedding, and photos, runs, pictures and jobs of yours. There is no way back."""
         removed = service.forget(name, owner=request.state.user)
         return {"removed": removed}
 

@@ -259,6 +259,10 @@ ERRORS: Rows = (
         "somebody else's training of {} is not over: wait until it is",
         "o treino de {} de outra pessoa não terminou: espere até que termine",
     ),
+    (
+        "{} cannot be removed ({}): end what has it open, then forget {} once more",
+        "não dá para remover {} ({}): feche o que o mantém aberto e mande esquecer {} de novo",
+    ),
     ("job {} is running: cancel it first", "o trabalho {} está em andamento: pare-o primeiro"),
     (
         "job {} is {}, there is nothing to {}: look at its result",

@@ -391,8 +391,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "people.export": ("Take along:", "Levar:"),
     "people.forget": ("Forget", "Esquecer"),
     "people.sure": (
-        "Forget {name}? Photos, runs, the embedding and all pictures are removed for good.",
-        "Esquecer {name}? Fotos, treinos, o embedding e todas as imagens são removidos de vez.",
+        "Forget {name}? The embedding goes for everybody; your photos, runs and pictures of them go too, for good. "
+        "What others sent, learned and drew here stays.",
+        "Esquecer {name}? O embedding some para todos; as suas fotos, treinos e imagens dessa pessoa também somem, "
+        "de vez. O que outros enviaram, aprenderam e desenharam aqui fica.",
     ),
     "people.networks": ("Hypernetworks", "Hiper-redes"),
     "people.network": ("for layers of {layers}, learned on {model}", "para camadas de {layers}, aprendida com {model}"),
