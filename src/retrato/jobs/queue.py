@@ -52,12 +52,16 @@ class JobQueue:
     """The jobs of one home folder. All methods may be called from any thread.
 
     `owner` is whose jobs a method sees: another owner's are as unknown as none. None sees all. At most `longest` jobs
-    wait; of those that are over, the latest `history` of each owner are remembered.
+    wait, an equal share for each of so many `owners`; of those that are over, the latest `history` of each owner are
+    remembered.
     """
 
-    def __init__(self, home: Path, *, longest: int = LONGEST_QUEUE, history: int = LONGEST_HISTORY) -> None:
+    def __init__(
+        self, home: Path, *, longest: int = LONGEST_QUEUE, owners: int = 1, history: int = LONGEST_HISTORY
+    ) -> None:
         self.home = home
         self.longest = longest
+        self.share = max(1, longest // owners)
         self.history = history
         self._lock = threading.RLock()
         self._database = open_database(home, SCHEMA)
@@ -77,9 +81,13 @@ class JobQueue:
     ) -> Job:
         """Puts a job at the end of the queue and gives it; it is on disk then. Raises QueueError."""
         with self._changing() as database:
-            (waiting,) = database.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()
+            waiting, own = database.execute(
+                "SELECT count(*), coalesce(sum(owner = ?), 0) FROM jobs WHERE state = 'queued'", (owner,)
+            ).fetchone()
             if waiting >= self.longest:
                 raise QueueError(f"{waiting} jobs are waiting, more are not taken: try again later")
+            if own >= self.share:
+                raise QueueError(f"{own} jobs of yours are waiting, more are not taken: try again later")
             job = secrets.token_hex(8)
             said = [json.dumps(packed(each, self.home)) for each in (settings, options or {})]
             database.execute(

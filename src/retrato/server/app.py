@@ -28,7 +28,7 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
     """
     if accounts is None:
         accounts, _ = accounts_for(settings)
-    service = Service(studio, settings)
+    service = Service(studio, settings, accounts=max(1, len(accounts.users)))
     app = FastAPI(
         title="retrato",
         summary="Learns a person from about twenty photos and draws them in anything a prompt can say.",

@@ -55,13 +55,16 @@ class Model:
 
 
 class Service:
-    """One server's studio, queue and gallery. `studio` is the one that new jobs go to; see `use_model`."""
+    """One server's studio, queue and gallery. `studio` is the one that new jobs go to; see `use_model`.
 
-    def __init__(self, studio: Studio, settings: ServerSettings) -> None:
+    So many `accounts` share the queue.
+    """
+
+    def __init__(self, studio: Studio, settings: ServerSettings, *, accounts: int = 1) -> None:
         self.studio = studio
         self.settings = settings
         self.home = studio.home
-        self.queue = JobQueue(studio.home, longest=settings.queue_length)
+        self.queue = JobQueue(studio.home, longest=settings.queue_length, owners=accounts)
         self.gallery = Gallery(studio.home)
         self._first = str(studio.model)
         self._beside: Studio | None = None  # on what the last job wanted that wanted another model or VAE

@@ -217,6 +217,18 @@ def test_a_full_queue_takes_no_more(tmp_path: Path) -> None:
     add(queue)
 
 
+def test_nobody_fills_the_queue_for_everybody(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path, longest=5, owners=2)
+    for _ in range(2):
+        queue.submit("draw", {}, owner="ana")
+    with pytest.raises(QueueError, match="2 jobs of yours are waiting"):
+        queue.submit("draw", {}, owner="ana")
+    queue.submit("draw", {}, owner="rui")
+    queue.claim("cpu")
+    queue.submit("draw", {}, owner="ana")
+    queue.close()
+
+
 def test_events_count_on_and_can_be_read_from_any_point(queue: JobQueue) -> None:
     (job,) = add(queue)
     queue.claim("cpu")

@@ -33,13 +33,6 @@ from retrato.server.service import Service
 from retrato.server.waiting import finished
 from retrato.settings import GenerateSettings
 
-# Fields that say how to answer, and those that A1111 has for its own page.
-ANSWERING = (
-    *("sampler_name", "sampler_index", "batch_size", "n_iter", "send_images", "save_images", "include_init_images"),
-    *("override_settings", "override_settings_restore_afterwards", "do_not_save_samples", "do_not_save_grid"),
-    *("script_name", "script_args", "alwayson_scripts", "force_task_id", "init_images", "mask", "infotext", "comments"),
-)
-
 # They work out their steps themselves: A1111 sends them a schedule of which they take no notice.
 OWN_STEPS = ("DDIM", "PLMS", "DPM fast", "DPM adaptive")
 
@@ -69,9 +62,10 @@ def routes(service: Service) -> APIRouter:
             raise HTTPException(404, "init_images is empty: send the picture to draw over in base64")
         if len(pictures) > 1:
             raise SettingsError(f"init_images holds {len(pictures)} pictures: send them one by one")
-        settings["init_image"] = str(store_upload(service.home, pictures[0], "init_images[0]"))
-        if values.get("mask"):
-            settings["mask"] = str(store_upload(service.home, values["mask"], "mask"))
+        sent = [("init_image", pictures[0], "init_images[0]"), ("mask", values.get("mask"), "mask")]
+        for setting, picture, name in sent:
+            if picture:
+                settings[setting] = str(await run_in_threadpool(store_upload, service.home, picture, name))
         drawing = await _draw(service, body, values, settings, request.state.user)
         return drawing if values.get("include_init_images") else drawing.without_pictures_sent()
 
@@ -173,6 +167,16 @@ def _left_out(body: Asking) -> list[str]:
     return [name for name, value in (body.model_extra or {}).items() if value not in (None, "", [], {}, False)]
 
 
+def _not_drawn(infotext: str, info: Mapping[str, Any]) -> list[str]:
+    """Gives the fields of a picture's text, of those that are no settings, by which the pictures were not drawn.
+
+    A1111 passes over the model too, by default.
+    """
+    said = written_fields(infotext) if infotext else {}
+    drawn = {"Model hash": info["sd_model_hash"], "VAE": info["sd_vae_name"], "ENSD": "0"}
+    return [f"infotext: {name}" for name, value in drawn.items() if said.get(name) not in (None, "", value)]
+
+
 def _known_options(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
     known = {field.name for field in OVERRIDES} | {"samples_format"}
     unknown = [name for name, value in overrides.items() if name not in known and value not in (None, FIXED.get(name))]
@@ -210,11 +214,12 @@ async def _draw(
         images = [event.data for event in service.queue.events(job.id, kinds=("drawn",), limit=1000)]
         files = [image["file"] for image in images] or [file for file in [(job.result or {}).get("unfinished")] if file]
         said = {**body.model_dump(exclude=set(body.model_extra or ())), **values}
-        left_out = _left_out(body)
+        info = _info(service, job, images)
+        left_out = [*_left_out(body), *_not_drawn(body.infotext or "", info)]
         return Drawing(
             images=[to_base64(service.home / file) for file in files] if values.get("send_images", True) else [],
             parameters=said,
-            info=json.dumps(_info(service, job, images)),
+            info=json.dumps(info),
             **({"left_out": left_out} if left_out else {}),
         )
     finally:

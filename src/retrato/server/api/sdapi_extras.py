@@ -5,6 +5,7 @@ import html
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 from PIL import Image, ImageOps
 from pydantic import Field
 
@@ -100,9 +101,9 @@ def routes(service: Service) -> APIRouter:
     @router.post("/interrogate")
     async def interrogate(body: Annotated[Interrogate, Body()], request: Request) -> AnyObject:
         """Says in words what is on a picture."""
-        file = store_upload(service.home, body.image, "image")
         if body.model not in ("clip", "blip"):
             raise HTTPException(404, f"model is {body.model!r}: this server has its own captioner, ask for clip")
+        file = await run_in_threadpool(store_upload, service.home, body.image, "image")
         job = order_captions(service.queue, [file], owner=request.state.user, model=service.model)
         job = await finished(service.queue, job.id)
         if job.state != "done" or job.result is None:
@@ -116,6 +117,8 @@ def _enlarged(image: Image.Image, asked: Extras) -> Image.Image:
     """Gives the picture as large as asked for; raises SettingsError for what would need a model that is not here."""
     if asked.gfpgan_visibility or asked.codeformer_visibility:
         raise SettingsError("there is no face restorer here: leave gfpgan_visibility and codeformer_visibility at 0")
+    if asked.upscaler_1 in ("None", ""):
+        return image  # as in A1111, whatever the second one is
     first = _resized(image, asked, asked.upscaler_1)
     if asked.upscaler_2 in ("None", "") or not asked.extras_upscaler_2_visibility:
         return first
@@ -123,8 +126,6 @@ def _enlarged(image: Image.Image, asked: Extras) -> Image.Image:
 
 
 def _resized(image: Image.Image, asked: Extras, upscaler: str) -> Image.Image:
-    if upscaler in ("None", ""):
-        return image
     resampling = RESAMPLING.get(upscaler)
     if resampling is None:
         raise SettingsError(f"there is no upscaler {upscaler!r} here: take {' or '.join(RESAMPLING)}")

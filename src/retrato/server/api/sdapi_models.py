@@ -198,13 +198,16 @@ class Preprocess(Request):
     process_multicrop: bool | None = None
 
 
+LEFT_OUT = "what was sent that nothing was drawn by; absent where there is nothing"
+
+
 class Drawing(BaseModel):
     """What txt2img and img2img answer; `info` is JSON in a text."""
 
     images: list[str]
     parameters: AnyObject
     info: str
-    left_out: list[str] = Field([], description="fields sent that A1111 does not have; absent where there are none")
+    left_out: list[str] = Field([], description=LEFT_OUT)
 
     def without_pictures_sent(self) -> Self:
         """Gives the answer without the pictures that came with the request, as A1111 does unless told otherwise."""

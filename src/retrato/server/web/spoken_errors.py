@@ -248,6 +248,10 @@ ERRORS: Rows = (
         "{} trabalhos estão na fila, e não cabem mais: tente mais tarde",
     ),
     (
+        "{} jobs of yours are waiting, more are not taken: try again later",
+        "{} trabalhos seus estão na fila, e não cabem mais: tente mais tarde",
+    ),
+    (
         "there is no job {}: it was never sent, or it was removed",
         "não há trabalho {}: nunca foi enviado, ou foi removido",
     ),

@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 
 from retrato.embeddings import Embedding, write_embedding
+from retrato.errors import PhotoError
 from retrato.generation import format_infotext
 from retrato.jobs import JobQueue, order_drawing
 from retrato.sampling.samplers import find_sampler
@@ -388,6 +389,30 @@ def test_a_pictures_text_fills_in_what_was_not_sent(client: TestClient) -> None:
     assert "no number" in post(client, "txt2img", {"infotext": bad}, status=422)["detail"]
 
 
+def test_what_a_pictures_text_says_and_nothing_is_drawn_by_is_named(client: TestClient) -> None:
+    text = "a dog\nSteps: 1, Sampler: Euler a, CFG scale: 4, Seed: 9, Size: 64x64, Model hash: {}, Model: x"
+    own = json.loads(post(client, "txt2img", SIMPLE)["info"])["sd_model_hash"]
+    assert "left_out" not in post(client, "txt2img", {"infotext": text.format(own)})
+    other = text.format("1234567890") + ", VAE hash: 1234567890, VAE: other.pt, ENSD: 31337"
+    answer = post(client, "txt2img", {"infotext": other, "unknown_to_a1111": 1})
+    assert answer["left_out"] == ["unknown_to_a1111", "infotext: Model hash", "infotext: VAE", "infotext: ENSD"]
+
+
+def test_large_pictures_keep_nobody_waiting(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are decoded beside the loop that answers everybody."""
+    threads: list[str] = []
+
+    def store(home: Path, text: str, name: str = "") -> Path:
+        threads.append(threading.current_thread().name)
+        raise PhotoError(f"{name} was looked at")
+
+    for module in ("sdapi", "sdapi_extras"):
+        monkeypatch.setattr(f"retrato.server.api.{module}.store_upload", store)
+    post(client, "img2img", SIMPLE | {"init_images": ["x"]}, 422)
+    post(client, "interrogate", {"image": "x"}, 422)
+    assert [name.startswith("AnyIO worker") for name in threads] == [True, True]
+
+
 def test_a_pictures_text_fills_in_all_that_its_table_and_the_request_have() -> None:
     settings = GenerateSettings(
         prompt="a dog", negative_prompt="no", seed=9, width=64, height=128, guidance_scale=4, sampler="DPM++ 2M",
@@ -468,6 +493,16 @@ def test_enlarging(client: TestClient) -> None:
     assert (
         "there is no upscaler" in post(client, "extra-single-image", {"image": small, "upscaler_1": "x"}, 422)["detail"]
     )
+
+
+@pytest.mark.parametrize("sizes", [{}, {"resize_mode": 1, "upscaling_resize_w": 96, "upscaling_resize_h": 80}])
+def test_without_a_first_upscaler_the_second_one_does_nothing_as_in_a1111(
+    client: TestClient, sizes: dict[str, int]
+) -> None:
+    asked = {"image": encoded(noise()), "upscaler_2": "Lanczos", "extras_upscaler_2_visibility": 0.5, **sizes}
+    assert picture(post(client, "extra-single-image", asked)["image"]).tobytes() == noise().tobytes()
+    both = post(client, "extra-single-image", asked | {"upscaler_1": "Nearest"})
+    assert picture(both["image"]).size == ((96, 80) if sizes else (128, 128))
 
 
 def test_png_info_reads_what_a_picture_says(client: TestClient) -> None:
