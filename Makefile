@@ -65,10 +65,11 @@ mini: $(TEST_READY) $(NODE_MODULES)  ## train retrato-mini again, from drawings 
 	$(BIN)/python -m mini.train_decoder --model $(WORK)/draft --work $(WORK)
 	$(BIN)/python -m mini.train_scorer --work $(WORK)
 	$(BIN)/python -m mini.train_captioner --work $(WORK)
+	$(BIN)/python -m mini.dataset 16000 --hard --work $(WORK)/hard
 	$(BIN)/python -m mini.train_judge --work $(WORK)
 	cp $(WORK)/judge.safetensors mini/judge.safetensors
-	$(BIN)/python -m mini.export --work $(WORK)
-	$(BIN)/python -m mini.evaluate
+	$(BIN)/python -m mini.export --work $(WORK) --out src/retrato/model/mini
+	$(BIN)/python -m mini.evaluate --model src/retrato/model/mini
 
 $(RUN_READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("$(PYTHON) is Python %d.%d, retrato needs 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12" % v[:2])'
