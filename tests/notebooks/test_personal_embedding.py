@@ -34,9 +34,11 @@ def test_nothing_was_run_in_what_is_kept(notebook: nbformat.NotebookNode) -> Non
         assert cell.get("execution_count") is None
 
 
-def test_one_cell_switches_to_stable_diffusion(
-    notebook: nbformat.NotebookNode, tiny_folder: Path, clip_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_cell_switches_to_stable_diffusion_and_fetches_into_a_folder_that_stays(
+    notebook: nbformat.NotebookNode, tiny_folder: Path, clip_folder: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
     (numbers,) = (cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
     assert numbers.count("STABLE_DIFFUSION = False") == 1
     calls = []
@@ -46,7 +48,8 @@ def test_one_cell_switches_to_stable_diffusion(
         calls.append(command)
         brought = {"clip": (clip_folder, "scorers"), "blip": (EMBEDDED / "captioner", "captioners")}
         source, kind = next((brought[word] for word in brought if f"/{word}" in command[-1]), (tiny_folder, "models"))
-        shutil.copytree(source, Path(env["RETRATO_HOME"]) / kind / command[-1].replace("/", "--"))
+        target = Path(env["RETRATO_HOME"]) / kind / command[-1].replace("/", "--")
+        shutil.copytree(source, target, dirs_exist_ok=True)
 
     monkeypatch.setattr(subprocess, "run", fetch)
     found = {"subprocess": subprocess, "sys": sys}
@@ -58,6 +61,11 @@ def test_one_cell_switches_to_stable_diffusion(
     assert studio.components.name
     assert studio.scorer is not None
     assert studio.captioner is not None
+    once = found["work"]
+    exec(numbers.replace("STABLE_DIFFUSION = False", "STABLE_DIFFUSION = True"), found)
+    assert found["work"] == once, "so a second run finds the models there, and the people"
+    exec(numbers, found)
+    assert found["work"] != once, "a try on the model that comes along leaves nothing behind here"
 
 
 @pytest.mark.slow
