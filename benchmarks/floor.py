@@ -4,9 +4,10 @@ python -m benchmarks.floor                                   retrato-mini
 python -m benchmarks.floor --model FOLDER --batch 4
 
 The floor of a step is the longer of two times: its operations (counted by torch, forward and backward) over the peak
-rate of a large matrix product, and its bytes (every weight of text encoder and U-Net once a pass) over the rate of a
-large copy. Both rates are measured here, on the same device in the same number format, a moment before. No step can be
-faster than its floor; how much slower it is says what is left to gain. A table, then one line of JSON.
+rate of a large matrix product, and its bytes (every weight of the U-Net once a pass, when it learns those of the text
+encoders too, as a drawing encodes its words before the first step) over the rate of a large copy. Both rates are
+measured here for each kind of step, on the same device in the number format that it multiplies in, a moment before. No
+step can be faster than its floor; how much slower it is says what is left to gain. A table, then one line of JSON.
 """
 
 import argparse
@@ -33,13 +34,22 @@ PASSES = {"training": 2, "drawing": 1}  # how often a step reads every weight: f
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """What the device does at best: operations and bytes per second."""
+
+    operations: float
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One kind of step: what it must do at least, and the seconds it took (median)."""
+    """One kind of step: what it must do at least, the rates this was divided by, and the seconds it took (median)."""
 
     name: str
     batch: int
     giga_operations: float
     mega_bytes: float
+    rates: Rates
     floor_seconds: float
     seconds: float
 
@@ -47,14 +57,6 @@ class Step:
     def share(self) -> float:
         """Gives the floor as a share of the time: 1 would be the machine's limit."""
         return self.floor_seconds / self.seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What the device does at best: operations and bytes per second."""
-
-    operations: float
-    bytes: float
 
 
 def measure_rates(device: torch.device, dtype: torch.dtype, side: int, repeats: int) -> Rates:
@@ -78,13 +80,14 @@ def measure_step(
         batch=batch,
         giga_operations=operations / 1e9,
         mega_bytes=moved / 1e6,
+        rates=rates,
         floor_seconds=max(operations / rates.operations, moved / rates.bytes),
         seconds=statistics.median(_seconds(step, device, repeats)),
     )
 
 
-def run(components: Components, batch: int, repeats: int, side: int = 2048) -> tuple[Rates, list[Step]]:
-    """Gives the device's rates and the figures of both kinds of step."""
+def run(components: Components, batch: int, repeats: int, side: int = 2048) -> tuple[Step, Step]:
+    """Gives the figures of a training step and of a drawing step."""
     settings = TrainSettings(name=NAME, batch_size=batch)
     plan = resolve(settings, RECIPES["retrato"], batch)
     learnable = learnable_of(components, settings, plan)
@@ -94,9 +97,7 @@ def run(components: Components, batch: int, repeats: int, side: int = 2048) -> t
     examples = Batch(
         latents, torch.randn_like(latents), torch.full((batch,), diffusion.timesteps // 2), (text,) * batch
     )
-    modules = (*components.text_encoders, components.unet)
-    weights = sum(each.numel() * each.element_size() for module in modules for each in module.parameters())
-    steps = []
+    weights = _bytes(*components.text_encoders, components.unet)
     with frozen(components, batch, cells * cells) as autocast:
         dtype = torch.bfloat16 if autocast else components.dtype
         rates = measure_rates(components.device, dtype, side, repeats)
@@ -104,7 +105,7 @@ def run(components: Components, batch: int, repeats: int, side: int = 2048) -> t
         def learn() -> object:
             return gradients(components, diffusion, examples, learnable, learnable.start, plan, autocast, 0)
 
-        steps.append(measure_step("training", batch, learn, weights, rates, components.device, repeats))
+        learning = measure_step("training", batch, learn, weights, rates, components.device, repeats)
     words = encode(
         components, [token_chunks(components, text, {NAME: len(learnable.start[0])})], {NAME: learnable.start}
     )
@@ -116,8 +117,12 @@ def run(components: Components, batch: int, repeats: int, side: int = 2048) -> t
 
     if dtype is not components.dtype:
         rates = measure_rates(components.device, components.dtype, side, repeats)
-    steps.append(measure_step("drawing", 1, draw, weights, rates, components.device, repeats))
-    return rates, steps
+    drawing = measure_step("drawing", 1, draw, _bytes(components.unet), rates, components.device, repeats)
+    return learning, drawing
+
+
+def _bytes(*modules: torch.nn.Module) -> int:
+    return sum(each.numel() * each.element_size() for module in modules for each in module.parameters())
 
 
 def _seconds(work: Callable[[], object], device: torch.device, repeats: int) -> list[float]:
@@ -142,16 +147,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
     components = load_components(options.model, device=options.device, dtype=options.dtype)
-    rates, steps = run(components, options.batch, options.repeats)
-    print(f"{components.device}, {torch.get_num_threads()} threads: ", end="")
-    print(f"{rates.operations / 1e9:.0f} G operations/s, {rates.bytes / 1e9:.1f} GB/s")
-    print(f"{'step':10}{'batch':>6}{'G operations':>14}{'MB':>8}{'floor s':>10}{'took s':>10}{'share':>8}")
+    steps = run(components, options.batch, options.repeats)
+    print(f"{components.device}, {torch.get_num_threads()} threads")
+    print(
+        f"{'step':10}{'batch':>6}{'G operations':>14}{'MB':>8}{'G op/s':>8}{'GB/s':>7}"
+        f"{'floor s':>10}{'took s':>10}{'share':>8}"
+    )
     for one in steps:
         print(
-            f"{one.name:10}{one.batch:6}{one.giga_operations:14.2f}{one.mega_bytes:8.0f}{one.floor_seconds:10.4f}"
-            f"{one.seconds:10.4f}{one.share:8.2f}"
+            f"{one.name:10}{one.batch:6}{one.giga_operations:14.2f}{one.mega_bytes:8.0f}"
+            f"{one.rates.operations / 1e9:8.0f}{one.rates.bytes / 1e9:7.1f}"
+            f"{one.floor_seconds:10.4f}{one.seconds:10.4f}{one.share:8.2f}"
         )
-    figures = {"rates": asdict(rates), "steps": [asdict(each) | {"share": each.share} for each in steps]}
+    figures = {"steps": [asdict(each) | {"share": each.share} for each in steps]}
     print(json.dumps({**circumstances(), "model": components.name, "threads": torch.get_num_threads(), **figures}))
 
 

@@ -1,5 +1,6 @@
 """The benchmarks run, and say what they measured; how long it took is nobody's business here."""
 
+import contextlib
 import fnmatch
 import json
 import re
@@ -14,6 +15,7 @@ from typing import Any, cast
 import nbformat
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks import (
@@ -79,16 +81,30 @@ def test_the_notebook_is_timed_in_seconds_of_the_kernel() -> None:
     assert took.seconds > sum(took.cells) > took.cells[0] >= 2 > took.cells[1]
 
 
-def test_the_floor_counts_the_operations_of_a_step(tiny_components: Components) -> None:
-    rates, (learning, drawing) = floor.run(tiny_components, 1, 1, side=64)
-    assert rates.operations > 0
-    assert rates.bytes > 0
-    _, (twice, _) = floor.run(tiny_components, 2, 1, side=64)
+def test_the_floor_of_a_step_follows_from_the_figures_in_its_row(
+    tiny_components: Components, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = iter([floor.Rates(3e9, 5e9), floor.Rates(7e9, 11e9)] * 2)
+    monkeypatch.setattr(floor, "measure_rates", lambda *_: next(measured))
+    monkeypatch.setattr(floor, "frozen", lambda *_: contextlib.nullcontext(True))  # as a CPU that knows bfloat16 learns
+    learning, drawing = floor.run(tiny_components, 1, 1)
+    assert (learning.rates, drawing.rates) == (floor.Rates(3e9, 5e9), floor.Rates(7e9, 11e9))
+    for step in (learning, drawing):
+        assert step.floor_seconds == pytest.approx(
+            max(step.giga_operations * 1e9 / step.rates.operations, step.mega_bytes * 1e6 / step.rates.bytes)
+        )
+    unet = sum(each.numel() * each.element_size() for each in tiny_components.unet.parameters())
+    assert drawing.mega_bytes == unet / 1e6, "a drawing encodes its words before its steps"
+    assert learning.mega_bytes > 2 * drawing.mega_bytes
+    twice, _ = floor.run(tiny_components, 2, 1)
     assert twice.giga_operations == pytest.approx(2 * learning.giga_operations, rel=0.01)
     assert 0 < drawing.giga_operations < learning.giga_operations
-    assert learning.floor_seconds == pytest.approx(
-        max(learning.giga_operations * 1e9 / rates.operations, learning.mega_bytes * 1e6 / rates.bytes), rel=0.01
-    )
+
+
+def test_the_rates_of_a_device_are_measured() -> None:
+    rates = floor.measure_rates(torch.device("cpu"), torch.float32, 64, 1)
+    assert rates.operations > 0
+    assert rates.bytes > 0
 
 
 def test_many_people_on_many_machines() -> None:
