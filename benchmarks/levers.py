@@ -26,8 +26,8 @@ taken out again are in docs/training.md.
 
 Likeness is the independent judge's, on a scale from the class word's pictures (0) to fresh renders of the person (1),
 beside the share of pictures nearest to their own person among twenty; prompt fidelity is the scorer's. One line per
-training is appended to `--out`, and what stands there is not done again. The table pairs each lever with `base`, or
-with what `--against` names.
+training is appended to `--out`, and what stands there with this `--model` is not done again. The table is that of one
+model and pairs each lever with `base`, or with what `--against` names.
 """
 
 import argparse
@@ -213,6 +213,11 @@ class Bench:
         }  # fmt: skip
 
 
+def of_model(lines: Sequence[dict], model: str) -> list[dict]:
+    """The lines that were measured with `model`; those that name none are older, and mini's."""
+    return [line for line in lines if line.get("model", "mini") == model]
+
+
 def table(lines: list[dict], against: str = "base") -> str:
     """Markdown: each lever's means, and what it changes in the harmonic score against another, with 95 % intervals."""
     groups: dict[tuple, dict[tuple, dict]] = defaultdict(dict)
@@ -263,11 +268,12 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--samples", type=int, default=400)
-    parser.add_argument("--vectors", type=int, default=2)
+    parser.add_argument("--vectors", type=int, default=TrainSettings.model_fields["vectors_per_token"].default)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
     options = parser.parse_args()
-    lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    found = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    lines = of_model(found, options.model)
     if options.table:
         print(table(lines, options.against))
         return
@@ -280,7 +286,7 @@ def main() -> None:
                     recipe, _ = changed(lever, options.samples)
                     if (lever, number, seed, recipe.steps * recipe.batch_size, options.vectors) in done:
                         continue
-                    line = bench.run(lever, number, seed, options.samples, options.vectors)
+                    line = {"model": options.model} | bench.run(lever, number, seed, options.samples, options.vectors)
                     out.write(json.dumps(line) + "\n")
                     out.flush()
                     print(line, flush=True)

@@ -3,6 +3,7 @@
 python -m benchmarks.regret --out regret.jsonl --people 8 --seeds 3
 python -m benchmarks.regret --out a1111.jsonl --people 8 --recipe a1111 --save-every 2000
 python -m benchmarks.regret --out regret.jsonl --table --beside a1111.jsonl
+python -m benchmarks.regret --out a1111.jsonl --table --recipe a1111 --save-every 2000
 
 It needs `pip install --group mini` and $NODE_MODULES.
 
@@ -20,7 +21,8 @@ by eye          the most alike in one picture of one prompt, as whoever looks at
 
 With `--only-picked` no other checkpoint is judged: in a third of the time it says whether a person fails (an identity
 under 0.5, half of fresh renders'), which the table says of all trainings. One line per training is appended to
-`--out`, and what stands there is not done again.
+`--out`, and what stands there is not done again. One file holds what was measured alike: another model, recipe, number
+of vectors, steps, checkpoints or pictures wants another file.
 """
 
 import argparse
@@ -61,6 +63,9 @@ ASKED = (
 PREVIEW = dataclasses.replace(
     PLAN, prompts=(PickPrompt("a portrait of [name]"),), rounds=(1,), first_seed=4_000_037, most_candidates=1
 )
+# The options that all lines of a file have in common, and what lines without them were measured with: they are older.
+MEASURED_WITH = ("model", "recipe", "vectors", "cells", "steps", "save_every")
+BEFORE = {"model": "mini", "steps": None, "save_every": None}
 WANTED_MEAN, WANTED_95 = 0.03, 0.06
 FAILED = 0.5
 Line = dict[str, object]
@@ -137,12 +142,21 @@ def measure(bench: Bench, reader: Reader, number: int, seed: int, options: argpa
                 "rounds_of_the_pick": [{name: round(each[name], 4) for name in each} for each in candidate.rounds],
             })  # fmt: skip
     return {
-        "person": number, "seed": seed, "recipe": options.recipe, "vectors": options.vectors, "cells": bench.cells,
+        "person": number, "seed": seed, **{name: getattr(options, name) for name in MEASURED_WITH},
         "picked": [each.file for each in judged].index(picked.file),
         "only_picked": options.only_picked, "candidates": found,
         "learning_cpu_seconds": round(learned - started, 1),
         "judging_cpu_seconds": round(time.process_time() - learned, 1), **circumstances(),
     }  # fmt: skip
+
+
+def measured_otherwise(lines: Sequence[Line], options: argparse.Namespace) -> list[str]:
+    """Names the options that some line was not measured with."""
+    return [
+        name
+        for name in MEASURED_WITH
+        if any(line.get(name, BEFORE.get(name)) != getattr(options, name) for line in lines)
+    ]
 
 
 def _preview(bench: Bench, number: int, subject: Subject) -> float:
@@ -286,14 +300,14 @@ def main() -> None:
     parser.add_argument("--beside", type=Path, help="what this wrote for another recipe, such as a1111")
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     parser.add_argument("--save-every", type=int, help="instead of the recipe's")
-    parser.add_argument("--vectors", type=int, default=2)
+    parser.add_argument("--vectors", type=int, default=TrainSettings.model_fields["vectors_per_token"].default)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
     options = parser.parse_args()
     lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    of_what = ("recipe", "vectors", "cells")
-    if strange := [name for name in of_what if any(line[name] != getattr(options, name) for line in lines)]:
-        raise SystemExit(f"{options.out} was measured with other {' and '.join(strange)}: name another file")
+    if strange := measured_otherwise(lines, options):
+        named = " and ".join(f"--{name.replace('_', '-')}" for name in strange)
+        raise SystemExit(f"{options.out} was measured with another {named}: give what it was, or name another file")
     done = {(line["person"], line["seed"]) for line in lines}
     people = range(options.first, options.first + options.people)
     missing = [(number, seed) for seed in range(options.seeds) for number in people if (number, seed) not in done]

@@ -2,18 +2,21 @@
 
 python -m benchmarks.identities --seed 20261201 --people 8 --out people        (needs `pip install --group mini`)
 python -m benchmarks.sealed people --out sealed --recipes retrato,a1111 --script textual_inversion.py --samples 1000
+python -m benchmarks.sealed people --out sealed --samples 1000 --resume --lines benchmarks/results/sealed-20261201.jsonl
 
 It is `retrato evaluate` with another judge of likeness: the network of `mini.train_judge`, trained on other people with
 another architecture, which no model, recipe or pick ever saw. retrato-mini's own scorer, which also stops and picks for
 `retrato` and `a1111`, says only how far prompts are followed. `--resume` goes on with what was cut off; `--sheet` shows
 everybody: two photos, and the same three pictures by each contender, first seeds, none chosen. `--together a1111`
 only learns everybody by that recipe, in one batch, which is the same but for rounding and takes less time than one
-after another; `--resume` with the same options judges them afterwards.
+after another; `--resume` with the same options judges them afterwards. `--lines` writes a line for each training, with
+machine, versions and date.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -34,7 +37,7 @@ from retrato.model import Scorer
 from retrato.model.hashes import model_hash
 from retrato.plain import plain
 from retrato.settings import EvaluateSettings, RecipeName
-from retrato.training import Saved, Stepped
+from retrato.training import Comparing, Extended, Picked, Prepared, Saved
 from retrato.training.crowd import Failed, crowd
 from retrato.training.train import lesson
 
@@ -84,6 +87,27 @@ def sheet(all_measured: Sequence[Measured], people: Path) -> Image.Image:
     return drawn
 
 
+class SharedClock:
+    """Seconds of training of each person of a batch: what passes is shared by those who are learning at the time.
+
+    Preparing, and drawing what the pick compares, is no learning and counts for nobody.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.seconds = dict.fromkeys(names, 0.0)
+        self._learning: set[str] = set()
+
+    def heard(self, name: str, event: object, passed: float) -> None:
+        """Counts the seconds that passed from the event before until this one."""
+        if isinstance(event, Comparing | Picked):
+            self._learning.discard(name)
+        if name in self._learning:
+            for each in self._learning:
+                self.seconds[each] += passed / len(self._learning)
+        if isinstance(event, Prepared | Extended):
+            self._learning.add(name)
+
+
 def learn_together(
     studio: Studio, folder: Path, settings: EvaluateSettings, recipe: RecipeName, *, out: Path, judge: Scorer
 ) -> None:
@@ -103,19 +127,34 @@ def learn_together(
         )
         for person in people
     }
-    clocks = {name: kept_clock(place) for name, place in places.items()}
-    before = {name: max(clock.values(), default=0.0) for name, clock in clocks.items()}
-    now = dict(before)
+    kept = {name: kept_clock(place) for name, place in places.items()}
+    clock, heard = SharedClock(list(places)), time.perf_counter()
     for name, event in ((of.name, of.event) for of in crowd(studio.components, lessons, at_once=len(lessons))):
+        clock.heard(name, event, time.perf_counter() - heard)
+        heard = time.perf_counter()
         match event:
-            case Stepped():
-                now[name] = before[name] + event.seconds / len(lessons)
+            case Prepared():
+                kept[name] = {step: seconds for step, seconds in kept[name].items() if step <= event.first_step}
+                clock.seconds[name] = max(kept[name].values(), default=0.0)
             case Saved():
-                clocks[name][event.step] = now[name]
-                keep_clock(places[name], clocks[name])
-                print(f"{name}: {event.step} steps, {now[name]:.0f} s of the batch's time", flush=True)
+                kept[name][event.step] = clock.seconds[name]
+                keep_clock(places[name], kept[name])
+                print(f"{name}: {event.step} steps, {clock.seconds[name]:.0f} s of the batch's time", flush=True)
             case Failed():
                 raise SystemExit(f"{name}: {event.reason}")
+
+
+def lines(measured: Sequence[Measured], circumstances: Mapping[str, object]) -> str:
+    """Gives a line of JSON for each training: what it came to, and where, when and with what."""
+    found = [
+        {
+            "person": one.person, "recipe": one.recipe, "seed": one.seed, **one.scores, "rank1": one.rank1,
+            "samples": one.samples, "picked_samples": one.picked_samples,
+            "seconds": round(one.seconds, 1), "pick_seconds": round(one.pick_seconds, 1), **circumstances,
+        }
+        for one in measured
+    ]  # fmt: skip
+    return "".join(json.dumps(plain(line)) + "\n" for line in found)
 
 
 def main() -> None:
@@ -132,6 +171,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--together", choices=get_args(RecipeName), help="only learn everybody by this recipe, at once")
     parser.add_argument("--sheet", type=Path, help="write a picture of everybody, such as sealed.jpg")
+    parser.add_argument("--lines", type=Path, help="write a line for each training into this file, in place of it")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--judge", type=Path, default=Path("mini/judge.safetensors"))
     options = parser.parse_args()
@@ -162,6 +202,8 @@ def main() -> None:
                 print("\n".join(notes(event)))
                 summaries = {one.recipe: one for one in event.summaries}
                 print(json.dumps(plain({"people": len(event.people), "recipes": summaries, **circumstances()})))
+                if options.lines:
+                    options.lines.write_text(lines(measured, {"model": options.model, **circumstances()}))
                 if options.sheet:
                     sheet(measured, options.people).save(options.sheet, quality=88)
 

@@ -1,10 +1,12 @@
 """The benchmarks run, and say what they measured; how long it took is nobody's business here."""
 
 import contextlib
+import dataclasses
 import fnmatch
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -25,6 +27,7 @@ from benchmarks import (
     notebook,
     past_one_machine,
     refusals,
+    regret,
     sealed,
     start_up,
 )
@@ -32,11 +35,14 @@ from benchmarks.kohya import Kohya
 from benchmarks.soak import Soaked, soak
 from retrato.embeddings import read_embedding
 from retrato.errors import EmbeddingError
+from retrato.evaluation.kept import kept_clock
 from retrato.evaluation.prompts import read_prompts
 from retrato.model import Components
 from retrato.model.families import clip_tokenizer
 from retrato.photos import read_photos
+from retrato.settings import EvaluateSettings
 from retrato.studio import Studio
+from retrato.training import RECIPES, Comparing, Extended, Picked, Prepared, Stepped
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "main_job.py"
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos" / "benny"
@@ -171,12 +177,116 @@ def test_the_sheet_of_sealed_people_shows_the_same_prompts_of_everybody(tmp_path
     assert [colours[name] // sealed.SIDE**2 for name in ("blue", "green", "red")] == [4, 6, 6]
 
 
+def test_the_time_of_a_batch_is_shared_by_those_who_learn() -> None:
+    prepared, stepped, comparing = (object.__new__(kind) for kind in (Prepared, Stepped, Comparing))
+    picked, extended = (object.__new__(kind) for kind in (Picked, Extended))
+    clock = sealed.SharedClock(["ana", "bia"])
+    course = [
+        ("ana", prepared, 50.0), ("bia", prepared, 50.0),  # nobody learns yet
+        ("ana", stepped, 6.0), ("bia", stepped, 2.0),  # eight seconds for two
+        ("ana", stepped, 6.0), ("ana", comparing, 70.0), ("ana", picked, 70.0),  # she is compared, which is no learning
+        ("bia", stepped, 5.0),  # alone, so all of it is hers
+        ("ana", extended, 0.5), ("ana", stepped, 4.0), ("bia", stepped, 4.0),  # and two again
+    ]  # fmt: skip
+    for name, event, passed in course:
+        clock.heard(name, event, passed)
+    assert clock.seconds == {"ana": 4.0 + 3.0 + 4.0, "bia": 4.0 + 3.0 + 5.0 + 4.0}
+
+
+def test_sealed_people_are_learned_together_and_found_by_the_evaluation(
+    tiny_folder: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ana", "bia"):
+        shutil.copytree(photos, tmp_path / "people" / name)
+    quick = dataclasses.replace(RECIPES["retrato"], steps=4, batch_size=2, save_every=2)
+    monkeypatch.setattr("retrato.training.prepare.RECIPES", {"retrato": quick})
+    studio, settings = Studio.open(tiny_folder, home=tmp_path / "home", device="cpu"), EvaluateSettings()
+    judge = cast("Any", SimpleNamespace(hash="none"))
+    monkeypatch.setattr(sealed, "facts_of", lambda *_: {})
+    sealed.learn_together(studio, tmp_path / "people", settings, "retrato", out=tmp_path / "out", judge=judge)
+    for name in ("ana", "bia"):
+        place = tmp_path / "out" / name / "retrato-0"
+        assert (place / "run/run.json").is_file()
+        seconds = kept_clock(place)
+        assert list(seconds) == [2, 4]
+        assert 0 < seconds[2] < seconds[4]
+
+
+def test_a_line_of_sealed_people_says_where_it_was_measured() -> None:
+    one = SimpleNamespace(
+        person="ana", recipe="a1111", seed=0, scores={"identity": 0.5, "prompt_fidelity": 0.75, "harmonic": 0.6},
+        rank1=1.0, samples=1000, picked_samples=500, seconds=12.345, pick_seconds=0.0,
+    )  # fmt: skip
+    here = sealed.circumstances()
+    written = [json.loads(line) for line in sealed.lines(cast("Any", [one, one]), here).splitlines()]
+    assert len(written) == 2
+    assert written[0]["harmonic"] == 0.6
+    assert written[0]["seconds"] == 12.3
+    assert {name: written[0][name] for name in here} == here
+    assert {"machine", "versions", "date", "command"} <= here.keys()
+    stored = json.loads((SCRIPT.with_name("results") / "sealed.jsonl").read_text("utf-8").splitlines()[0])
+    assert stored.keys() - written[0].keys() == {"people_seed"}, "which the name of the file says now"
+
+
 def test_levers_are_fields_of_a_recipe_and_a_few_settings() -> None:
     recipe, settings = levers.changed("warm_up=20,betas=(0.8, 0.9),use_mask=True", 400)
     assert (recipe.warm_up, recipe.betas) == (20, (0.8, 0.9))
     assert (recipe.steps, settings) == (100, {"use_mask": True})
     with pytest.raises(SystemExit, match="nested is no lever"):
         levers.changed("nested=1", 400)
+
+
+def test_the_published_regret_is_what_the_documented_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = SCRIPT.with_name("results") / "regret.jsonl"
+    monkeypatch.setattr(sys, "argv", ["regret", "--out", str(kept), "--table"])
+    regret.main()
+    (pick,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("| pick |"))
+    assert pick in SCRIPT.with_name("RESULTS.md").read_text("utf-8").replace("**", "")
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (["--model", "second"], "--model"),
+        (["--steps", "900"], "--steps"),
+        (["--save-every", "50", "--vectors", "2"], "--vectors and --save-every"),
+    ],
+)
+def test_regret_of_something_else_wants_another_file(
+    other: list[str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = SCRIPT.with_name("results") / "regret.jsonl"
+    monkeypatch.setattr(sys, "argv", ["regret", "--out", str(kept), *other])
+    with pytest.raises(SystemExit, match=f"another {named}: give"):
+        regret.main()
+
+
+def test_levers_of_a_second_model_are_measured_beside_those_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "levers.jsonl"
+    old = json.loads((SCRIPT.with_name("results") / "levers.jsonl").read_text("utf-8").splitlines()[0])
+    assert (old["lever"], old["person"], old["seed"], old.get("model")) == ("base", 0, 0, None)
+    out.write_text(json.dumps(old) + "\n")
+    ran = []
+
+    def run(lever: str, number: int, seed: int, samples: int, vectors: int) -> dict[str, object]:
+        ran.append(vectors)
+        return old | {"harmonic": 0.5}
+
+    monkeypatch.setattr(levers.Bench, "open", lambda *_: SimpleNamespace(run=run))
+    for model, told in (("mini", []), ("second", [3]), ("second", [3])):
+        monkeypatch.setattr(sys, "argv", ["levers", "base", "--out", str(out), "--people", "1", "--model", model])
+        levers.main()
+        assert ran == told, model
+    for model, harmonic in (("mini", "0.921"), ("second", "0.500")):
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["levers", "--out", str(out), "--table", "--model", model])
+        levers.main()
+        (row,) = (line for line in capsys.readouterr().out.splitlines() if "`base`" in line)
+        assert harmonic in row
 
 
 def test_masks_of_drawn_people_show_them_and_nothing_else(tmp_path: Path) -> None:
