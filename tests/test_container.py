@@ -53,12 +53,29 @@ def test_compose_builds_both_kinds_and_keeps_what_is_learned() -> None:
     assert "data" in compose["volumes"]
 
 
-def test_compose_keeps_things_where_the_documented_commands_do_and_lets_one_service_out() -> None:
+def test_compose_builds_what_it_names_and_pulls_nothing_of_that_name_from_elsewhere() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
+    built = {service["image"]: service["build"] for service in services.values()}
+    assert built == {"retrato": ".", "retrato:cuda": services["cuda"]["build"]}
+    assert [service["build"] for service in services.values()] == [built[each["image"]] for each in services.values()]
+
+
+def test_compose_keeps_things_where_the_documented_commands_do_and_says_who_has_a_network() -> None:
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
     machines = (ROOT / "docs" / "machines.md").read_text("utf-8")
     assert f"-v {compose['volumes']['data']['name']}:/data" in machines
     studio, fetch = compose["services"]["studio"], compose["services"]["fetch"]
     assert studio["ports"] == ["127.0.0.1:7860:7860"], "this machine alone"
     assert studio["command"] in machines
-    assert "network_mode" not in fetch
-    assert fetch["volumes"] == studio["volumes"] == compose["services"]["retrato"]["volumes"]
+    on_a_card, cuda = compose["services"]["studio-cuda"], compose["services"]["cuda"]
+    assert {name: on_a_card[name] for name in ("ports", "command")} == {
+        name: studio[name] for name in ("ports", "command")
+    }
+    assert {name: on_a_card[name] for name in ("build", "image", "deploy", "profiles")} == {
+        name: cuda[name] for name in ("build", "image", "deploy", "profiles")
+    }
+    head = (ROOT / "compose.yaml").read_text("utf-8").partition("\nservices:")[0]
+    for name, service in compose["services"].items():
+        assert f"`{name}`" in head
+        assert (service.get("network_mode") == "none") == (name in ("retrato", "cuda"))
+    assert fetch["volumes"] == on_a_card["volumes"] == studio["volumes"] == compose["services"]["retrato"]["volumes"]
