@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -18,7 +19,8 @@ from retrato.training import RECIPES
 
 from .conftest import ROOT, Page
 
-OTHER_PROGRAMS = {"--gpus", "--group", "--help", "--install-completion", "--price"}  # where a page names them alone
+OTHER_PROGRAMS = {"--gpus", "--group", "--price"}  # where a page names them alone
+WITHOUT_A_COMMAND = {"--help", "--install-completion"}
 
 
 @pytest.fixture
@@ -71,13 +73,16 @@ def test_python_examples_run(name: str, place: Path, capsys: pytest.CaptureFixtu
 
 def test_options_exist(any_page: Page, generator: ModuleType) -> None:
     flags = {entry.name: set(re.findall(r"--[a-z-]+", _options(generator, entry.name))) for entry in COMMANDS}
+    known = set.union(*flags.values()) | OTHER_PROGRAMS | WITHOUT_A_COMMAND
     for words in any_page.shown:
-        name = max((each for each in flags if words[: len(each.split())] == each.split()), key=len)
-        assert {word for word in words if word.startswith("--")} <= flags[name]
-    known = set.union(*flags.values()) | OTHER_PROGRAMS
+        assert {word for word in words if word.startswith("--")} <= flags[_command(words, flags)]
     for code in re.findall(r"`([^`\n]+)`", any_page.text):
-        if code.startswith(("--", "retrato ")) and not any_page.name.startswith("benchmarks/"):  # they have their own
-            assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", code)) <= known, code
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", code))
+        if code.startswith("retrato "):
+            words = code.split()[1:]
+            assert named <= (WITHOUT_A_COMMAND if words[0].startswith("-") else flags[_command(words, flags)]), code
+        elif code.startswith("--") and not any_page.name.startswith("benchmarks/"):  # they have their own
+            assert named <= known, code
 
 
 def test_make_targets_exist(any_page: Page) -> None:
@@ -100,6 +105,11 @@ def test_the_first_two_commands_are_those_that_stay() -> None:
     readme = Page("README.md", (ROOT / "README.md").read_text("utf-8"))
     assert [line.split("#")[0].strip() for line in readme.bash[0].splitlines()] == ["make demo", "make test"]
     assert readme.text.splitlines()[2].startswith("![")
+
+
+def _command(words: list[str], names: Iterable[str]) -> str:
+    """The command that a line calls, `embeddings list` rather than `embeddings`; an error where there is none."""
+    return max((each for each in names if words[: len(each.split())] == each.split()), key=len)
 
 
 def _options(generator: ModuleType, command: str) -> str:

@@ -74,4 +74,4 @@ def test_both_languages_say_the_same_commands(english: str, portuguese: str) -> 
     theirs = [line.split("#")[0].strip() for block in page(portuguese).bash for line in block.splitlines()]
     ours = [line.split("#")[0].strip() for block in page(english).bash for line in block.splitlines()]
     assert theirs
-    assert theirs == ours[: len(theirs)]
+    assert theirs == ours
