@@ -1,7 +1,11 @@
-"""What `pip install .` brings: the code, the type marker, the embedded model, the example photos, the licence."""
+"""What `pip install .` brings: the code, the type marker, the embedded model, the example photos, the licence.
+
+And what the source distribution brings besides: the tests with all that they read.
+"""
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -10,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +43,19 @@ def test_holds_the_example_photos_and_the_licence(contents: set[str]) -> None:
 
 def test_holds_nothing_that_is_only_for_developers(contents: set[str]) -> None:
     assert {name.split("/")[0].split("-")[0] for name in contents} == {"retrato"}
+
+
+def test_the_source_distribution_brings_what_its_tests_read() -> None:
+    brought = {Path(file.distribution_path) for file in SdistBuilder(str(ROOT)).recurse_included_files()}
+    folders = {parent for path in brought for parent in path.parents}
+    tests = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    read = {Path(name) for text in tests for name in re.findall(r'ROOT / "([\w./-]+)"', text)}
+    read -= {Path("pyproject.toml")}  # hatchling puts it in by itself
+    read |= {path.relative_to(ROOT) for folder in ("", "docs", "benchmarks") for path in (ROOT / folder).glob("*.md")}
+    read |= {path.relative_to(ROOT) for folder in ("mini", "benchmarks") for path in (ROOT / folder).glob("*.py")}
+    assert len(read) > 60
+    assert read - brought - folders == set()
+    assert [path for path in brought if {"work", "node_modules", "__pycache__"} & set(path.parts)] == []
 
 
 @pytest.mark.slow
