@@ -48,10 +48,14 @@ class Place:
     home: Path
     device: str = "auto"
     dtype: str = "auto"
+    family: str = "auto"
+    vae: Path | None = None
+    scorer: str | None = None
 
     def open(self) -> Studio:
         """Gives the studio."""
-        return Studio.open(self.model, home=self.home, device=self.device, dtype=self.dtype)
+        chosen = {"device": self.device, "dtype": self.dtype, "family": self.family}
+        return Studio.open(self.model, home=self.home, **chosen, vae=self.vae, scorer=self.scorer)
 
 
 def train_on_cluster(

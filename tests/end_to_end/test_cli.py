@@ -90,6 +90,7 @@ def test_train_then_generate_then_look(train: Run, retrato: Run, home: Path, tin
     assert Path(said["report"]).is_file()
     assert "learning from 5 photos, 1 held out" in trained.err
     assert "Loaded a total of 0 textual inversion embeddings.\n" in trained.err
+    assert f'draw with: retrato generate "a portrait of ana-t1" --model {tiny_folder}' in trained.err
 
     write_embedding(
         Embedding("other", (read_embedding(said["file"]).vectors[0][:, :8],)), home / "embeddings/other.pt", "a1111-pt"

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 
 import typer
 
-from retrato.cli.options import Device, Dtype, Json, Model, from_settings
+from retrato.cli.options import Device, Dtype, Family, Json, Model, Vae, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
@@ -39,11 +39,13 @@ def evaluate(
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
     json: Json = False,
 ) -> None:
     """Learns and judges everyone, and prints the table."""
     screen = Screen(json)
-    studio = Studio.open(model, device=device, dtype=dtype)
+    studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
     scorer = scorer_of(studio.model, studio.home, named=judge) if judge else None
     done, compared = 0, None
     try:

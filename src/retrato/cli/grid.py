@@ -9,7 +9,7 @@ from typing import Annotated, cast
 import typer
 
 from retrato.cli.generate import picture_folder, with_size
-from retrato.cli.options import Device, Dtype, Json, Model, from_settings
+from retrato.cli.options import Device, Dtype, Family, Json, Model, Vae, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
@@ -38,6 +38,8 @@ def grid(
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
     json: Json = False,
 ) -> None:
     """Draws every combination of the axes' values, and files them on one sheet and singly."""
@@ -51,7 +53,7 @@ def grid(
         raise SettingsError("nothing changes on this sheet: say what does with --x, such as Seed=1-4, or use --matrix")
     axes: Sequence[Axis] = [parse_axis(text) for text in (x, y, z) if text]
     started = time.perf_counter()
-    studio = Studio.open(model, device=device, dtype=dtype)
+    studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
     settings, axes = vary_sheet(settings, axes, styles=studio.styles, wildcards=studio.wildcards)
     folder = out or studio.outputs
     cells: list[Cell] = []

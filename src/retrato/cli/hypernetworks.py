@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from retrato.cli.options import Device, Dtype, Json, Model, PhotoFolder, from_settings
+from retrato.cli.options import (
+    Device,
+    Dtype,
+    Family,
+    Json,
+    Model,
+    PhotoFolder,
+    ScorerSource,
+    Vae,
+    from_settings,
+    model_flags,
+)
 from retrato.cli.screen import Screen
 from retrato.cli.train import Out, Resume, draw_with, learn
 from retrato.errors import HypernetworkError
@@ -19,6 +30,7 @@ from retrato.hypernetworks import (
     write_hypernetwork,
 )
 from retrato.settings import HypernetworkSettings
+from retrato.training.captions import class_phrase
 
 
 @from_settings(HypernetworkSettings)
@@ -30,13 +42,17 @@ def train(
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
+    scorer: ScorerSource = None,
     json: Json = False,
 ) -> None:
     """Learns the person, shows how it goes, and says what came out."""
     screen = Screen(json)
-    result = learn(photos, settings, screen, out=out, resume=resume, model=model, device=device, dtype=dtype)
-    word = settings.initializer_text
-    screen.note(draw_with(f"a portrait of a {word}{hypernet_tag(settings.name)}", settings))
+    chosen = {"model": model, "device": device, "dtype": dtype, "family": family}
+    result = learn(photos, settings, screen, out=out, resume=resume, **chosen, vae=vae, scorer=scorer)
+    prompt = f"a portrait of {class_phrase(settings.initializer_text)}{hypernet_tag(settings.name)}"
+    screen.note(draw_with(prompt, settings, model_flags(model, family, vae)))
     screen.finish(result)
 
 

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from rich.markup import escape
 
 from retrato.errors import SettingsError
-from retrato.files import WINDOWS
+from retrato.files import WINDOWS, quoted
 from retrato.settings import Settings
 
 MOST_PROCESSES = 61 if WINDOWS else 64  # Windows can wait for no more at once
@@ -98,6 +98,12 @@ def from_settings(
         return run
 
     return decorate
+
+
+def model_flags(model: str, family: str = "auto", vae: Path | None = None) -> str:
+    """Gives what another command must be told to take the same model, as text behind it; nothing for the default."""
+    chosen = {"model": (model, "mini"), "family": (family, "auto"), "vae": (str(vae or ""), "")}
+    return "".join(f" --{flag} {quoted(said)}" for flag, (said, default) in chosen.items() if said != default)
 
 
 def parse_size(text: str) -> tuple[int, int]:

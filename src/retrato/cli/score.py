@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from retrato.cli.generate import picture_folder
-from retrato.cli.options import Device, Dtype, Json, Model, ScorerSource
+from retrato.cli.options import Device, Dtype, Family, Json, Model, ScorerSource, Vae
 from retrato.cli.outcome import Interrupted
 from retrato.cli.screen import Screen
 from retrato.studio import Studio
@@ -25,11 +25,13 @@ def score(
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
     json: Json = False,
 ) -> None:
     """Draws it with the prompts and seeds of picking, compares with the photos, says what came out."""
     screen, started = Screen(json), time.perf_counter()
-    studio = Studio.open(model, device=device, dtype=dtype)
+    studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
     folder = picture_folder(out or studio.outputs)
     images: list[dict[str, object]] = []
     verdict: Verdict | None = None

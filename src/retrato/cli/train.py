@@ -7,10 +7,22 @@ from typing import Annotated
 
 import typer
 
-from retrato.cli.options import Device, Dtype, Family, Json, Model, PhotoFolder, ScorerSource, Vae, from_settings
+from retrato.cli.options import (
+    Device,
+    Dtype,
+    Family,
+    Json,
+    Model,
+    PhotoFolder,
+    ScorerSource,
+    Vae,
+    from_settings,
+    model_flags,
+)
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
+from retrato.files import quoted
 from retrato.model.companions import FETCH_SCORER
 from retrato.photos import Refused
 from retrato.settings import LearnSettings, TrainSettings
@@ -42,14 +54,14 @@ def train(
     screen = Screen(json)
     chosen = {"model": model, "device": device, "dtype": dtype, "family": family}
     result = learn(photos, settings, screen, out=out, resume=resume, **chosen, vae=vae, scorer=scorer)
-    screen.note(draw_with(f"a portrait of {settings.name}", settings))
+    screen.note(draw_with(f"a portrait of {settings.name}", settings, model_flags(model, family, vae)))
     screen.finish(result)
 
 
-def draw_with(prompt: str, settings: LearnSettings) -> str:
-    """Gives the sentence that says how to draw what was learned."""
+def draw_with(prompt: str, settings: LearnSettings, flags: str) -> str:
+    """Gives the sentence that says how to draw what was learned; `flags` are those of the model."""
     skip = f" --clip-skip {settings.clip_skip}" if settings.clip_skip > 1 else ""
-    return f'draw with: retrato generate "{prompt}"{skip}'
+    return f"draw with: retrato generate {quoted(prompt)}{skip}{flags}"
 
 
 def learn(

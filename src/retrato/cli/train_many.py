@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from retrato.cli.options import Device, Dtype, Json, Model, from_settings
+from retrato.cli.options import Device, Dtype, Family, Json, Model, ScorerSource, Vae, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.screen import Screen
 from retrato.cluster import Place, train_on_cluster
@@ -45,6 +45,9 @@ def train_many(
     model: Model = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
+    scorer: ScorerSource = None,
     json: Json = False,
 ) -> None:
     """Learns them, shows how it goes, and says what came out for each; fails where nobody could be learned."""
@@ -53,9 +56,9 @@ def train_many(
     failed: dict[str, str] = {}
     check_choices(settings, recipe_of(settings))  # on a cluster it would be said of each person, from far away
     try:
-        studio = Studio.open(model, device=device, dtype=dtype)
+        studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae, scorer=scorer)
         if engine == "ray":
-            place = Place(str(studio.model), studio.home.resolve(), device, dtype)
+            place = Place(str(studio.model), studio.home.resolve(), device, dtype, family, vae, scorer)
             learning = train_on_cluster(place, folders, settings, workers=workers, resume=resume)
         else:
             learning = studio.train_many(folders, settings, resume=resume, at_once=at_once)

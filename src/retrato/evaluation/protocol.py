@@ -324,6 +324,7 @@ def facts_of(studio: Studio, people: Sequence[Person], settings: EvaluateSetting
     return {
         "model": studio.components.name,
         "model_hash": studio.components.hash,
+        **({"vae": str(studio.vae)} if studio.vae else {}),
         "judge_hash": judge.hash,
         "versions": {package: package_version(package) for package in PACKAGES},
         "settings": settings.model_dump(),

@@ -20,7 +20,7 @@ from retrato.errors import ModelError
 Result = TypeVar("Result")
 
 GIB = 1 << 30
-SMALL_GPU = 6 * GIB  # beside the weights: the float32 VAE takes 5 GiB for 1024x1024 pixels
+SMALL_GPU = 6 * GIB  # beside the weights: the float32 VAE takes 5 GiB for one picture of 1024x1024 pixels
 SMALL_TILES = (512, 256)  # pixels a side, where memory was too small for larger ones
 SMALL_UNIFIED = 32 * GIB
 HEADS_AT_ONCE = 2  # of attention on Apple GPUs: see `save_memory`
@@ -48,19 +48,23 @@ class Room:
 def save_memory(unet: Any, vae: Any, device: torch.device, available: int | None = None, weights: int = 0) -> list[str]:
     """Switches on what `device` needs and gives one sentence for each; `available` bytes are measured where not given.
 
-    Of a GPU's memory the bytes of the model's `weights` are gone. Tiles change nothing up to the size that the VAE was
-    trained on; larger pictures may differ a little at the seams. On Apple GPUs, whatever they have, attention with
-    Stable Diffusion's 40 numbers a head is not fused: whole, its scores for four pictures of 512x512 take 4 GiB, and a
-    tensor of more ends the process there (pytorch issue 149261).
+    Of a GPU's memory the bytes of the model's `weights` are gone. A small GPU decodes picture by picture, and in tiles
+    once it says that it is full (see `with_small_tiles`); the main memory would not say so in time. Tiles change
+    nothing up to the size that the VAE was trained on; larger pictures may differ a little at the seams. On Apple GPUs,
+    whatever they have, attention with Stable Diffusion's 40 numbers a head is not fused: whole, its scores for four
+    pictures of 512x512 take 4 GiB, and a tensor of more ends the process there (pytorch issue 149261).
     """
     found = available_memory(device) if available is None else available
     found -= weights if device.type in ("cuda", "xpu") else 0
     done = []
     limit = {"cuda": SMALL_GPU, "xpu": SMALL_GPU, "mps": SMALL_UNIFIED}.get(device.type, SMALL_MACHINE)
     if found < limit:
-        vae.enable_tiling()
+        is_told = device.type in ("cuda", "xpu")
         vae.enable_slicing()
-        done.append(f"the VAE works in tiles, as {device.type} has {max(0, found) / GIB:.0f} GiB of memory")
+        if not is_told:
+            vae.enable_tiling()
+        how = "picture by picture" if is_told else "in tiles"
+        done.append(f"the VAE works {how}, as {device.type} has {max(0, found) / GIB:.0f} GiB of memory")
     if device.type == "mps":
         unet.set_attention_slice(HEADS_AT_ONCE)
         done.append("attention is computed in slices")

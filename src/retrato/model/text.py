@@ -107,7 +107,8 @@ def encode(
     [V, D] per text encoder; gradients flow to them. Weights are applied to the encoder's output by the rule that
     `emphasis` names; "Original" restores the mean of each chunk of each prompt by itself, so a batch equals its prompts
     encoded singly. `clip_skip` n takes the n-th last layer, then the final layer norm. Whatever n is, Stable Diffusion
-    2 takes the last layer that it has, and XL the last but one of both encoders, without norm.
+    2 takes the last layer that it has, and XL the last but one of both encoders, without norm. The result is on the
+    model's device, wherever the encoders are.
     """
     count = max(least, *(len(chunks) for chunks in prompts))
     rows = [chunk for chunks in prompts for chunk in [*chunks, *[EMPTY_CHUNK] * (count - len(chunks))]]
@@ -116,10 +117,11 @@ def encode(
     for number, encoder in enumerate(components.text_encoders):
         own = {name: each[number] for name, each in vectors.items() if number < len(each)}
         with filled_slots(encoder, [chunk.slots for chunk in rows], own):
-            output = encoder(_token_ids(components, number, rows), output_hidden_states=True)
-        states.append(apply_weights(_chosen_layer(components, encoder, output, clip_skip), weights, emphasis))
+            output = encoder(_token_ids(components, number, rows).to(encoder.device), output_hidden_states=True)
+        state = _chosen_layer(components, encoder, output, clip_skip).to(components.device)
+        states.append(apply_weights(state, weights, emphasis))
         if components.has_pooled_text and hasattr(output, "text_embeds"):
-            pooled = output.text_embeds.reshape(len(prompts), count, -1)[:, 0]
+            pooled = output.text_embeds.to(components.device).reshape(len(prompts), count, -1)[:, 0]
     joined = torch.cat(states, dim=-1)
     return Conditioning(joined.reshape(len(prompts), count * joined.shape[1], -1), pooled)
 

@@ -91,6 +91,8 @@ def choose(
     judge = judge_of(scorer, [photo.image for photo in run.held_out or run.trained], texts)
     ceiling = judge.ceiling([photo.image for photo in run.trained] if run.held_out else ())
     class_word = _Entry(Candidate(0, run.folder.images / "class.png", math.nan))
+    if after:
+        _take_up(class_word, run.folder.images, plan.rounds[-1])
     near = near_least_loss(candidates, evaluations) if run.held_out else list(range(len(candidates)))
     asked = [index for index in near if candidates[index].step > after] or near
     chosen = shortlist([candidates[index] for index in asked], plan.most_candidates)
@@ -178,6 +180,17 @@ def learning_share(run: Run) -> float:
     faster = uses_bfloat16(run.components, plan.batch_size, run.latent_cells)
     passes = plan.steps * plan.samples_per_step
     return passes / (passes + (PICTURE_STEP_BESIDE_BFLOAT16 if faster else PICTURE_STEP) * pictures * plan.pick.steps)
+
+
+def _take_up(class_word: _Entry, images: Path, count: int) -> None:
+    """Takes the class word's pictures that an earlier comparison of the run drew."""
+    for cell in range(count):
+        file = images / f"{class_word.candidate.file.stem}-{cell}.png"
+        if not file.is_file():
+            return
+        with Image.open(file) as opened:
+            class_word.pictures.append(opened.convert("RGB"))
+        class_word.files.append(file)
 
 
 def _draw_up_to(run: Run, entry: _Entry, count: int, subject: Subject | None) -> None:

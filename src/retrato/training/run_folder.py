@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "run.json"
 
     @property
+    def times(self) -> Path:
+        """Gives the file with the seconds spent so far, also before the run was taken up again."""
+        return self.path / "times.json"
+
+    @property
     def picked(self) -> Path:
         """Gives the file of what to use."""
         return self.path / f"{self.name}.safetensors"

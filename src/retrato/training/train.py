@@ -7,6 +7,7 @@ and of the library that the result goes to, nor what it is that learns (see `lea
 import contextlib
 import dataclasses
 import io
+import json
 import logging
 import math
 import time
@@ -17,7 +18,7 @@ from typing import TypeVar
 import torch
 
 from retrato.errors import SettingsError, TrainingError
-from retrato.files import append
+from retrato.files import append, write_atomic
 from retrato.model import Components
 from retrato.model.caption import Captioner
 from retrato.model.score import Scorer
@@ -122,7 +123,6 @@ def lesson(
     resume: bool = False,
 ) -> Lesson[TrainingEvent]:
     """Gives what `train` gives, but asks for each gradient with a Wanted, so that one pass can answer many lessons."""
-    times = {"prepare": 0.0, "train": 0.0, "pick": 0.0}
     started = time.perf_counter()
     inputs = check_inputs(components, photos, settings)
     for warning in check_preview(components, inputs, settings):
@@ -131,23 +131,24 @@ def lesson(
     with _writing(folder), locked(folder.path):
         run = prepare(components, inputs, settings, folder, captioner)
         state = _found_state(run, resume)
+        times = _times_of(folder)
         write_settings(run, state.step)
         first = run.plan.steps
         is_extended = state.step > first and run.plan.extra_steps > 0  # it was on its extra steps already
         if is_extended:
             run = extended(run)
-        times["prepare"] = time.perf_counter() - started
+        times["prepare"] += time.perf_counter() - started
         yield _prepared(run, state.step, picks=scorer is not None)
-        state, stop_reason = yield from _timed(times, "train", _learn(run, state))
-        kept = kept_before(run, state, first) if is_extended else None
-        choice = yield from _timed(times, "pick", _pick(run, state, scorer, first if is_extended else 0, kept))
-        if goes_on(run, state, choice.picked):
-            run = extended(run)
-            yield extension(run, first, choice.picked)
+        with _kept(folder, times):
             state, stop_reason = yield from _timed(times, "train", _learn(run, state))
-            choice = yield from _timed(
-                times, "pick", _pick(run, state, scorer, first, choice.picked, choice.candidates)
-            )
+            kept = kept_before(run, state, first) if is_extended else None
+            choice = yield from _timed(times, "pick", _pick(run, state, scorer, first if is_extended else 0, kept))
+            if goes_on(run, state, choice.picked):
+                run = extended(run)
+                yield extension(run, first, choice.picked)
+                state, stop_reason = yield from _timed(times, "train", _learn(run, state))
+                again = _pick(run, state, scorer, first, choice.picked, choice.candidates)
+                choice = yield from _timed(times, "pick", again)
         if run.plan.steps > first:
             stop_reason = after_extension(first, stop_reason)
         yield Picked(choice.picked, choice.reason)
@@ -170,9 +171,29 @@ def _writing(folder: RunFolder) -> Iterator[None]:
 def _timed(times: dict[str, float], name: str, work: Generator[Said, Sent, Given]) -> Generator[Said, Sent, Given]:
     """Gives what `work` gives and adds the seconds it took to those of `name`."""
     started = time.perf_counter()
-    given = yield from work
-    times[name] += time.perf_counter() - started
-    return given
+    try:
+        return (yield from work)
+    finally:
+        times[name] += time.perf_counter() - started
+
+
+def _times_of(folder: RunFolder) -> dict[str, float]:
+    """Gives the seconds of each phase that a run has taken so far."""
+    times = {"prepare": 0.0, "train": 0.0, "pick": 0.0}
+    with contextlib.suppress(OSError, ValueError, TypeError):  # a new run, or an older one: they did not keep it
+        times |= {name: float(seconds) for name, seconds in json.loads(folder.times.read_text("utf-8")).items()}
+    return times
+
+
+@contextlib.contextmanager
+def _kept(folder: RunFolder, times: Mapping[str, float]) -> Iterator[None]:
+    """Keeps the seconds for when an interrupted run goes on."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if folder.path.is_dir():  # it may have been deleted meanwhile
+                write_atomic(folder.times, json.dumps(times))
 
 
 def _found_state(run: Run, resume: bool) -> State:

@@ -1,6 +1,7 @@
 import importlib.util
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pytest
@@ -8,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from retrato.cli import options
-from retrato.cli.options import from_settings, parse_size
+from retrato.cli.options import from_settings, model_flags, parse_size
 from retrato.errors import SettingsError
 from retrato.settings import Settings, option
 
@@ -112,3 +113,10 @@ def test_what_is_on_can_be_switched_off() -> None:
     for arguments in ([], ["--is-lit"], ["--no-is-lit"]):
         assert CliRunner().invoke(app, arguments).exit_code == 0
     assert said == [True, True, False]
+
+
+def test_another_command_is_told_the_same_model() -> None:
+    assert model_flags("mini") == ""
+    assert model_flags("my models/sd2.ckpt", "sd2-v", Path("x.vae.pt")) == (
+        ' --model "my models/sd2.ckpt" --family sd2-v --vae x.vae.pt'
+    )

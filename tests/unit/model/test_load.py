@@ -2,6 +2,7 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -309,3 +310,31 @@ def test_what_a_mac_leaves_beside_files_is_no_part_of_a_model(tiny_folder: Path,
         file.with_name(f"._{file.name}").write_bytes(b"Mac OS X")
     assert load_components(tmp_path / "share").hash == plain.hash
     assert nearest_words(tmp_path / "share", (torch.ones(1, 32),))
+
+
+@pytest.mark.parametrize(("room", "places"), [(9, ["cuda"]), (2, ["cuda", "cpu"])])
+def test_text_encoders_stay_with_the_cpu_where_the_gpu_has_no_room_beside(
+    monkeypatch: pytest.MonkeyPatch, room: int, places: list[str]
+) -> None:
+    """As Stable Diffusion XL on a card of 8 GiB: `room` is what it holds, counted in parts."""
+    held: dict[str, str] = {}
+    tried: list[str] = []
+
+    def move(module: str, device: torch.device, dtype: torch.dtype) -> None:
+        held[module] = device.type
+        if module == "texts":
+            tried.append(device.type)
+        if sum(place == "cuda" for place in held.values()) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(load, "freeze", move)
+    monkeypatch.setattr(load, "bound_memory", lambda _: None)
+    parts: Any = SimpleNamespace(text_encoders=["texts"], vae="vae", unet="unet")
+    choice: Any = SimpleNamespace(device=torch.device("cuda"), dtype=torch.float16)
+    said = load._place(parts, choice, "xl")
+    assert tried == places
+    assert held == {"texts": places[-1], "vae": "cuda", "unet": "cuda"}
+    assert bool(said) == (len(places) == 2)
+    room = 1
+    with pytest.raises(ModelError, match="xl does not fit into the memory of cuda: close"):
+        load._place(parts, choice, "xl")

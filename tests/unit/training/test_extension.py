@@ -72,14 +72,21 @@ def take(monkeypatch: pytest.MonkeyPatch, **choices: object) -> None:
     monkeypatch.setattr("retrato.training.prepare.RECIPES", {"retrato": recipe})
 
 
+@pytest.fixture
+def drawn() -> list[object]:
+    """What every picture that was drawn shows: an embedding, None for the class word."""
+    return []
+
+
 @pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch, learned_from: dict[str, int]) -> None:
+def short(monkeypatch: pytest.MonkeyPatch, learned_from: dict[str, int], drawn: list[object]) -> None:
     """Trainings are short, and pictures show the person from the step learned from on."""
     take(monkeypatch, patience=None)
     monkeypatch.setattr(Judge, "unrelated_of", lambda *_: 0.0)
 
     def draw(components: object, plan: object, cells: Sequence[int], subject: object) -> list[object]:
         embedding = next(iter(subject.embeddings.values()), None)
+        drawn.extend([embedding] * len(cells))
         is_like = embedding is not None and embedding.step >= learned_from["step"]
         colour = PHOTO if is_like else HALF_WAY if embedding and embedding.step == learned_from["half"] else ANYBODY
         return [SimpleNamespace(image=Image.new("RGB", (8, 8), colour)) for _ in cells]
@@ -126,6 +133,15 @@ def test_it_goes_on_where_the_best_is_little_like_the_person(
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert [each["step"] for each in run["candidates"] if each["scores"]] == [1, 2, 3, 4, 4, *sorted(compared)]
     assert run["plan"]["steps"] == 8
+
+
+@pytest.mark.usefixtures("everyone_is_compared")
+def test_both_comparisons_draw_the_class_word_once(
+    run_training: Start, asked: TrainSettings, drawn: list[object], tmp_path: Path
+) -> None:
+    events = list(run_training(asked, scorer=Redness()))
+    assert len(only(events, Extended)) == 1
+    assert drawn.count(None) == len(list((tmp_path / "run" / "images").glob("class-*.png"))) > 0
 
 
 def test_it_ends_where_the_best_is_like_the_person(

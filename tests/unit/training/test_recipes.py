@@ -40,7 +40,7 @@ def test_extra_steps_are_at_the_last_rate_and_both_comparisons_together_draw_at_
     assert plan.extra_steps
     assert (longer.steps, longer.extra_steps) == (plan.steps + plan.extra_steps, 0)
     assert [longer.rate(step) for step in (0, plan.steps, longer.steps - 1)] == [plan.rate(plan.steps - 1)] * 3
-    class_words = plan.pick.rounds[-1]  # the same pictures in both
+    class_words = plan.pick.rounds[-1]  # the second comparison takes the first one's
     assert pictures_needed(plan.pick) + pictures_needed(longer.pick) - class_words <= 100
 
 
