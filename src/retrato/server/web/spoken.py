@@ -1,8 +1,7 @@
 """What the library says, in Portuguese: here about photos and trainings.
 
-Its errors stand in `spoken_errors`, what it says about prompts in `spoken_surprises`.
-
-A sentence that stands in no row is shown as the library made it, but for the options of the command line in it.
+`spoken_errors` has its errors, `spoken_surprises` what it says about prompts. A sentence that
+stands in no row is shown as the library made it, but for the options of the command line in it.
 """
 
 import re
