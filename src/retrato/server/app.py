@@ -36,7 +36,6 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
         redoc_url=None,
         strict_content_type=False,  # `Doors` sees to it, and takes a script's body without a type as JSON
         lifespan=_lifespan,
-        max_body_size=settings.megabytes * 1_000_000,
     )
     app.state.service = service
     problems.install(app)
@@ -52,6 +51,8 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
         any_address=settings.listen,
         forms_at=page.FORMS,
         lasting=page.LASTING,
+        most=page.most_of_file(service),
+        most_of_forms=page.most_together(service),
     )
     return app
 

@@ -15,6 +15,9 @@ from retrato.home import within
 
 logger = logging.getLogger("retrato")
 
+TOO_LARGE = (
+    "the request is larger than this server takes: send less at a time, or start the server with a larger --megabytes"
+)
 STATUS: Mapping[type[RetratoError], int] = {
     UnknownError: 404,
     QueueError: 409,
@@ -61,7 +64,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    detail = error.detail if error.detail != HTTPStatus(error.status_code).phrase else _usual(request, error)
+    is_plain = error.detail in (HTTPStatus(error.status_code).phrase, "Content Too Large")  # of 413, before Python 3.13
+    detail = _usual(request, error) if is_plain else error.detail
     return problem(error.status_code, detail, error="HTTPException", headers=error.headers)
 
 
@@ -75,6 +79,7 @@ def _usual(request: Request, error: HTTPException) -> str:
     usual = {
         404: f"there is nothing at {path}: /docs lists what there is",
         405: f"{path} does not take {request.method}: /docs says what it takes",
+        413: TOO_LARGE,
     }
     return usual.get(error.status_code, error.detail)
 

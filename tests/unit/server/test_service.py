@@ -240,6 +240,28 @@ def test_sets_of_photos_belong_to_who_sent_them(shared: TestClient) -> None:
 def test_large_requests_are_not_read(shared: TestClient) -> None:
     answer = ask(shared, "ana", "POST", "/sdapi/v1/png-info", {"image": "A" * 1_100_000})
     assert answer.status_code == 413
+    assert answer.json()["detail"].startswith("the request is larger than this server takes: send less at a time")
+
+
+def test_photos_that_are_large_together_may_be_dropped_at_once(shared: TestClient) -> None:
+    """Gradio sends them in one request. Each alone has the limit that other requests have."""
+
+    def drop(*sizes: int) -> Any:
+        files = [("files", (f"{number}.jpg", b"x" * size, "image/jpeg")) for number, size in enumerate(sizes)]
+        origin = {"origin": "http://localhost"}
+        return shared.post("/en/gradio_api/upload", files=files, headers=origin, auth=("ana", "1"))
+
+    assert len(drop(*[900_000] * 5).json()) == 5
+    assert drop(1_100_000).status_code == 413
+    assert drop(*[900_000] * 23).status_code == 413
+
+
+def test_a_request_that_does_not_say_how_large_it_is_ends_at_the_limit(shared: TestClient) -> None:
+    parts = iter([b'{"image": "', *[b"A" * 100_000] * 11, b'"}'])
+    headers = {"content-type": "application/json"}
+    answer = shared.post("/sdapi/v1/png-info", content=parts, headers=headers, auth=("ana", "1"))
+    assert answer.status_code == 413
+    assert "send less at a time" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

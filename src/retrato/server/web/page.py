@@ -20,6 +20,7 @@ LASTING = tuple(f"{path_of(language)}/assets/" for language in LANGUAGES)
 # What was dropped and never read (a field that was left, a name that was missing) Gradio removes once it is so old,
 # looking so often; in seconds.
 LOOKS_EVERY, OLD = 600, 3600
+TOGETHER = 20  # as many files of the largest size may be dropped at once: Gradio sends them in one request
 PAUSE = 0.02  # seconds between looks for somebody who clicks
 
 
@@ -83,16 +84,21 @@ def _mount(app: FastAPI, site: Site) -> None:
         enable_monitoring=False,
         mcp_server=False,
         show_error=False,
-        max_file_size=service_limit(site.service),
+        max_file_size=most_of_file(site.service),
         theme=_theme(gr),
         css=_asset("studio.css"),
         head=str(tag("script", src="/studio.js", defer="defer")),
     )
 
 
-def service_limit(service: Service) -> int:
-    """Gives how many bytes a file may have that is dropped on the page."""
+def most_of_file(service: Service) -> int:
+    """Gives how many bytes a request may have, or a file that is dropped on the page."""
     return service.settings.megabytes * 1_000_000
+
+
+def most_together(service: Service) -> int:
+    """Gives how many bytes the files may have together that are dropped on the page at once."""
+    return TOGETHER * most_of_file(service)
 
 
 def _theme(gr: Any) -> Any:
@@ -110,7 +116,18 @@ def _header(site: Site) -> Html:
     brand = tag("a", tag("span", "", class_="mark"), "retrato", href="/", class_="brand")
     model = tag("span", site("model.used", model=site.service.find_model(site.service.model).name), class_="quiet")
     nav = tag("nav", model, joined(others), aria_label=site("language"))
-    return tag("header", brand, nav, lang=site.language, data_drop=site("drop.anywhere"), data_lost=site("lost"))
+    most, together = most_of_file(site.service), most_together(site.service)
+    return tag(
+        *("header", brand, nav),
+        lang=site.language,
+        data_drop=site("drop.anywhere"),
+        data_lost=site("lost"),
+        data_most=str(most),
+        data_most_together=str(together),
+        # The page's script puts the names of the files into it.
+        data_too_large=site("drop.too large", names="{names}", megabytes=most // 1_000_000),
+        data_too_much=site("drop.too much", megabytes=together // 1_000_000),
+    )
 
 
 def _asset(name: str) -> str:

@@ -321,6 +321,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "lost": ("The connection is lost; this page looks for it.", "A conexão caiu; esta página está procurando por ela."),
     "drop.anywhere": ("Drop the picture to see how it was drawn", "Solte a imagem para ver como foi desenhada"),
+    "drop.too large": (
+        "{names}: larger than {megabytes} MB, the most that is taken here. Save it smaller, or drop the others alone.",
+        "{names}: mais de {megabytes} MB, o máximo aceito aqui. Salve menor, ou solte só as outras.",
+    ),
+    "drop.too much": (
+        "These files have more than {megabytes} MB together, the most that is taken at once. Drop fewer at a time.",
+        "Juntos, estes arquivos têm mais de {megabytes} MB, o máximo aceito de uma vez. Solte menos por vez.",
+    ),
     "gallery.empty": ("No pictures yet", "Nenhuma imagem ainda"),
     "gallery.empty.next": (
         "Whatever you draw is kept here, with all that is needed to draw it again. Begin under Draw.",
