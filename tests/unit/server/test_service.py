@@ -1,11 +1,13 @@
 """Users beside one another, names that lead nowhere else, and what is left behind."""
 
 import base64
+import errno
 import io
 import json
 import os
 import pickle
 import re
+import sqlite3
 import struct
 import threading
 import zlib
@@ -383,6 +385,35 @@ def test_what_nobody_foresaw_shows_nothing(shared: TestClient, monkeypatch: pyte
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert "ZeroDivision" not in answer.text
+
+
+def test_a_full_disk_is_said_as_jobs_say_it(shared: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = shared.app.state.service  # type: ignore[attr-defined]
+    file = service.home / "photos" / "ana" / "x.png"
+    monkeypatch.setattr(service, "models", lambda: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left", file)))
+    answer = ask(shared, "ana", "GET", "/api/v1/models")
+    assert answer.status_code == 507
+    assert answer.json()["detail"] == f"{Path('photos/ana/x.png')}: No space left"
+
+
+@pytest.mark.parametrize(
+    ("statement", "status", "said"),
+    [("INSERT INTO full VALUES (zeroblob(99999))", 507, "retrato.sqlite: database or disk is full"), ("X", 500, "log")],
+)
+def test_a_full_database_is_said(
+    shared: TestClient, monkeypatch: pytest.MonkeyPatch, statement: str, status: int, said: str
+) -> None:
+    service = shared.app.state.service  # type: ignore[attr-defined]
+
+    def write() -> None:
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.executescript("CREATE TABLE full (content); PRAGMA max_page_count = 2")
+            database.execute(statement)
+
+    monkeypatch.setattr(service, "models", write)
+    answer = ask(shared, "ana", "GET", "/api/v1/models")
+    assert answer.status_code == status
+    assert said in answer.json()["detail"]
 
 
 def test_foreign_words_come_back_as_data_and_never_as_a_page(shared: TestClient) -> None:
