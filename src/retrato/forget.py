@@ -39,7 +39,7 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     names = [name, *_former_names(home, name)]
     jobs = [job for job in known if _is_about(queue, job, names)]
     sets = _photo_sets(home, names, jobs, known, owner)
-    jobs += [job for job in known if job not in jobs and _sets_of(job) & sets]
+    jobs += [job for job in known if job not in jobs and sets_of(job) & sets]
     if running := [job for job in jobs if job.state == "running"]:
         raise QueueError(f"job {running[0].id} is running: cancel it first")
     others = [job for job in everything if job.owner != owner and job.is_open] if owner is not None else []
@@ -134,7 +134,7 @@ def _without_folders(said: Any, is_path: bool = False) -> Any:
     return PurePath(said).name if is_path and isinstance(said, str) else said
 
 
-def _sets_of(job: Job) -> set[Path]:
+def sets_of(job: Job) -> set[Path]:
     """Gives the folders of photos that a job works on, and the one that it makes."""
     named = [job.options.get("photos"), job.options.get("out")]
     named += [str(Path(file).parent) for file in job.options.get("files", ())]
@@ -181,9 +181,9 @@ def _photo_sets(home: Path, names: list[str], about: list[Job], jobs: list[Job],
     """
     root = (home / "photos" / owner if owner is not None else home / "photos").resolve()
     sets = _folders_called(names, root.glob("*") if owner is None else [root])
-    sets |= {folder for job in about if job.kind == "train" for folder in _sets_of(job)}
+    sets |= {folder for job in about if job.kind == "train" for folder in sets_of(job)}
     sets |= {photo.resolve().parent for run in _run_folders(home, names) for photo in photos_of_run(run)}
-    made = [_sets_of(job) for job in jobs if job.kind == "prepare"]
+    made = [sets_of(job) for job in jobs if job.kind == "prepare"]
     while more := {folder for pair in made if pair & sets for folder in pair} - sets:
         sets |= more
     return {path for path in sets if path.is_relative_to(root) and path != root and path.is_dir()}

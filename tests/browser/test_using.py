@@ -174,6 +174,11 @@ def test_photos_dropped_beside_their_field_are_photos(studio: Studio, visit: Cal
     page.keyboard.press("Enter")
     drop(page, "#photos-sheet", "one.png", picture(None))
     expect(page.locator("#photos-sheet figure")).to_have_count(1)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("#photos-sheet button >> text=Delete these photos")
+    expect(page.locator("#photos-sheet")).to_contain_text("No photos here yet")
+    page.click("#photos-set input")
+    expect(page.locator("#photos-set [role=option]", has_text="somebody")).to_have_count(0)
 
 
 def test_a_photo_that_is_too_large_is_not_sent(studio: Studio, visit: Callable[..., Page]) -> None:

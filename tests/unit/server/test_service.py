@@ -25,13 +25,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding, write_embedding
-from retrato.errors import EmbeddingError, ModelError, PhotoError, SettingsError, UnknownError
-from retrato.jobs import JobQueue, order_drawing
+from retrato.errors import EmbeddingError, ModelError, PhotoError, QueueError, SettingsError, UnknownError
+from retrato.jobs import JobQueue, order_captions, order_drawing
 from retrato.photos import list_photos
 from retrato.server import create_app
 from retrato.server.doors import Accounts
+from retrato.server.photo_files import read_cut, whole_size
 from retrato.server.pictures import store_upload
-from retrato.server.service import Service, whole_size
+from retrato.server.service import Service
 from retrato.server.web.retouching import retouch
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
@@ -234,6 +235,80 @@ def test_sets_of_photos_belong_to_who_sent_them(shared: TestClient) -> None:
     assert ask(shared, "rui", "GET", "/api/v1/photos/secret").status_code == 404
     assert ask(shared, "rui", "DELETE", "/api/v1/photos/secret/1.png").status_code == 404
     assert ask(shared, "ana", "DELETE", "/api/v1/photos/secret/1.png").status_code == 204
+
+
+# --- sets that are shared ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sharing(tmp_path: Path, tiny_folder: Path) -> Iterator[Service]:
+    """A service beside a folder of sets: `ana`, one with a name that a new one could not have, and a link to itself."""
+    folder = tmp_path / "sets"
+    for name in ("ana", "Ana & Rui (1), 2024"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "one #1.png").write_bytes(photo())
+    (folder / "loop").symlink_to("loop")
+    studio = Studio.open(tiny_folder, home=tmp_path / "home", device="cpu")
+    service = Service(studio, ServerSettings(photos=str(folder)))
+    yield service
+    service.close()
+
+
+def test_every_shared_set_that_is_listed_can_be_looked_at(sharing: Service) -> None:
+    names = sharing.photo_sets(owner="local")
+    assert names == ["Ana & Rui (1), 2024", "ana"]
+    for name in names:
+        assert sharing.photo(name, "one #1.png", owner="local").read_bytes() == photo()
+        assert not sharing.is_own_set(name, owner="local")
+
+
+def test_no_own_photo_hides_a_shared_set(sharing: Service) -> None:
+    """One that was dropped on it made a set of that name, in which it was alone."""
+    for adding in (
+        lambda: sharing.add_photo("ana", "two.png", noise(2), owner="local"),
+        lambda: sharing.new_photo_set("ana", owner="local"),
+    ):
+        with pytest.raises(PhotoError, match=r"the photos of ana are shared, .* choose another name"):
+            adding()
+    shared = sharing.photo_set("ana", owner="local")
+    (sharing.photo_roots("local")[0] / "ana").mkdir(parents=True)  # such as a preparation leaves that failed
+    assert sharing.photo_set("ana", owner="local") == shared
+
+
+def test_what_is_shared_is_changed_by_nobody(sharing: Service) -> None:
+    before = {path: path.read_bytes() for path in sharing.photo_roots("local")[1].rglob("*") if path.is_file()}
+    for change in (
+        lambda: sharing.cut_photo("ana", "one #1.png", (0, 0, 0.5), owner="local"),
+        lambda: sharing.uncut_photo("ana", "one #1.png", owner="local"),
+        lambda: sharing.caption_photo("ana", "one #1.png", "a woman", owner="local"),
+        lambda: sharing.remove_photo("ana", "one #1.png", owner="local"),
+        lambda: sharing.remove_photo_set("ana", owner="local"),
+    ):
+        with pytest.raises(PhotoError, match="shared"):
+            change()
+    assert {path: path.read_bytes() for path in sharing.photo_roots("local")[1].rglob("*") if path.is_file()} == before
+
+
+def test_an_own_set_that_was_there_first_is_still_ones_own(sharing: Service) -> None:
+    own = sharing.photo_roots("local")[0] / "ana"
+    own.mkdir(parents=True)
+    (own / "a.png").write_bytes(photo())
+    assert sharing.photo_set("ana", owner="local") == own.resolve()
+    assert sharing.add_photo("ana", "two.png", noise(2), owner="local").parent == own
+
+
+def test_a_set_is_removed_once_no_job_needs_it(alone: Service) -> None:
+    file = alone.add_photo("ana", "a.png", photo(), owner="local")
+    alone.cut_photo("ana", "a.png", (0, 0, 0.5), owner="local")
+    job = order_captions(alone.queue, [file])
+    with pytest.raises(QueueError, match=f"job {job.id} works with the photos of ana: cancel it first"):
+        alone.remove_photo_set("ana", owner="local")
+    assert file.exists()
+    alone.queue.cancel(job.id, owner="local")
+    alone.remove_photo_set("ana", owner="local")
+    assert not file.parent.exists()
+    with pytest.raises(UnknownError):
+        alone.remove_photo_set("ana", owner="local")
 
 
 # --- what comes in is bounded, and nothing goes out -------------------------------------------------------------------
@@ -465,12 +540,12 @@ def test_a_cut_can_move_and_be_taken_back(service: Service) -> None:
     service.cut_photo("cuts", "one.png", (0.0, 0.0, 1.0), owner="local")
     with Image.open(file) as image:
         assert image.size == (64, 64)
-    assert service.cut_of_photo("cuts", "one.png", owner="local") == (0.0, 0.0, 1.0)
+    assert read_cut(file) == (0.0, 0.0, 1.0)
     assert [path.name for path in list_photos(file.parent)] == ["one.png"]
     service.uncut_photo("cuts", "one.png", owner="local")
     with Image.open(file) as image:
         assert image.size == (96, 64)
-    assert service.cut_of_photo("cuts", "one.png", owner="local") is None
+    assert read_cut(file) is None
 
 
 def test_a_photo_dropped_again_forgets_its_cut(service: Service) -> None:
@@ -481,7 +556,7 @@ def test_a_photo_dropped_again_forgets_its_cut(service: Service) -> None:
         if cut:
             service.cut_photo("again", "one.png", cut, owner="local")
     assert whole_size(file) == (96, 64)
-    assert service.cut_of_photo("again", "one.png", owner="local") is None
+    assert read_cut(file) is None
 
 
 def test_a_caption_is_one_line_beside_the_photo_and_goes_with_it(service: Service) -> None:
@@ -494,7 +569,7 @@ def test_a_caption_is_one_line_beside_the_photo_and_goes_with_it(service: Servic
     assert not file.with_suffix(".txt").exists()
     service.cut_photo("captions", "one.png", (0, 0, 0.5), owner="local")
     service.remove_photo("captions", "one.png", owner="local")
-    assert list(file.parent.iterdir()) == []
+    assert not file.parent.exists()  # an empty set is none
     with pytest.raises((UnknownError, PhotoError)):
         service.remove_photo("captions", "one.png", owner="local")
 

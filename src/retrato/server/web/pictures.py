@@ -6,14 +6,13 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
-from PIL import Image
 
 from retrato.embeddings import FORMATS, EmbeddingLibrary
 from retrato.errors import UnknownError
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
-from retrato.photos import list_photos
 from retrato.photos.encode import encode
-from retrato.server.service import Service, whole_of
+from retrato.server.photo_files import small
+from retrato.server.service import Service
 
 SIDE = 320  # pixels
 
@@ -24,14 +23,12 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/photos/{name}/{file}")
     def photo(name: str, file: str, request: Request) -> Response:
-        folder = service.photo_set(name, owner=request.state.user)
-        return _small(next((path for path in list_photos(folder) if path.name == file), None))
+        return _small(service.photo(name, file, owner=request.state.user))
 
     @router.get("/photos/{name}/{file}/whole")
     def whole(name: str, file: str, request: Request) -> Response:
         """Gives a photo before it was cut."""
-        photo = service.own_photo(name, file, owner=request.state.user)
-        return _small(whole_of(photo) if whole_of(photo).exists() else photo, 2 * SIDE)
+        return _small(service.photo(name, file, owner=request.state.user), 2 * SIDE, is_whole=True)
 
     @router.get("/uploads/{name}")
     def upload(name: str, request: Request) -> Response:
@@ -86,13 +83,8 @@ def _download(content: bytes, name: str) -> Response:
     return Response(content, media_type="application/octet-stream", headers=told)
 
 
-def _small(path: Path | None, side: int = SIDE) -> Response:
+def _small(path: Path | None, side: int = SIDE, *, is_whole: bool = False) -> Response:
     if path is None or not path.is_file():
         raise UnknownError("there is no such picture (any more): load the page again")
-    with Image.open(path) as image:
-        image.draft("RGB", (side, side))
-        small = image.convert("RGB")
-    small.thumbnail((side, side))
-    small.info = {}
-    content = encode(small, "WEBP", quality=82)
+    content = encode(small(path, side, is_whole=is_whole), "WEBP", quality=82)
     return Response(content, media_type="image/webp", headers={"cache-control": "private, max-age=600"})

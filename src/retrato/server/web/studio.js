@@ -344,7 +344,7 @@
       copy.className = "problem problem-there"; copy.setAttribute("role", "alert");
       copy.append(...said.cloneNode(true).childNodes); copy.dataset.from = said.id;
       field.append(copy); said.classList.add("is-shown-there");
-      field.querySelector("textarea, input")?.focus({ preventScroll: true });
+      field.querySelector("textarea, input:not([role])")?.focus({ preventScroll: true }); // a list would open over it
       field.scrollIntoView({ block: "nearest" });
     });
   };

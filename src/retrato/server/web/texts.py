@@ -243,6 +243,16 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "photos.save": ("Save", "Salvar"),
     "photos.uncut": ("Whole again", "Inteira de novo"),
     "photos.remove": ("Leave it out", "Deixar de fora"),
+    "photos.shared": (
+        "These photos are shared: they can be learned from, and are not changed here.",
+        "Estas fotos são compartilhadas: dá para aprender com elas, e aqui não se mudam.",
+    ),
+    "photos.delete": ("Delete these photos", "Apagar estas fotos"),
+    "photos.delete.sure": (
+        "Delete all {count} photos of {name} for good?",
+        "Apagar de vez as {count} fotos de {name}?",
+    ),
+    "photos.keeping": ("Keeping photo {done} of {total}", "Guardando a foto {done} de {total}"),
     "photos.looking": ("Looking at photo {done} of {total}", "Olhando a foto {done} de {total}"),
     "photos.good": ("Good to learn from", "Boas para aprender"),
     "photos.doubtful": ("Can be learned from, could be better", "Servem para aprender, podem melhorar"),

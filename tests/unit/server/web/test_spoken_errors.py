@@ -33,7 +33,14 @@ MET = (
     *("forget.py", "gallery.py", "studio.py", "settings.py", "jobs/queue.py", "prompts/*.py", "sampling/*.py"),
     *("photos/check.py", "photos/decode.py", "photos/photo.py", "generation/*.py", "model/attention.py"),
     *("model/text.py", "model/weights.py", "embeddings/blend.py", "embeddings/library.py", "embeddings/embedding.py"),
-    *("hypernetworks/library.py", "server/service.py", "server/sheets.py", "server/pictures.py", "server/web/*.py"),
+    *(
+        "hypernetworks/library.py",
+        "server/service.py",
+        "server/photo_files.py",
+        "server/sheets.py",
+        "server/pictures.py",
+        "server/web/*.py",
+    ),
     *("training/*.py",),
 )
 # How errors of these modules begin that the page does not show.
