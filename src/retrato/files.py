@@ -106,6 +106,11 @@ def read_text(path: Path, most: int) -> str:
     return content.decode("utf-8-sig")
 
 
+def fault(error: OSError) -> str:
+    """Gives what the system said about a file, in one sentence that names it."""
+    return f"{error.filename or 'a file'}: {error.strerror or error}"
+
+
 def existing(name: Path | str) -> Path | None:
     """Gives the path that somebody named, `~` written out, None where nothing is there or nothing can be called so."""
     try:

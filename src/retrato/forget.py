@@ -43,7 +43,7 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     whose = _owners_of_runs(home, queue, everything)
     runs = [run for run in _run_folders(home, names) if owner in (None, whose(run))]
     sets = _photo_sets(home, names, jobs, known, runs, owner)
-    jobs += [job for job in known if job not in jobs and _sets_of(job) & sets]  # also of sets that are gone already
+    jobs += [job for job in known if job not in jobs and sets_of(job) & sets]  # also of sets that are gone already
     others = [job for job in everything if job.owner != owner and job.is_open] if owner is not None else []
     _hold(queue, jobs, [job for job in others if _learns(job, names)], name)
     gallery.scan(people=names, owners=owners_of_pictures(queue))
@@ -149,7 +149,7 @@ def _without_folders(said: Any, is_path: bool = False) -> Any:
     return PurePath(said).name if is_path and isinstance(said, str) else said
 
 
-def _sets_of(job: Job) -> set[Path]:
+def sets_of(job: Job) -> set[Path]:
     """Gives the folders of photos that a job works on, and the one that it makes."""
     named = [job.options.get("photos"), job.options.get("out")]
     named += [str(Path(file).parent) for file in job.options.get("files", ())]
@@ -216,10 +216,10 @@ def _photo_sets(
     """
     root = (home / "photos" / owner if owner is not None else home / "photos").resolve()
     sets = _folders_called(names, root.glob("*") if owner is None else [root])
-    sets |= {folder for job in jobs for folder in _sets_of(job) if _is_called(folder.name, names)}
-    sets |= {folder for job in about if job.kind == "train" for folder in _sets_of(job)}
+    sets |= {folder for job in jobs for folder in sets_of(job) if _is_called(folder.name, names)}
+    sets |= {folder for job in about if job.kind == "train" for folder in sets_of(job)}
     sets |= {photo.resolve().parent for run in runs for photo in photos_of_run(run)}
-    made = [_sets_of(job) for job in jobs if job.kind == "prepare"]
+    made = [sets_of(job) for job in jobs if job.kind == "prepare"]
     while more := {folder for pair in made if pair & sets for folder in pair} - sets:
         sets |= more
     return {path for path in sets if path.is_relative_to(root) and path != root}

@@ -358,4 +358,4 @@ class ServerSettings(Settings):
     photos: str | None = option(None, "a folder whose folders of photos may be learned from", max_length=4000)
     queue_length: int = option(1000, "jobs that may wait, an equal share for each account", ge=1, le=100_000)
     job_hours: float = option(24.0, "longest time for one job, in hours; then it is paused", gt=0, le=1000)
-    megabytes: int = option(64, "largest request, in megabytes", ge=1, le=1024)
+    megabytes: int = option(64, "largest request, and largest file dropped on the page, in megabytes", ge=1, le=1024)

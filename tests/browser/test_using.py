@@ -194,6 +194,29 @@ def test_photos_dropped_beside_their_field_are_photos(studio: Studio, visit: Cal
     page.keyboard.press("Enter")
     drop(page, "#photos-sheet", "one.png", picture(None))
     expect(page.locator("#photos-sheet figure")).to_have_count(1)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("#photos-sheet button >> text=Delete these photos")
+    expect(page.locator("#photos-sheet")).to_contain_text("No photos here yet")
+    page.click("#photos-set input")
+    expect(page.locator("#photos-set [role=option]", has_text="somebody")).to_have_count(0)
+
+
+def test_a_photo_that_is_too_large_is_not_sent(studio: Studio, visit: Callable[..., Page]) -> None:
+    """The server would stop listening, which looks like a lost connection, and Gradio's words are English."""
+    page = visit(studio.url, language="pt-BR")
+    tab(page, "photos")
+    page.eval_on_selector("[data-most]", "header => { header.dataset.most = 1000; header.dataset.mostTogether = 3000 }")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/upload?" in request.url else None)
+    photos = [{"name": f"{size}.png", "mimeType": "image/png", "buffer": b"x" * size} for size in (900, 2000, 999, 998)]
+    said = page.locator("#photos-drop + .problem")
+    page.set_input_files("#photos-drop input[type=file]", photos[:2])
+    expect(said).to_have_text("2000.png: mais de 64 MB, o máximo aceito aqui. Salve menor, ou solte só as outras.")
+    page.set_input_files("#photos-drop input[type=file]", [*photos[2:], *photos[2:]])
+    expect(said).to_contain_text("mais de 1280 MB, o máximo aceito de uma vez")
+    assert sent == []
+    page.set_input_files("#photos-drop input[type=file]", photos[:1])
+    expect(said).to_have_count(0)
 
 
 def test_a_look_up_would_be_seen(tmp_path: Path, studio: Studio) -> None:

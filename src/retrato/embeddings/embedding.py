@@ -87,11 +87,16 @@ def check_name(name: str, *, is_found: bool = False) -> str:
         )
     if composed[-1] in ". ":
         raise EmbeddingError(f"{shown} cannot be a name: Windows drops a dot or space at the end, leave it out")
-    if _WINDOWS.fullmatch(composed.split(".")[0].strip()):
+    if is_device(composed):
         raise EmbeddingError(
             f"{shown} cannot be a name: Windows keeps it for a device, choose another, such as {name[:3]}-1"
         )
     return composed
+
+
+def is_device(name: str) -> bool:
+    """Says whether Windows keeps a file's name for a device, whatever its ending."""
+    return _WINDOWS.fullmatch(name.split(".")[0].strip()) is not None
 
 
 def name_key(name: str) -> str:

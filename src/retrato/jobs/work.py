@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from retrato.errors import QueueError, RetratoError
-from retrato.files import locked_file
+from retrato.files import fault, locked_file
 from retrato.home import within
 from retrato.jobs.captioning import caption, prepare
 from retrato.jobs.drawing import draw, draw_sheet, keep_unfinished
@@ -102,7 +102,7 @@ def _failure(queue: JobQueue, job: Job, error: Exception) -> tuple[Any, ...]:
         case RetratoError():
             return "failed", {"input_is_wrong": error.exit_code == 2}, within(queue.home, str(error))
         case OSError():
-            return "failed", None, within(queue.home, f"{error.filename or 'a file'}: {error.strerror or error}")
+            return "failed", None, within(queue.home, fault(error))
         case _:
             logger.error("job %s failed", job.id, exc_info=error)
             return "failed", None, f"unexpected {type(error).__name__}: the log of the server says more"

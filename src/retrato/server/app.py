@@ -13,6 +13,7 @@ from retrato.server.former import hand_over
 from retrato.server.service import Service
 from retrato.server.web import page, pictures
 from retrato.server.web.reference import reference
+from retrato.server.web.site import most_of_file, most_together
 from retrato.server.worker import Worker
 from retrato.settings import ServerSettings
 from retrato.studio import Studio
@@ -37,7 +38,6 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
         redoc_url=None,
         strict_content_type=False,  # `Doors` sees to it, and takes a script's body without a type as JSON
         lifespan=_lifespan,
-        max_body_size=settings.megabytes * 1_000_000,
     )
     app.state.service = service
     app.state.accounts = accounts
@@ -55,6 +55,8 @@ def create_app(studio: Studio, settings: ServerSettings, *, accounts: Accounts |
         any_address=settings.listen,
         forms_at=page.FORMS,
         lasting=page.LASTING,
+        most=most_of_file(service),
+        most_of_forms=most_together(service),
     )
     return app
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from retrato.embeddings import check_name
 from retrato.errors import EmbeddingError, SettingsError
 from retrato.jobs import LOCAL
-from retrato.server.problems import problem
+from retrato.server.problems import TOO_LARGE, problem
 from retrato.settings import ServerSettings
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -123,8 +124,8 @@ class Doors:
     """ASGI middleware that lets in who and what may come in, and gives every response its safety headers.
 
     Puts the user's name into `request.state.user`. `forms_at` are the paths where a browser's form data is taken
-    (uploads of the page), and only from pages of this server;
-    what lies below `lasting` never changes, and browsers may keep it.
+    (uploads of the page), and only from pages of this server; what lies below `lasting` never changes, and browsers may
+    keep it. A request may have `most` bytes, one with form data `most_of_forms`, as it brings many files.
     """
 
     def __init__(
@@ -136,8 +137,12 @@ class Doors:
         any_address: bool = False,
         forms_at: tuple[str, ...] = (),
         lasting: tuple[str, ...] = (),
+        most: int = 64_000_000,
+        most_of_forms: int = 64_000_000,
     ) -> None:
-        self._app = app
+        self._app = RequestBodyLimitMiddleware(app, most)
+        self._forms = RequestBodyLimitMiddleware(app, most_of_forms)
+        self._most, self._most_of_forms = most, most_of_forms
         self._accounts = accounts
         self._hosts = frozenset(host.casefold() for host in hosts)
         self._any_address = any_address
@@ -154,7 +159,8 @@ class Doors:
         if refusal is None:
             refusal = self._identify(scope, headers)
         if refusal is None:
-            await self._app(scope, receive, self._with_headers(send, scope))
+            app = self._forms if self._is_form(scope) else self._app
+            await app(scope, receive, self._with_headers(send, scope))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
@@ -183,10 +189,16 @@ class Doors:
         has_body = length != "0" or "transfer-encoding" in headers
         is_no_page = origin is None and "sec-fetch-site" not in headers  # scripts may leave out what the body is
         kind = kind or ("application/json" if is_no_page else "")
-        is_form = origin is not None and scope["path"].startswith(self._forms_at) if self._forms_at else False
+        is_form = origin is not None and self._is_form(scope)
+        most = self._most_of_forms if is_form else self._most
+        if length.isdecimal() and float(length) > most:  # whoever says so beforehand need not send it
+            return problem(413, TOO_LARGE)
         if (has_body or kind) and kind != "application/json" and not is_form:
             return problem(415, f"the body is {kind[:80] or 'of no type'!r}: send application/json")
         return None
+
+    def _is_form(self, scope: Scope) -> bool:
+        return bool(self._forms_at) and scope["path"].startswith(self._forms_at)
 
     def _identify(self, scope: Scope, headers: Headers) -> Response | None:
         """Puts the user into the request, or gives the answer to somebody unknown."""

@@ -1,6 +1,7 @@
 """Turns whatever goes wrong into one sentence with the right status; what else is known stays in the log."""
 
 import logging
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -10,11 +11,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from retrato.database import FILE
 from retrato.errors import JobError, QueueError, RetratoError, TrainingError, UnknownError
+from retrato.files import FULL, fault
 from retrato.home import within
 
 logger = logging.getLogger("retrato")
 
+TOO_LARGE = (
+    "the request is larger than this server takes: send less at a time, or start the server with a larger --megabytes"
+)
 STATUS: Mapping[type[RetratoError], int] = {
     UnknownError: 404,
     QueueError: 409,
@@ -46,6 +52,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RetratoError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OSError, _of_the_system)
+    app.add_exception_handler(sqlite3.OperationalError, _of_the_database)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -61,8 +69,24 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    detail = error.detail if error.detail != HTTPStatus(error.status_code).phrase else _usual(request, error)
+    is_plain = error.detail in (HTTPStatus(error.status_code).phrase, "Content Too Large")  # of 413, before Python 3.13
+    detail = _usual(request, error) if is_plain else error.detail
     return problem(error.status_code, detail, error="HTTPException", headers=error.headers)
+
+
+async def _of_the_system(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, OSError)
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    status = 507 if error.errno in FULL else 500
+    return problem(status, within(request.app.state.service.home, fault(error)), error="OSError")
+
+
+async def _of_the_database(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, sqlite3.OperationalError)
+    if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return await _unexpected(request, error)
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(507, f"{FILE}: {error}", error="OSError")
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -75,6 +99,7 @@ def _usual(request: Request, error: HTTPException) -> str:
     usual = {
         404: f"there is nothing at {path}: /docs lists what there is",
         405: f"{path} does not take {request.method}: /docs says what it takes",
+        413: TOO_LARGE,
     }
     return usual.get(error.status_code, error.detail)
 

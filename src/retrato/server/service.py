@@ -3,26 +3,24 @@
 Knows nothing of HTTP.
 """
 
+import contextlib
 import gc
-import itertools
-import json
 import logging
 import os
 import re
 import shutil
 import threading
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from retrato.embeddings import EmbeddingLibrary, check_name
-from retrato.errors import ModelError, PhotoError, RetratoError, SettingsError, UnknownError
-from retrato.files import write_atomic
-from retrato.forget import forget
+from retrato.errors import ModelError, PhotoError, QueueError, RetratoError, SettingsError, UnknownError
+from retrato.files import visible, write_atomic
+from retrato.forget import forget, sets_of
 from retrato.gallery import Gallery
 from retrato.generation import resolve_settings, vary
 from retrato.jobs import JobQueue
@@ -30,19 +28,14 @@ from retrato.model.catalogue import describe_model, find_vae, list_models, list_
 from retrato.model.load import EMBEDDED
 from retrato.model.single_file import read_vae
 from retrato.photos import Looked, PhotoReport, checking, list_photos
-from retrato.photos.decode import decode
-from retrato.photos.encode import encode
 from retrato.prompts.templates import template_names
-from retrato.server.wholes import cut_of, is_free_for, whole_of
+from retrato.server.photo_files import Cut, cut_to, keep_mask, keep_photo, name_for, read_sent, remove, uncut
 from retrato.settings import GenerateSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training.prepare import check_order
 from retrato.training.run_folder import RUNS
 
 logger = logging.getLogger("retrato")
-
-Cut = tuple[float, float, float]
-SMALLEST_CUT = 0.1  # of the shorter side
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,46 +187,53 @@ class Service:
     def photo_set(self, name: str, *, owner: str) -> Path:
         """Gives the folder of a set of photos: one that `owner` sent, or one in the folder of `--photos`.
 
-        Raises UnknownError; a name never leads out of these folders.
+        Raises UnknownError; a name never leads out of these folders. An own set that is empty hides no shared one.
         """
-        check_name(name)
-        for root in self.photo_roots(owner):
-            folder = (root / name).resolve()
-            if folder.is_relative_to(root.resolve()) and folder.is_dir():
-                return folder
-        there = ", ".join(self.photo_sets(owner=owner)) or "none yet"
-        raise UnknownError(f"there is no set of photos called {name!r}: there are {there}; send some first")
+        called = unicodedata.normalize("NFC", name)
+        found = [folder for known, folder in self._sets(owner) if known == called]
+        if not found:
+            there = ", ".join(self.photo_sets(owner=owner)) or "none yet"
+            raise UnknownError(f"there is no set of photos called {name[:80]!r}: there are {there}; send some first")
+        return next((folder for folder in found if any(visible(folder, "*"))), found[0])
 
     def photo_sets(self, *, owner: str) -> list[str]:
         """Gives the names of the sets of photos that `owner` may use."""
-        folders = [path for root in self.photo_roots(owner) if root.is_dir() for path in root.iterdir()]
-        return sorted({path.name for path in folders if path.is_dir() and not path.name.startswith(".")})
+        return sorted({name for name, _ in self._sets(owner)})
+
+    def is_own_set(self, name: str, *, owner: str) -> bool:
+        """Says whether the photos of a set are `owner`'s own, so that they may be changed; raises UnknownError."""
+        return self.photo_set(name, owner=owner).is_relative_to(self.photo_roots(owner)[0].resolve())
+
+    def check_own_set(self, name: str, *, owner: str) -> str:
+        """Gives a name that photos of `owner`'s own may go by.
+
+        Raises EmbeddingError for what is no name, and PhotoError for that of a shared set, which they would hide.
+        """
+        if name in self.photo_sets(owner=owner) and not self.is_own_set(name, owner=owner):
+            raise PhotoError(_shared(name))
+        return check_name(name)
 
     def new_photo_set(self, name: str, *, owner: str) -> Path:
-        """Gives the folder for a set of photos of `owner`'s own, made so that nobody else on this machine looks in."""
-        folder = self.photo_roots(owner)[0] / check_name(name)
+        """Gives the folder for a set of photos of `owner`'s own, made so that nobody else on this machine looks in.
+
+        Raises what `check_own_set` does.
+        """
+        folder = self.photo_roots(owner)[0] / self.check_own_set(name, owner=owner)
         for made in (self.home / "photos", folder.parent, folder):
             made.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
     def add_photo(self, name: str, file: str, content: bytes, caption: str = "", *, owner: str) -> Path:
-        """Adds a photo to a set: pixels only, upright; where it was taken and with what is left behind.
+        """Adds a photo to a set, or a mask to one of its photos: see `name_for`, `keep_photo` and `keep_mask`.
 
-        One that was sent before takes its own place again; another one of that name gets a number, as telephones call
-        all of theirs `image.jpg`. Raises PhotoError, and EmbeddingError for a name that is none.
+        Only pixels are kept, upright; where it was taken and with what is left behind. Raises PhotoError, and what
+        `check_own_set` does.
         """
-        stem = check_name(Path(file).stem)
-        picture = encode(decode(content, stem).image)
-        folder = self.new_photo_set(name, owner=owner)
-        places = (folder / f"{stem}{f'-{number}' * (number > 1)}.png" for number in itertools.count(1))
+        called, is_mask = name_for(file)
+        sent = read_sent(content, file)
         with self._photos_lock:  # a place that is free is taken before anybody else looks for one
-            target = next(place for place in places if is_free_for(place, picture))
-            write_atomic(target, picture)
-            for of_its_forerunner in (whole_of(target), cut_of(target)):
-                of_its_forerunner.unlink(missing_ok=True)
-            if caption.strip():
-                write_atomic(target.with_suffix(".txt"), caption.strip() + "\n")
-        return target
+            folder = self.new_photo_set(name, owner=owner)
+            return keep_mask(folder, called, sent) if is_mask else keep_photo(folder, called, sent, caption)
 
     @property
     def dropped(self) -> Path:
@@ -261,53 +261,47 @@ class Service:
             else:
                 path.unlink(missing_ok=True)
 
+    def photo(self, name: str, file: str, *, owner: str) -> Path:
+        """Gives a photo of a set that `owner` may use; raises UnknownError."""
+        found = (path for path in list_photos(self.photo_set(name, owner=owner)) if path.name == file)
+        if (photo := next(found, None)) is None:
+            raise UnknownError(f"there is no photo {file[:80]!r} in {name}: look at the set first")
+        return photo
+
     def own_photo(self, name: str, file: str, *, owner: str) -> Path:
-        """Gives a photo of a set of `owner`'s own, which may be changed; raises UnknownError."""
-        folder = self.photo_set(name, owner=owner)
-        found = next((path for path in list_photos(folder) if path.name == file), None)
-        if found is None or not folder.is_relative_to(self.photo_roots(owner)[0].resolve()):
-            raise UnknownError(f"there is no photo {file[:80]!r} of yours in {name}: look at the set first")
-        return found
+        """Gives a photo of a set of `owner`'s own, which may be changed; raises UnknownError and PhotoError."""
+        photo = self.photo(name, file, owner=owner)
+        if not self.is_own_set(name, owner=owner):
+            raise PhotoError(_shared(name))
+        return photo
 
     def remove_photo(self, name: str, file: str, *, owner: str) -> None:
-        """Takes a photo out of a set, with its caption and what was cut off it."""
+        """Takes a photo out of a set, with its mask, its caption and what was cut off it. An empty set goes, too."""
         with self._photos_lock:
             photo = self.own_photo(name, file, owner=owner)
-            for path in (photo, photo.with_suffix(".txt"), whole_of(photo), cut_of(photo)):
-                path.unlink(missing_ok=True)
+            remove(photo)
+            with contextlib.suppress(OSError):  # there is something left in it
+                photo.parent.rmdir()
+
+    def remove_photo_set(self, name: str, *, owner: str) -> None:
+        """Removes a set of `owner`'s own; raises UnknownError, PhotoError, and QueueError while a job needs it."""
+        with self._photos_lock:
+            folder = self.photo_set(name, owner=owner)
+            if not self.is_own_set(name, owner=owner):
+                raise PhotoError(_shared(name))
+            if job := next((job for job in self.queue.jobs(limit=-1) if job.is_open and folder in sets_of(job)), None):
+                raise QueueError(f"job {job.id} works with the photos of {name}: cancel it first")
+            shutil.rmtree(folder)
 
     def cut_photo(self, name: str, file: str, cut: Cut, *, owner: str) -> None:
-        """Cuts a photo of a set to a square; the whole of it is kept beside it, so that the square can move again.
-
-        `cut` is the square's left, top and side, as shares of the whole's width, height and shorter side.
-        """
+        """Cuts a photo of a set to a square, which can move again; see `cut_to`."""
         with self._photos_lock:
-            photo = self.own_photo(name, file, owner=owner)
-            whole, told = whole_of(photo), cut_of(photo)
-            if not whole.exists():
-                write_atomic(whole, photo.read_bytes())
-            with Image.open(whole) as image:
-                side = round(min(max(cut[2], SMALLEST_CUT), 1.0) * min(image.size))
-                left = min(max(round(cut[0] * image.width), 0), image.width - side)
-                top = min(max(round(cut[1] * image.height), 0), image.height - side)
-                write_atomic(photo, encode(image.crop((left, top, left + side, top + side))))
-            write_atomic(told, json.dumps([max(0.0, min(1.0, share)) for share in cut]))
+            cut_to(self.own_photo(name, file, owner=owner), cut)
 
     def uncut_photo(self, name: str, file: str, *, owner: str) -> None:
         """Gives a photo back what was cut off it."""
         with self._photos_lock:
-            photo = self.own_photo(name, file, owner=owner)
-            if whole_of(photo).exists():
-                whole_of(photo).replace(photo)
-            cut_of(photo).unlink(missing_ok=True)
-
-    def cut_of_photo(self, name: str, file: str, *, owner: str) -> Cut | None:
-        """Gives how a photo is cut, None where it is whole."""
-        told = cut_of(self.own_photo(name, file, owner=owner))
-        if not told.exists():
-            return None
-        left, top, side = json.loads(told.read_text("utf-8"))
-        return left, top, side
+            uncut(self.own_photo(name, file, owner=owner))
 
     def caption_photo(self, name: str, file: str, caption: str, *, owner: str) -> None:
         """Writes what is on a photo in words into the .txt beside it; no words take it away."""
@@ -324,7 +318,7 @@ class Service:
         Raises PhotoError and UnknownError.
         """
         folder, size = self.photo_set(name, owner=owner), self.photo_size
-        state = (size, tuple((path.name, path.stat().st_mtime_ns) for path in list_photos(folder)))
+        state = (size, tuple((path.name, _changed(path)) for path in visible(folder, "*")))  # masks, too
         with self._lock:
             known = self._reports.get(folder)
         if known is not None and known[0] == state:
@@ -340,6 +334,14 @@ class Service:
         """Gives the folders whose sub-folders are sets of photos that `owner` may use; the first is `owner`'s own."""
         own = self.home / "photos" / check_name(owner)
         return [own, *([Path(self.settings.photos).expanduser()] if self.settings.photos else [])]
+
+    def _sets(self, owner: str) -> Iterator[tuple[str, Path]]:
+        """Gives name and folder of each set that `owner` may use, their own first; no link out of its folder is one."""
+        for root in self.photo_roots(owner):
+            for path in visible(root, "*"):
+                folder = Path(os.path.realpath(path))  # also of a link to itself
+                if folder.is_dir() and folder.is_relative_to(root.resolve()):
+                    yield unicodedata.normalize("NFC", path.name), folder
 
     def learned_files(self) -> dict[str, Path]:
         """Gives the checkpoints of trainings, the latest first, and the people, by the files' names without ending."""
@@ -426,6 +428,18 @@ def _same_files(these: Iterable[str], those: Iterable[str]) -> bool:
     """Says whether models and VAEs are the same: a home behind a link has two names for each of its files."""
     pairs = list(zip(these, those, strict=True))
     return all(one == other or (one and other and Path(one).resolve() == Path(other).resolve()) for one, other in pairs)
+
+
+def _changed(path: Path) -> int | None:
+    """Gives when a file was changed; None for one that is gone, and for a link to nothing."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _shared(name: str) -> str:
+    return f"the photos of {name} are shared, and nobody changes them here: choose another name for photos of your own"
 
 
 def _model(path: Path) -> Model:

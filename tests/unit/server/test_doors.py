@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -20,6 +21,7 @@ JSON = {"content-type": "application/json"}
 
 
 async def hello(request: Request) -> PlainTextResponse:
+    await request.body()
     return PlainTextResponse(f"hello {request.state.user}")
 
 
@@ -42,6 +44,8 @@ def door(accounts: Mapping[str, str] = {}, *, token: str | None = None, **settin
         hosts=own_names(said),
         any_address=said.listen,
         forms_at=("/upload",),
+        most=100,
+        most_of_forms=1000,
     )
     return TestClient(doors, base_url=HOME, follow_redirects=False)
 
@@ -140,6 +144,23 @@ def test_forms_are_for_uploads_of_own_pages_alone() -> None:
     assert client.post("/upload", headers=form, content="x").status_code == 415
     assert client.post("/upload", headers=form | {"origin": "http://evil.example"}, content="x").status_code == 403
     assert client.post("/other", headers=form | {"origin": HOME}, content="x").status_code == 415
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_forms_may_be_larger_than_other_requests(is_told: bool) -> None:
+    """They bring many files; a length may be told beforehand or not."""
+
+    def answer(path: str, kind: str, length: int) -> Any:
+        headers = {"content-type": kind, "origin": HOME}
+        return door().post(path, headers=headers, content=b"x" * length if is_told else iter([b"x" * length]))
+
+    form = "multipart/form-data; boundary=x"
+    assert answer("/upload", form, 1000).status_code == 200
+    assert answer("/upload", form, 1001).status_code == 413
+    assert answer("/other", "application/json", 100).status_code == 200
+    refused = answer("/other", "application/json", 101)
+    assert refused.status_code == 413
+    assert "--megabytes" in refused.text or not is_told
 
 
 @pytest.mark.parametrize("origin", [None, "http://evil.example", "null"])

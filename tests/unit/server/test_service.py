@@ -1,15 +1,18 @@
 """Users beside one another, names that lead nowhere else, and what is left behind."""
 
 import base64
+import errno
 import io
 import json
 import os
 import pickle
 import re
+import sqlite3
 import struct
 import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,13 +25,22 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding, write_embedding
-from retrato.errors import EmbeddingError, ModelError, PhotoError, RetratoError, SettingsError, UnknownError
+from retrato.errors import (
+    EmbeddingError,
+    ModelError,
+    PhotoError,
+    QueueError,
+    RetratoError,
+    SettingsError,
+    UnknownError,
+)
+from retrato.jobs import order_captions
 from retrato.photos import list_photos
 from retrato.server import create_app
 from retrato.server.doors import Accounts
+from retrato.server.photo_files import read_cut, whole_size
 from retrato.server.service import Service
 from retrato.server.web.retouching import retouch
-from retrato.server.wholes import whole_size
 from retrato.settings import GenerateSettings, HypernetworkSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
 
@@ -206,12 +218,108 @@ def test_sets_of_photos_belong_to_who_sent_them(shared: TestClient) -> None:
     assert ask(shared, "ana", "DELETE", "/api/v1/photos/secret/1.png").status_code == 204
 
 
+# --- sets that are shared ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sharing(tmp_path: Path, tiny_folder: Path) -> Iterator[Service]:
+    """A service beside a folder of sets: `ana`, one with a name that a new one could not have, and a link to itself."""
+    folder = tmp_path / "sets"
+    for name in ("ana", "Ana & Rui (1), 2024"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "one #1.png").write_bytes(photo())
+    (folder / "loop").symlink_to("loop")
+    studio = Studio.open(tiny_folder, home=tmp_path / "home", device="cpu")
+    service = Service(studio, ServerSettings(photos=str(folder)))
+    yield service
+    service.close()
+
+
+def test_every_shared_set_that_is_listed_can_be_looked_at(sharing: Service) -> None:
+    names = sharing.photo_sets(owner="local")
+    assert names == ["Ana & Rui (1), 2024", "ana"]
+    for name in names:
+        assert sharing.photo(name, "one #1.png", owner="local").read_bytes() == photo()
+        assert not sharing.is_own_set(name, owner="local")
+
+
+def test_no_own_photo_hides_a_shared_set(sharing: Service) -> None:
+    """One that was dropped on it made a set of that name, in which it was alone."""
+    for adding in (
+        lambda: sharing.add_photo("ana", "two.png", noise(2), owner="local"),
+        lambda: sharing.new_photo_set("ana", owner="local"),
+    ):
+        with pytest.raises(PhotoError, match=r"the photos of ana are shared, .* choose another name"):
+            adding()
+    shared = sharing.photo_set("ana", owner="local")
+    (sharing.photo_roots("local")[0] / "ana").mkdir(parents=True)  # such as a preparation leaves that failed
+    assert sharing.photo_set("ana", owner="local") == shared
+
+
+def test_what_is_shared_is_changed_by_nobody(sharing: Service) -> None:
+    before = {path: path.read_bytes() for path in sharing.photo_roots("local")[1].rglob("*") if path.is_file()}
+    for change in (
+        lambda: sharing.cut_photo("ana", "one #1.png", (0, 0, 0.5), owner="local"),
+        lambda: sharing.uncut_photo("ana", "one #1.png", owner="local"),
+        lambda: sharing.caption_photo("ana", "one #1.png", "a woman", owner="local"),
+        lambda: sharing.remove_photo("ana", "one #1.png", owner="local"),
+        lambda: sharing.remove_photo_set("ana", owner="local"),
+    ):
+        with pytest.raises(PhotoError, match="shared"):
+            change()
+    assert {path: path.read_bytes() for path in sharing.photo_roots("local")[1].rglob("*") if path.is_file()} == before
+
+
+def test_an_own_set_that_was_there_first_is_still_ones_own(sharing: Service) -> None:
+    own = sharing.photo_roots("local")[0] / "ana"
+    own.mkdir(parents=True)
+    (own / "a.png").write_bytes(photo())
+    assert sharing.photo_set("ana", owner="local") == own.resolve()
+    assert sharing.add_photo("ana", "two.png", noise(2), owner="local").parent == own
+
+
+def test_a_set_is_removed_once_no_job_needs_it(alone: Service) -> None:
+    file = alone.add_photo("ana", "a.png", photo(), owner="local")
+    alone.cut_photo("ana", "a.png", (0, 0, 0.5), owner="local")
+    job = order_captions(alone.queue, [file])
+    with pytest.raises(QueueError, match=f"job {job.id} works with the photos of ana: cancel it first"):
+        alone.remove_photo_set("ana", owner="local")
+    assert file.exists()
+    alone.queue.cancel(job.id, owner="local")
+    alone.remove_photo_set("ana", owner="local")
+    assert not file.parent.exists()
+    with pytest.raises(UnknownError):
+        alone.remove_photo_set("ana", owner="local")
+
+
 # --- what comes in is bounded, and nothing goes out -------------------------------------------------------------------
 
 
 def test_large_requests_are_not_read(shared: TestClient) -> None:
     answer = ask(shared, "ana", "POST", "/sdapi/v1/png-info", {"image": "A" * 1_100_000})
     assert answer.status_code == 413
+    assert answer.json()["detail"].startswith("the request is larger than this server takes: send less at a time")
+
+
+def test_photos_that_are_large_together_may_be_dropped_at_once(shared: TestClient) -> None:
+    """Gradio sends them in one request. Each alone has the limit that other requests have."""
+
+    def drop(*sizes: int) -> Any:
+        files = [("files", (f"{number}.jpg", b"x" * size, "image/jpeg")) for number, size in enumerate(sizes)]
+        origin = {"origin": "http://localhost"}
+        return shared.post("/en/gradio_api/upload", files=files, headers=origin, auth=("ana", "1"))
+
+    assert len(drop(*[900_000] * 5).json()) == 5
+    assert drop(1_100_000).status_code == 413
+    assert drop(*[900_000] * 23).status_code == 413
+
+
+def test_a_request_that_does_not_say_how_large_it_is_ends_at_the_limit(shared: TestClient) -> None:
+    parts = iter([b'{"image": "', *[b"A" * 100_000] * 11, b'"}'])
+    headers = {"content-type": "application/json"}
+    answer = shared.post("/sdapi/v1/png-info", content=parts, headers=headers, auth=("ana", "1"))
+    assert answer.status_code == 413
+    assert "send less at a time" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -335,6 +443,35 @@ def test_what_nobody_foresaw_shows_nothing(shared: TestClient, monkeypatch: pyte
     assert "ZeroDivision" not in answer.text
 
 
+def test_a_full_disk_is_said_as_jobs_say_it(shared: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = shared.app.state.service  # type: ignore[attr-defined]
+    file = service.home / "photos" / "ana" / "x.png"
+    monkeypatch.setattr(service, "models", lambda: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left", file)))
+    answer = ask(shared, "ana", "GET", "/api/v1/models")
+    assert answer.status_code == 507
+    assert answer.json()["detail"] == f"{Path('photos/ana/x.png')}: No space left"
+
+
+@pytest.mark.parametrize(
+    ("statement", "status", "said"),
+    [("INSERT INTO full VALUES (zeroblob(99999))", 507, "retrato.sqlite: database or disk is full"), ("X", 500, "log")],
+)
+def test_a_full_database_is_said(
+    shared: TestClient, monkeypatch: pytest.MonkeyPatch, statement: str, status: int, said: str
+) -> None:
+    service = shared.app.state.service  # type: ignore[attr-defined]
+
+    def write() -> None:
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.executescript("CREATE TABLE full (content); PRAGMA max_page_count = 2")
+            database.execute(statement)
+
+    monkeypatch.setattr(service, "models", write)
+    answer = ask(shared, "ana", "GET", "/api/v1/models")
+    assert answer.status_code == status
+    assert said in answer.json()["detail"]
+
+
 def test_foreign_words_come_back_as_data_and_never_as_a_page(shared: TestClient) -> None:
     hostile = '</script><img src=x onerror=alert(1)>"><svg/onload=alert(1)>'
     text = f"{hostile}\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"
@@ -384,12 +521,12 @@ def test_a_cut_can_move_and_be_taken_back(service: Service) -> None:
     service.cut_photo("cuts", "one.png", (0.0, 0.0, 1.0), owner="local")
     with Image.open(file) as image:
         assert image.size == (64, 64)
-    assert service.cut_of_photo("cuts", "one.png", owner="local") == (0.0, 0.0, 1.0)
+    assert read_cut(file) == (0.0, 0.0, 1.0)
     assert [path.name for path in list_photos(file.parent)] == ["one.png"]
     service.uncut_photo("cuts", "one.png", owner="local")
     with Image.open(file) as image:
         assert image.size == (96, 64)
-    assert service.cut_of_photo("cuts", "one.png", owner="local") is None
+    assert read_cut(file) is None
 
 
 def test_a_photo_dropped_again_forgets_its_cut(service: Service) -> None:
@@ -400,7 +537,7 @@ def test_a_photo_dropped_again_forgets_its_cut(service: Service) -> None:
         if cut:
             service.cut_photo("again", "one.png", cut, owner="local")
     assert whole_size(file) == (96, 64)
-    assert service.cut_of_photo("again", "one.png", owner="local") is None
+    assert read_cut(file) is None
 
 
 def test_a_caption_is_one_line_beside_the_photo_and_goes_with_it(service: Service) -> None:
@@ -413,7 +550,7 @@ def test_a_caption_is_one_line_beside_the_photo_and_goes_with_it(service: Servic
     assert not file.with_suffix(".txt").exists()
     service.cut_photo("captions", "one.png", (0, 0, 0.5), owner="local")
     service.remove_photo("captions", "one.png", owner="local")
-    assert list(file.parent.iterdir()) == []
+    assert not file.parent.exists()  # an empty set is none
     with pytest.raises((UnknownError, PhotoError)):
         service.remove_photo("captions", "one.png", owner="local")
 

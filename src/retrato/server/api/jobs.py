@@ -28,7 +28,7 @@ from retrato.server.waiting import follow
 from retrato.settings import GenerateSettings, HypernetworkSettings, PhotoSettings, TrainSettings
 
 JobId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="what POST /api/v1/jobs gave")]
-SetName = Annotated[str, Field(min_length=1, max_length=64, description="a set of photos, see /api/v1/photos")]
+SetName = Annotated[str, Field(min_length=1, max_length=255, description="a set of photos, see /api/v1/photos")]
 ModelName = Annotated[str | None, Field(max_length=300, description="a base model, see /api/v1/models")]
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 # Settings that name a picture: over HTTP by an id, never by a path.

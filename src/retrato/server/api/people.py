@@ -99,10 +99,19 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/photos/{name}", status_code=201)
     def add_photo(name: SetName, photo: Annotated[PhotoSent, Body()], request: Request) -> dict[str, str]:
-        """Adds a photo to a set, which is made with the first one. Only its pixels are kept: no place, no camera."""
+        """Adds a photo to a set, which is made with the first one. Only its pixels are kept: no place, no camera.
+
+        What is see-through becomes its mask. The answer says what the file is called in the set.
+        """
         content = read_base64(photo.image, photo.file)
         kept = service.add_photo(name, photo.file, content, photo.caption, owner=request.state.user)
         return {"file": kept.name}
+
+    @router.delete("/photos/{name}", status_code=204, response_class=Response)
+    def remove_photo_set(name: SetName, request: Request) -> Response:
+        """Removes a set of yours with all its photos. There is no way back."""
+        service.remove_photo_set(name, owner=request.state.user)
+        return Response(status_code=204)
 
     @router.delete("/photos/{name}/{file}", status_code=204, response_class=Response)
     def remove_photo(name: SetName, file: Annotated[str, Field(max_length=200)], request: Request) -> Response:

@@ -8,7 +8,7 @@ import gradio as gr
 from retrato import __version__
 from retrato.errors import RetratoError
 from retrato.markup import Html, joined, tag
-from retrato.server.web.site import LANGUAGES, Site, path_of, problem
+from retrato.server.web.site import LANGUAGES, Site, most_of_file, most_together, path_of, problem
 from retrato.server.web.spoken import spoken_error
 
 
@@ -56,7 +56,18 @@ def header_of(site: Site) -> Html:
     model = next((each.name for each in site.service.models() if each.source == source), Path(source).name)
     used = tag("span", site("model.used", model=model), class_="quiet")
     nav = tag("nav", used, joined(others), aria_label=site("language"))
-    return tag("header", brand, nav, lang=site.language, data_drop=site("drop.anywhere"), data_lost=site("lost"))
+    most, together = most_of_file(site.service), most_together(site.service)
+    return tag(
+        *("header", brand, nav),
+        lang=site.language,
+        data_drop=site("drop.anywhere"),
+        data_lost=site("lost"),
+        data_most=str(most),
+        data_most_together=str(together),
+        # The page's script puts the names of the files into it.
+        data_too_large=site("drop.too large", names="{names}", megabytes=most // 1_000_000),
+        data_too_much=site("drop.too much", megabytes=together // 1_000_000),
+    )
 
 
 def places_of(site: Site) -> Html:

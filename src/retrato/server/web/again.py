@@ -12,10 +12,10 @@ from retrato.generation import parse_infotext, recall, what_differs
 from retrato.home import within
 from retrato.markup import Html, joined, tag, with_code
 from retrato.server.web.easel import REPAINT, WORDS
+from retrato.server.web.fields import CARRIED
 from retrato.server.web.restoring import restored
 from retrato.server.web.site import Site, label
 from retrato.server.web.spoken import spoken
-from retrato.server.web.texts import CARRIED
 from retrato.settings import GenerateSettings
 
 FIELD = "draw-carried"

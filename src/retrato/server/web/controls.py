@@ -8,9 +8,9 @@ import gradio as gr
 
 from retrato.errors import RetratoError, SettingsError
 from retrato.markup import Html
+from retrato.server.web.fields import CHOICES, FIELDS, IN_TRAINING
 from retrato.server.web.site import Site, label, problem
 from retrato.server.web.spoken import spoken_error
-from retrato.server.web.texts import CHOICES, FIELDS, IN_TRAINING
 from retrato.settings import LearnSettings, Settings
 
 WIDEST_SLIDER = 200  # steps from one end to the other; more cannot be hit

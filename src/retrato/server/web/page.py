@@ -12,7 +12,7 @@ from retrato.markup import tag
 from retrato.server.service import Service
 from retrato.server.web.dropped import OnlyDropped
 from retrato.server.web.nonces import Nonces
-from retrato.server.web.site import LANGUAGES, Site, choose_language, path_of
+from retrato.server.web.site import LANGUAGES, Site, choose_language, most_of_file, path_of
 
 FORMS = tuple(f"{path_of(language)}/gradio_api/upload" for language in LANGUAGES)
 # Gradio's own files have a hash of their content in their names.
@@ -84,16 +84,11 @@ def _mount(app: FastAPI, site: Site) -> None:
         enable_monitoring=False,
         mcp_server=False,
         show_error=False,
-        max_file_size=service_limit(site.service),
+        max_file_size=most_of_file(site.service),
         theme=_theme(gr),
         css=_asset("studio.css"),
         head=str(tag("script", src="/studio.js", defer="defer")),
     )
-
-
-def service_limit(service: Service) -> int:
-    """Gives how many bytes a file may have that is dropped on the page."""
-    return service.settings.megabytes * 1_000_000
 
 
 def _theme(gr: Any) -> Any:

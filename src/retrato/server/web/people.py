@@ -15,9 +15,9 @@ from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.jobs import Job
 from retrato.markup import Html, joined, tag, with_code
 from retrato.server.web.draw import names_of
+from retrato.server.web.fields import CHOICES
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
-from retrato.server.web.texts import CHOICES
 
 SAID = "people-said"
 

@@ -6,16 +6,14 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
-from PIL import Image
 
 from retrato.embeddings import FORMATS
 from retrato.errors import UnknownError
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
-from retrato.photos import list_photos
 from retrato.photos.encode import encode
 from retrato.server.copies import small_copy
+from retrato.server.photo_files import small
 from retrato.server.service import Service
-from retrato.server.wholes import whole_of
 
 SIDE = 320  # pixels
 
@@ -26,14 +24,12 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/photos/{name}/{file}")
     def photo(name: str, file: str, request: Request) -> Response:
-        folder = service.photo_set(name, owner=request.state.user)
-        return _small(request, next((path for path in list_photos(folder) if path.name == file), None))
+        return _small(request, service.photo(name, file, owner=request.state.user))
 
     @router.get("/photos/{name}/{file}/whole")
     def whole(name: str, file: str, request: Request) -> Response:
         """Gives a photo before it was cut."""
-        photo = service.own_photo(name, file, owner=request.state.user)
-        return _small(request, whole_of(photo) if whole_of(photo).exists() else photo, 2 * SIDE)
+        return _small(request, service.photo(name, file, owner=request.state.user), 2 * SIDE, is_whole=True)
 
     @router.get("/uploads/{name}")
     def upload(name: str, request: Request) -> Response:
@@ -88,16 +84,7 @@ def _download(content: bytes, name: str) -> Response:
     return Response(content, media_type="application/octet-stream", headers=told)
 
 
-def _small(request: Request, path: Path | None, side: int = SIDE) -> Response:
+def _small(request: Request, path: Path | None, side: int = SIDE, *, is_whole: bool = False) -> Response:
     if path is None or not path.is_file():
         raise UnknownError("there is no such picture (any more): load the page again")
-    return small_copy(request, path, lambda: _shrunk(path, side))
-
-
-def _shrunk(path: Path, side: int) -> bytes:
-    with Image.open(path) as image:
-        image.draft("RGB", (side, side))
-        small = image.convert("RGB")
-    small.thumbnail((side, side))
-    small.info = {}
-    return encode(small, "WEBP", quality=82)
+    return small_copy(request, path, lambda: encode(small(path, side, is_whole=is_whole), "WEBP", quality=82))

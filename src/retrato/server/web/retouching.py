@@ -2,12 +2,16 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from retrato.errors import SettingsError
+from retrato.files import printable
 from retrato.markup import Html, tag
-from retrato.server.service import Cut, Service
+from retrato.server.photo_files import Cut
+from retrato.server.service import Service
 from retrato.server.web.site import Site, button
 
 SAID = "photos-said"
@@ -22,7 +26,7 @@ def opened_photo(site: Site, name: str, file: Path, caption: str, cut: Cut | Non
     width, height = size
     shorter = min(size)
     left, top, side = cut or ((1 - shorter / width) / 2, (1 - shorter / height) / 2, 1.0)
-    image = tag("img", src=f"/web/photos/{name}/{file.name}/whole", alt=file.name)
+    image = tag("img", src=f"{address_of(name, file)}/whole", alt=file.name)
     frame = tag(
         *("div", ""),
         class_="frame",
@@ -56,6 +60,24 @@ def opened_photo(site: Site, name: str, file: Path, caption: str, cut: Cut | Non
     return tag(
         "div", tag("div", image, frame, class_="cutting"), tag("div", *facts, class_="prose-like"), class_="opened"
     )
+
+
+def shared_photo(site: Site, name: str, file: Path, caption: str) -> Html:
+    """Gives a photo that many may learn from and nobody changes here, with its caption."""
+    called = printable(file.name)
+    facts = [
+        tag("strong", called),
+        tag("p", site("photos.shared"), class_="quiet"),
+        *([tag("p", caption)] if caption else []),
+        tag("div", button(site("gallery.close"), SAID, json.dumps({"verb": "close"})), class_="row"),
+    ]
+    image = tag("img", src=f"{address_of(name, file)}/whole", alt=called)
+    return tag("div", tag("div", image, class_="cutting"), tag("div", *facts, class_="prose-like"), class_="opened")
+
+
+def address_of(name: str, file: Path) -> str:
+    """Gives where the small copy of a photo of the set `name` is, whatever characters are in the names."""
+    return f"/web/photos/{quote(name, safe='')}/{quote(os.fsencode(file.name), safe='')}"
 
 
 def retouch(service: Service, name: str, said: dict[str, Any], *, owner: str) -> None:

@@ -9,8 +9,10 @@ from retrato.errors import RetratoError
 from retrato.jobs import Job
 from retrato.markup import Html, joined, tag, with_code
 from retrato.server.service import Service
-from retrato.server.web.texts import FIELDS, TEXTS
+from retrato.server.web.fields import FIELDS
+from retrato.server.web.texts import TEXTS
 
+TOGETHER = 20  # as many files of the largest size may be dropped at once: Gradio sends them in one request
 LANGUAGES: Mapping[str, str] = {"en": "English", "pt-BR": "Português"}
 
 
@@ -25,6 +27,16 @@ class Site:
         """Gives the text for `key` with `values` in their places; raises KeyError for one that is not in the table."""
         text = TEXTS[key][list(LANGUAGES).index(self.language)]
         return text.format(**values) if values else text
+
+
+def most_of_file(service: Service) -> int:
+    """Gives how many bytes a request may have, or a file that is dropped on the page."""
+    return service.settings.megabytes * 1_000_000
+
+
+def most_together(service: Service) -> int:
+    """Gives how many bytes the files may have together that are dropped on the page at once."""
+    return TOGETHER * most_of_file(service)
 
 
 def label(site: Site, name: str) -> str:

@@ -8,13 +8,14 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
+from retrato.files import fault
 from retrato.home import within
+from retrato.server.web.fields import FIELDS
 from retrato.server.web.site import Site, label
 from retrato.server.web.spoken_errors import ERRORS, OF_FILES, OF_SETTINGS
 from retrato.server.web.spoken_errors import PARTS as PARTS_OF_ERRORS
 from retrato.server.web.spoken_surprises import PARTS as PARTS_OF_SURPRISES
 from retrato.server.web.spoken_surprises import SURPRISES
-from retrato.server.web.texts import FIELDS
 
 # English and Portuguese; {} is a number, a name, or one of PARTS.
 SENTENCES: Sequence[tuple[str, str]] = (
@@ -188,7 +189,8 @@ def spoken(site: Site, sentence: str) -> str:
 
 def spoken_error(site: Site, error: Exception) -> str:
     """Gives what an error says, as `spoken` does, with files named as they lie in the home folder."""
-    return spoken(site, within(site.service.home, str(error)))
+    said = fault(error) if isinstance(error, OSError) else str(error)
+    return spoken(site, within(site.service.home, said))
 
 
 def _control(site: Site, option: re.Match[str]) -> str:

@@ -9,9 +9,10 @@ import errno
 import os
 from collections.abc import Sequence
 
+from retrato.server.web.fields import FIELDS
 from retrato.server.web.spoken_drawing import OF_DRAWING
 from retrato.server.web.spoken_training import OF_TRAINING
-from retrato.server.web.texts import FIELDS, TEXTS
+from retrato.server.web.texts import TEXTS
 
 Rows = Sequence[tuple[str, str]]
 
@@ -102,7 +103,19 @@ ERRORS: Rows = (
         "the mask {} is {}x{} pixels, another shape than its photo: make it as large",
         "a máscara {} tem {}x{} pixels, outra forma que a foto: faça do mesmo tamanho",
     ),
-    ("there is no photo {} of yours in {}: look at the set first", "não há foto {} sua em {}: abra o conjunto de novo"),
+    ("there is no photo {} in {}: look at the set first", "não há foto {} em {}: abra o conjunto de novo"),
+    (
+        "{} is a mask, and there is no photo {} here: send the photo first",
+        "{} é uma máscara, e não há foto {} aqui: solte a foto primeiro",
+    ),
+    (
+        "the photos of {} are shared, and nobody changes them here: choose another name for photos of your own",
+        "as fotos de {} são compartilhadas, e ninguém as muda aqui: escolha outro nome para as suas",
+    ),
+    (
+        "job {} works with the photos of {}: cancel it first",
+        "o trabalho {} usa as fotos de {}: pare-o primeiro",
+    ),
     ("there is no such picture (any more): load the page again", "essa imagem não existe (mais): recarregue a página"),
     ("the frame has no place: load the page again", "a moldura não tem lugar: recarregue a página"),
     # a set of photos

@@ -125,10 +125,11 @@
 
   // A picture from the desktop, dropped where no field waits for one, says how it was drawn. In the tab with photos all
   // are photos. What is dragged within the page is no file.
+  const blockOf = (target) => target.closest?.(".block:has(.upload-container):not(:has(.block))");
   let isOwn = false, veil = null;
   const unveil = () => { veil?.remove(); veil = null; };
   const isFree = (event) => !isOwn && event.dataTransfer?.types.includes("Files")
-    && !event.target.closest?.(".block:has(.upload-container):not(:has(.block))");
+    && !blockOf(event.target);
   document.addEventListener("dragstart", () => { isOwn = true; });
   document.addEventListener("dragend", () => { isOwn = false; });
   const photoField = () => [...document.querySelectorAll("#photos-drop")].find((each) => each.getClientRects().length);
@@ -154,6 +155,31 @@
     input.files = given.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   });
+
+  // Files that are too large are refused before they are sent: a server that stops listening looks like a lost one. They
+  // come in by the field's button or dropped on it; what is dropped beside it, as above, ends with the button's event.
+  const refused = (files, field) => {
+    document.querySelector(".too-large")?.remove();
+    const { most, mostTogether, tooLarge, tooMuch } = document.querySelector("[data-most]").dataset;
+    const large = files.filter((file) => file.size > most).map((file) => file.name);
+    if (!large.length && files.reduce((sum, file) => sum + file.size, 0) <= mostTogether) return false;
+    const said = document.createElement("p");
+    said.className = "problem too-large"; said.setAttribute("role", "alert");
+    const named = large.slice(0, 5).join(", ") + (large.length > 5 ? ", …" : "");
+    said.textContent = large.length ? tooLarge.replace("{names}", () => named) : tooMuch;
+    (field ?? document.querySelector("#masthead")).after(said);
+    return true;
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target.type !== "file" || !refused([...event.target.files], blockOf(event.target))) return;
+    event.stopImmediatePropagation(); event.target.value = "";
+  }, true);
+  document.addEventListener("drop", (event) => {
+    const field = blockOf(event.target);
+    if (!field || isOwn || !refused([...event.dataTransfer?.files ?? []], field)) return;
+    event.preventDefault(); event.stopImmediatePropagation();
+    event.target.dispatchEvent(new DragEvent("dragleave", { bubbles: true })); // nothing hovers over it any more
+  }, true);
 
   // The easel: what is painted becomes a mask, white where the picture is to change, at most 1024 pixels a side.
   let stroke = null;
@@ -321,7 +347,7 @@
       copy.className = "problem problem-there"; copy.setAttribute("role", "alert");
       copy.append(...said.cloneNode(true).childNodes); copy.dataset.from = said.id;
       field.append(copy); said.classList.add("is-shown-there");
-      field.querySelector("textarea, input")?.focus({ preventScroll: true });
+      field.querySelector("textarea, input:not([role])")?.focus({ preventScroll: true }); // a list would open over it
       field.scrollIntoView({ block: "nearest" });
     });
   };

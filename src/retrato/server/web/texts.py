@@ -1,142 +1,9 @@
-"""Every text of the page, in English and Brazilian Portuguese, in one table. Sentences of the library stay its own."""
+"""The texts of the page, in English and Brazilian Portuguese; `fields` has those of settings.
+
+Sentences of the library stay its own, see `spoken`.
+"""
 
 from collections.abc import Mapping
-
-# What settings are called: English, Portuguese, and the Portuguese of their description.
-FIELDS: Mapping[str, tuple[str, str, str]] = {
-    "prompt": ("Prompt", "Prompt", "o que desenhar"),
-    "negative_prompt": ("Avoid", "Evitar", "o que não deve aparecer"),
-    "sampler": ("Sampler", "Amostrador", "método de amostragem, pelo nome do A1111"),
-    "schedule": ("Noise schedule", "Escala de ruído", "escala de ruído, pelo nome do A1111"),
-    "steps": ("Steps", "Passos", "passos de amostragem"),
-    "guidance_scale": ("CFG scale", "Escala CFG", "quão à risca o prompt é seguido"),
-    "seed": ("Seed", "Semente", "semente da primeira imagem, a imagem i usa semente + i; -1 sorteia uma"),
-    "width": ("Width", "Largura", "largura em pixels, múltiplo de 8"),
-    "height": ("Height", "Altura", "altura em pixels, múltiplo de 8"),
-    "count": ("Images", "Imagens", "quantas imagens desenhar"),
-    "batch_size": ("Batch size", "Tamanho do lote", "quantas de uma vez; não muda as imagens"),
-    "clip_skip": ("Clip skip", "Clip skip", "camadas do codificador de texto deixadas no fim; 1 é a última"),
-    "emphasis": ("Emphasis", "Ênfase", "como pesos (palavra:1.3) são aplicados"),
-    "schedule_rules": ("Prompt editing", "Edição do prompt", "o que significam números em [de:para:quando]"),
-    "matrix": ("Prompt matrix", "Matriz do prompt", "desenha um prompt com | uma vez para cada combinação das partes"),
-    "hypernetwork": ("Hypernetwork", "Hiper-rede", "hiper-rede a aplicar; o prompt pode pedir mais"),
-    "hypernetwork_strength": ("Its strength", "Força dela", "força da hiper-rede; 0 é sem ela"),
-    "tiling": ("Tile", "Ladrilho", "desenha uma imagem cujas bordas continuam umas nas outras"),
-    "prompt_comments": ("Leave out comments", "Tirar comentários", "tira dos prompts o que vem depois de um #"),
-    "styles": ("Styles", "Estilos", "palavras guardadas em styles.csv que se juntam aos prompts"),
-    "wildcards": ("Wildcards", "Curingas", "o que {a|b} e __nome__ viram: uma das palavras, cada uma, ou texto puro"),
-    "hires": ("Second pass", "Segunda passada", "desenha pequeno, amplia e desenha os detalhes de novo"),
-    "hires_scale": ("How much larger", "Quanto maior", "quantas vezes maior"),
-    "hires_steps": ("Its steps", "Passos dela", "passos da segunda passada; 0 para tantos quanto a primeira"),
-    "hires_upscaler": ("Enlarged by", "Ampliado por", "como é ampliado, pelo nome do A1111"),
-    "resize_mode": ("Fit", "Ajuste", "como a imagem inicial chega ao tamanho"),
-    "masked_content": ("Repaint from", "Repintar a partir de", "de que parte o que é repintado"),
-    "inpaint_area": ("Draw", "Desenhar", "o que é desenhado: tudo, ou só a parte pintada em tamanho cheio"),
-    "mask_blur": ("Soft edge", "Borda suave", "suavidade da borda da máscara em pixels"),
-    "mask_invert": ("Change the rest instead", "Mudar o resto", "repinta o que não foi pintado"),
-    "name": ("Name", "Nome", "a palavra que chama a pessoa, e o nome do arquivo"),
-    "initializer_text": ("Starts from", "Começa de", "as palavras de que os vetores partem"),
-    "vectors_per_token": ("Vectors", "Vetores", "vetores aprendidos para o nome"),
-    "recipe": ("Recipe", "Receita", "conjunto completo de escolhas de treino"),
-    "learning_rate": ("Learning rate", "Taxa de aprendizado", "taxa, ou uma escala como `0.005:100, 1e-3:1000, 1e-5`"),
-    "gradient_accumulation": ("Gradient accumulation", "Acúmulo de gradiente", "lotes somados antes de um passo"),
-    "gradient_clip": (
-        "Gradient clipping",
-        "Limite do gradiente",
-        "maior norma (ou valor) do gradiente, ou uma escala como `1:100, 0.1`; vazio é sem limite",
-    ),
-    "gradient_clip_by": (
-        "Clipped by",
-        "Limitado por",
-        "limita o gradiente como um todo, pela norma, ou cada um de seus números, pelo valor",
-    ),
-    "buckets": (
-        "Keep each photo's shape",
-        "Manter a forma de cada foto",
-        "aprende com a forma da própria foto, a mais próxima de uma grade com tantos pixels, em vez de quadrados",
-    ),
-    "use_mask": (
-        "Use masks",
-        "Usar máscaras",
-        "pesa a perda pela máscara da foto (nome.mask.png junto a ela, ou a opacidade): o resto não ensina nada",
-    ),
-    "template": ("Template", "Modelo de texto", "arquivo de modelos de prompt, ou o nome de um embutido"),
-    "caption": (
-        "Captions",
-        "Legendas",
-        "de onde vem [filewords]: um .txt junto à foto, senão o legendador; só o .txt; nada",
-    ),
-    "shuffle_tags": ("Shuffle tags", "Embaralhar termos", "embaralha as partes da legenda a cada passo"),
-    "tag_dropout": ("Tag dropout", "Descarte de termos", "parte da legenda que é deixada de fora a cada passo"),
-    "latent_sampling": ("Latents", "Latentes", "sorteia os latentes uma vez, usa a média, ou sorteia a cada passo"),
-    "held_out": ("Photos held back", "Fotos reservadas", "fotos só para avaliar; por padrão um quinto delas"),
-    "evaluate_every": ("Evaluate every", "Avaliar a cada", "passos entre avaliações"),
-    "save_every": ("Save every", "Salvar a cada", "passos entre candidatos salvos"),
-    "preview_every": ("Preview every", "Prévia a cada", "passos entre prévias; 0 para nenhuma"),
-    "preview_prompt": ("Preview prompt", "Prompt das prévias", "prompt das prévias; [name] é a pessoa"),
-    "preview_cards": (
-        "Preview cards",
-        "Cartões das prévias",
-        "grava cada prévia também como cartão, uma imagem que leva o embedding",
-    ),
-    "overwrite": (
-        "Replace the one of this name",
-        "Substituir quem tem este nome",
-        "substitui uma pessoa com o mesmo nome",
-    ),
-}
-
-# What a picture that is drawn again carries along without a control, in English and Portuguese, with its value behind.
-CARRIED: Mapping[str, tuple[str, str]] = {
-    "variation_seed": ("variation seed", "semente da variação"),
-    "variation_strength": ("strength of the variation", "força da variação"),
-    "seed_resize_from": ("composition of size", "composição do tamanho"),
-    "eta": ("eta", "eta"),
-    "guidance_rescale": ("CFG rescale", "reescala CFG"),
-    "guidance_min_sigma": ("nothing to avoid below noise level", "nada a evitar abaixo do nível de ruído"),
-    "engine": ("computed by", "calculado por"),
-    "mask_padding": ("pixels drawn around what is repainted:", "pixels desenhados em volta do que é repintado:"),
-    "hires_sampler": ("sampler of the second pass", "amostrador da segunda passada"),
-    "hires_prompt": ("prompt of the second pass", "prompt da segunda passada"),
-    "hires_negative_prompt": ("to avoid in the second pass", "evitar na segunda passada"),
-}
-
-# Where a setting means something else in training: the Portuguese of its description.
-IN_TRAINING: Mapping[str, str] = {
-    "seed": "semente de tudo o que é ao acaso",
-    "steps": "no máximo tantos passos; o treino pode parar antes, por si só",
-    "batch_size": "fotos por passo",
-    "width": "largura das imagens de treino em pixels; vazio é a do modelo",
-    "height": "altura das imagens de treino em pixels; vazio é a do modelo",
-}
-
-# What there is to choose from, formats too, where that is words: in English they are the library's own.
-CHOICES: Mapping[str, str] = {
-    "just resize": "só redimensionar",
-    "crop and resize": "cortar e redimensionar",
-    "resize and fill": "redimensionar e preencher",
-    "latent upscale": "ampliar os latentes",
-    "fill": "preenchimento",
-    "original": "original",
-    "latent noise": "ruído latente",
-    "latent nothing": "latente vazio",
-    "whole picture": "a imagem toda",
-    "only masked": "só a parte pintada",
-    "auto": ".txt, senão o legendador",
-    "file": "só .txt",
-    "none": "nada",
-    "once": "sorteados uma vez",
-    "deterministic": "a média",
-    "random": "sorteados a cada passo",
-    "A1111 and others, safe to share": "A1111 e outros, pode ser compartilhado sem risco",
-    "A1111 of any age": "A1111 de qualquer idade",
-    "diffusers' learned_embeds": "o learned_embeds do diffusers",
-    "a picture card for A1111, easy to pass on": "um cartão com imagem para o A1111, fácil de passar adiante",
-    "retrato, safe to share": "retrato, pode ser compartilhado sem risco",
-    "A1111 1.x": "A1111 1.x",
-    "norm": "norma",
-    "value": "valor",
-}
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     "language": ("Language and model", "Idioma e modelo"),
@@ -279,6 +146,16 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "photos.save": ("Save", "Salvar"),
     "photos.uncut": ("Whole again", "Inteira de novo"),
     "photos.remove": ("Leave it out", "Deixar de fora"),
+    "photos.shared": (
+        "These photos are shared: they can be learned from, and are not changed here.",
+        "Estas fotos são compartilhadas: dá para aprender com elas, e aqui não se mudam.",
+    ),
+    "photos.delete": ("Delete these photos", "Apagar estas fotos"),
+    "photos.delete.sure": (
+        "Delete all {count} photos of {name} for good?",
+        "Apagar de vez as {count} fotos de {name}?",
+    ),
+    "photos.keeping": ("Keeping photo {done} of {total}", "Guardando a foto {done} de {total}"),
     "photos.looking": ("Looking at photo {done} of {total}", "Olhando a foto {done} de {total}"),
     "photos.good": ("Good to learn from", "Boas para aprender"),
     "photos.doubtful": ("Can be learned from, could be better", "Servem para aprender, podem melhorar"),
@@ -357,6 +234,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "lost": ("The connection is lost; this page looks for it.", "A conexão caiu; esta página está procurando por ela."),
     "drop.anywhere": ("Drop the picture to see how it was drawn", "Solte a imagem para ver como foi desenhada"),
+    "drop.too large": (
+        "{names}: larger than {megabytes} MB, the most that is taken here. Save it smaller, or drop the others alone.",
+        "{names}: mais de {megabytes} MB, o máximo aceito aqui. Salve menor, ou solte só as outras.",
+    ),
+    "drop.too much": (
+        "These files have more than {megabytes} MB together, the most that is taken at once. Drop fewer at a time.",
+        "Juntos, estes arquivos têm mais de {megabytes} MB, o máximo aceito de uma vez. Solte menos por vez.",
+    ),
     "gallery.empty": ("No pictures yet", "Nenhuma imagem ainda"),
     "gallery.empty.next": (
         "Whatever you draw is kept here, with all that is needed to draw it again. Begin under Draw.",

@@ -16,9 +16,9 @@ from retrato.generation.infotext import FIELDS
 from retrato.server.web.again import carried_text, said_of
 from retrato.server.web.draw import HIRES, NAMES, draw_tab, drawing_of
 from retrato.server.web.easel import NAMES as BEGINNING
+from retrato.server.web.fields import CARRIED
 from retrato.server.web.gallery import SHOWN, filled_with, missing_in, pictures_of, settings_among
 from retrato.server.web.site import Site
-from retrato.server.web.texts import CARRIED
 from retrato.settings import GenerateSettings
 
 DRAWN = GenerateSettings(

@@ -11,9 +11,9 @@ from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary
 from retrato.gallery import Gallery
 from retrato.hypernetworks import HYPERNETWORK_FORMATS
 from retrato.jobs import JobQueue
+from retrato.server.web.fields import CHOICES
 from retrato.server.web.people import cards_of
 from retrato.server.web.site import Site
-from retrato.server.web.texts import CHOICES
 
 
 def test_cards_without_pictures_show_what_their_training_drew_and_ask_for_the_jobs_once(

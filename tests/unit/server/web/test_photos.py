@@ -1,7 +1,9 @@
 """The contact sheet of a set, and what becomes of photos that are dropped."""
 
+import errno
 import io
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,9 +13,11 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from retrato.photos import list_photos
 from retrato.photos.check import PhotoReport, PhotoVerdict
 from retrato.server.service import Service
 from retrato.server.web.photos import report_of
+from retrato.server.web.retouching import address_of, shared_photo
 from retrato.server.web.site import Site
 
 SITE = Site(cast("Any", SimpleNamespace()), "pt-BR")
@@ -83,7 +87,8 @@ def test_of_a_dropped_photo_only_the_pixels_stay(client: TestClient, service: Se
     assert {path.name for path in left(service)} == {"IMG_1.jpg", "letter.jpg"}
     assert all(PLACE in Path(each["path"]).read_bytes() for each in named)
     told = call(client, "add", "dropped", named)
-    assert "letter is not a picture" in told
+    assert "letter.jpg is not a picture" in told
+    assert "Keeping photo 2 of 2" in told  # somebody waits
     assert left(service) == []
     folder = service.photo_set("dropped", owner="local")
     assert [path.name for path in folder.iterdir()] == ["IMG_1.png"]
@@ -103,3 +108,61 @@ def test_a_photo_that_somebody_else_dropped_at_the_same_time_is_asked_for_again(
     Path(named[0]["path"]).unlink()
     assert "IMG_3.jpg is not there any more: drop it again" in call(client, "add", "twice", named)
     assert [path.name for path in service.photo_set("twice", owner="local").iterdir()] == ["IMG_4.png"]
+
+
+def test_no_name_of_a_file_keeps_a_photo_out(client: TestClient, service: Service) -> None:
+    names = ["foto (1).jpg", "Ana's birthday, 2024.jpg", "Screenshot 9.41.00\u202fAM.jpg", "x" * 90 + ".jpg"]
+    told = call(client, "add", "called", [drop(client, name, photo(seed)) for seed, name in enumerate(names, 10)])
+    assert "problem" not in told
+    kept = [path.name for path in list_photos(service.photo_set("called", owner="local"))]
+    assert len(kept) == 4
+    assert "Screenshot 9.41.00 AM.png" in kept
+    for name in kept:
+        assert client.get(address_of("called", Path(name))).status_code == 200
+
+
+def test_a_dropped_mask_goes_to_its_photo(client: TestClient, service: Service) -> None:
+    Image.new("L", (80, 80), 255).save(buffer := io.BytesIO(), "PNG")
+    named = [drop(client, "one.mask.png", buffer.getvalue()), drop(client, "one.jpg", photo(20))]
+    told = call(client, "add", "masked-1", named)
+    folder = service.photo_set("masked-1", owner="local")
+    assert sorted(path.name for path in folder.iterdir()) == ["one.mask.png", "one.png"]
+    assert "1 photos" in told
+
+
+def test_a_full_disk_is_said_in_words(client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(name: str, file: str, *_: object, owner: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device, 99 bytes are needed", str(service.home / name / file))
+
+    monkeypatch.setattr(service, "add_photo", add)
+    told = call(client, "add", "full", [drop(client, "IMG_9.jpg", photo(9))])
+    assert f"{Path('full/IMG_9.jpg')}: No space left on device, 99 bytes are needed" in told
+    assert left(service) == []
+
+
+def test_a_name_that_is_none_is_said_once_and_the_photos_are_dropped_again(
+    client: TestClient, service: Service
+) -> None:
+    told = call(client, "add", "a/b", [drop(client, f"IMG_{seed}.jpg", photo(seed)) for seed in (30, 31)])
+    assert "cannot be a name" in told
+    assert "<li" not in told
+    assert left(service) == []
+
+
+def test_a_set_is_deleted_from_the_page(client: TestClient, service: Service) -> None:
+    service.add_photo("mistyped", "a.png", photo(40), owner="local")
+    said = json.dumps({"verb": "delete", "set": "mistyped"})
+    told = call(client, "hear", f"1 {said}", "mistyped")
+    assert "No photos here yet" in told
+    assert "mistyped" not in service.photo_sets(owner="local")
+
+
+def test_a_shared_photo_is_looked_at_and_not_changed() -> None:
+    photo = Path("/x/<i> #1.png")
+    opened = shared_photo(SITE, "ana (1)", photo, "uma <b>")
+    assert 'src="/web/photos/ana%20%281%29/%3Ci%3E%20%231.png/whole"' in opened
+    assert "compartilhadas" in opened
+    assert not re.search("<i>|<b>|data-retouch|remove", opened)
+    report = PhotoReport((PhotoVerdict(photo, "good"),), "good", ())
+    assert "Apagar" in report_of(SITE, "ana (1)", report)
+    assert "Apagar" not in report_of(SITE, "ana (1)", report, is_own=False)

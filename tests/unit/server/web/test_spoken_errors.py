@@ -34,7 +34,8 @@ MET = (
     *("photos/check.py", "photos/decode.py", "photos/photo.py", "generation/*.py", "model/attention.py"),
     *("model/load.py", "model/memory.py", "model/text.py", "model/weights.py"),
     *("embeddings/blend.py", "embeddings/library.py", "embeddings/embedding.py"),
-    *("hypernetworks/library.py", "server/service.py", "server/sheets.py", "server/pictures.py", "server/web/*.py"),
+    *("hypernetworks/library.py", "server/service.py", "server/sheets.py", "server/web/*.py"),
+    *("server/pictures.py", "server/photo_files.py"),
     *("training/*.py",),
 )
 # How errors of these modules begin that the page does not show.

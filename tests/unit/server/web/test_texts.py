@@ -6,9 +6,7 @@ from string import Formatter
 
 import pytest
 
-from retrato.server.web import draw, train
-from retrato.server.web.texts import FIELDS, TEXTS
-from retrato.settings import GenerateSettings, TrainSettings
+from retrato.server.web.texts import TEXTS
 
 SOURCES = "".join(
     path.read_text("utf-8") for path in files("retrato.server.web").iterdir() if path.name.endswith(".py")
@@ -25,13 +23,6 @@ def test_both_languages_say_it(key: str) -> None:
     assert english.strip()
     assert portuguese.strip()
     assert values(english) == values(portuguese)
-
-
-def test_every_control_has_its_name_and_description_in_both() -> None:
-    for kind, names in ((GenerateSettings, draw.NAMES), (TrainSettings, train.NAMES)):
-        for name in names:
-            assert kind.model_fields[name].description
-            assert all(text.strip() for text in FIELDS[name])
 
 
 def test_every_text_that_a_tab_asks_for_is_there() -> None:
