@@ -24,7 +24,8 @@ SITE = Site(cast("Any", SimpleNamespace()), "pt-BR")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_of_other_tests(service: Service) -> None:
+def _nothing_of_other_tests(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(service.dropped))  # the process's own, so the last server's to be made
     for path in left(service):
         path.unlink()
 
