@@ -80,7 +80,7 @@ class Studio:
     ) -> None:
         self.model, self.home = model, home
         self.device, self.dtype, self.family, self.vae = device, dtype, family, vae
-        self._named_scorer = scorer
+        self.named_scorer = scorer
         self._loading = threading.RLock()
 
     @classmethod
@@ -129,7 +129,7 @@ class Studio:
     @cached_property
     def scorer(self) -> Scorer | None:
         """The scorer that was named, the model's own, or the home folder's; None where there is none."""
-        return scorer_of(self.model, self.home, device=self.device, named=self._named_scorer)
+        return scorer_of(self.model, self.home, device=self.device, named=self.named_scorer)
 
     @cached_property
     def captioner(self) -> Captioner | None:

@@ -5,7 +5,7 @@ import os
 import socket
 from pathlib import Path
 
-from retrato.cli.options import Device, Dtype, Json, Model, from_settings
+from retrato.cli.options import Device, Dtype, Family, Json, Model, ScorerSource, Vae, from_settings
 from retrato.cli.screen import Screen
 from retrato.errors import SettingsError
 from retrato.model.catalogue import describe_model
@@ -15,7 +15,14 @@ from retrato.studio import Studio
 
 @from_settings(ServerSettings)
 def serve(
-    settings: ServerSettings, model: Model = "mini", device: Device = "auto", dtype: Dtype = "auto", json: Json = False
+    settings: ServerSettings,
+    model: Model = "mini",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    family: Family = "auto",
+    vae: Vae = None,
+    scorer: ScorerSource = None,
+    json: Json = False,
 ) -> None:
     """Opens the studio and says where; ends with Ctrl-C, and goes on with its jobs the next time."""
     import uvicorn
@@ -29,7 +36,7 @@ def serve(
         raise SettingsError(
             f"photos is {settings.photos!r}, which is no folder: name one with a folder for each person"
         )
-    studio = Studio.open(model, device=device, dtype=dtype)
+    studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae, scorer=scorer)
     describe_model(studio.model)  # it is read later: what can be no model is said now
     with _bind(settings) as listener:
         host, port = settings.host, listener.getsockname()[1]

@@ -59,7 +59,7 @@ class Service:
         self.home = studio.home
         self.queue = JobQueue(studio.home, longest=settings.queue_length, owners=accounts)
         self.gallery = Gallery(studio.home)
-        self._first = str(studio.model)
+        self._first, self._family = str(studio.model), studio.family
         self._beside: Studio | None = None  # on what the last job wanted that wanted another model or VAE
         self._options: dict[str, Any] = {"send_seed": True}
         self._reports: dict[Path, tuple[object, PhotoReport]] = {}
@@ -421,7 +421,9 @@ class Service:
 
     def open(self, source: str, vae: str | Path | None = None) -> Studio:
         """Gives a studio on another model or VAE, in the same home and on the same device."""
-        return Studio.open(source, home=self.home, device=self.studio.device, dtype=self.studio.dtype, vae=vae)
+        family = self._family if _same_files([source], [self._first]) else "auto"  # it was said of that one alone
+        alike = {"device": self.studio.device, "dtype": self.studio.dtype, "family": family}
+        return Studio.open(source, home=self.home, **alike, vae=vae, scorer=self.studio.named_scorer)
 
 
 def _same_files(these: Iterable[str], those: Iterable[str]) -> bool:

@@ -216,6 +216,16 @@ def test_a_model_that_nobody_asks_for_any_more_is_let_go(service: Service, worke
     assert (second(), other()) == (None, None)
 
 
+def test_what_was_said_of_the_first_model_holds_for_it_whenever_it_is_taken(
+    service: Service, tiny_folder: Path, tmp_path: Path
+) -> None:
+    studio = Studio.open(tiny_folder, home=service.home, device="cpu", family="sd1-v", scorer=str(tmp_path))
+    with closing(Service(studio, ServerSettings())) as own:
+        again, other = own.open(str(tiny_folder)), own.open("mini")
+    assert (again.family, other.family) == ("sd1-v", "auto")
+    assert again.named_scorer == other.named_scorer == str(tmp_path)
+
+
 def test_a_home_behind_a_link_has_its_models_once(tmp_path: Path, tiny_folder: Path) -> None:
     home, link = tmp_path / "home", tmp_path / "link"
     shutil.copytree(tiny_folder, home / "models" / "own")

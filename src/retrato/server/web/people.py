@@ -9,7 +9,7 @@ import gradio as gr
 
 from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, blend, check_name
 from retrato.embeddings.embedding import in_prompt
-from retrato.errors import RetratoError, SettingsError
+from retrato.errors import HypernetworkError, RetratoError, SettingsError
 from retrato.generation import hypernet_tag, is_sheet
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.jobs import Job
@@ -18,6 +18,7 @@ from retrato.server.web.draw import names_of
 from retrato.server.web.fields import CHOICES
 from retrato.server.web.site import Site, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
+from retrato.training.learnable import subject_of
 
 SAID = "people-said"
 
@@ -54,7 +55,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
         if verb == "draw":
             return [*[gr.skip()] * 5, gr.Tabs(selected="draw"), f"a portrait of {in_prompt(name)}"]
         if verb == "network":
-            return [*[gr.skip()] * 5, gr.Tabs(selected="draw"), f"a portrait of a person {hypernet_tag(name)}"]
+            return [*[gr.skip()] * 5, gr.Tabs(selected="draw"), _prompt_of_network(site, name)]
         try:
             if verb == "network-remove":
                 HypernetworkLibrary(site.service.home / "hypernetworks").remove(name)
@@ -127,6 +128,15 @@ def _card(site: Site, embedding: Embedding, owner: str, trained: list[Job]) -> H
     actions = tag("div", button(site("people.draw"), SAID, f"draw {name}"), forget, class_="row")
     export = _export(site, "people", {kind: each.description for kind, each in FORMATS.items()}, name)
     return tag("article", face, tag("h3", name), tag("p", facts, class_="quiet"), actions, export, class_="card")
+
+
+def _prompt_of_network(site: Site, name: str) -> str:
+    """Gives a prompt with the words that a hypernetwork was learned with, those of anybody where it says none."""
+    try:
+        network = HypernetworkLibrary(site.service.home / "hypernetworks")[name]
+    except HypernetworkError:
+        return hypernet_tag(name)
+    return subject_of(network, "person").prompt("a portrait of [name]")
 
 
 def _network_card(site: Site, name: str, library: HypernetworkLibrary) -> Html:
