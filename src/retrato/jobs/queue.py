@@ -21,7 +21,7 @@ from retrato.jobs.portable import packed
 LOCAL = "local"  # who asks where nobody has to say who they are
 LONGEST_QUEUE = 1000
 LONGEST_HISTORY = 1000
-MOST_DEATHS = 3
+MOST_DEATHS = 5
 ENDS_THE_PROGRAM = (
     f"the program ended {MOST_DEATHS} times in a row while it was at this job: nothing it had made is lost; end what "
     "else fills the memory, or ask for less (smaller pictures, smaller batches), and let it go on"

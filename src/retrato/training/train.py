@@ -188,11 +188,15 @@ def _times_of(folder: RunFolder) -> dict[str, float]:
 @contextlib.contextmanager
 def _kept(folder: RunFolder, times: Mapping[str, float]) -> Iterator[None]:
     """Keeps the seconds for when an interrupted run goes on."""
+    is_full = False
     try:
         yield
+    except OSError:  # nor would there be room for this
+        is_full = True
+        raise
     finally:
         with contextlib.suppress(OSError):
-            if folder.path.is_dir():  # it may have been deleted meanwhile
+            if folder.path.is_dir() and not is_full:  # it may have been deleted meanwhile
                 write_atomic(folder.times, json.dumps(times))
 
 

@@ -101,9 +101,9 @@ def routes(service: Service) -> APIRouter:
     @router.post("/interrogate")
     async def interrogate(body: Annotated[Interrogate, Body()], request: Request) -> AnyObject:
         """Says in words what is on a picture."""
+        file = await run_in_threadpool(store_upload, service.home, body.image, "image")
         if body.model not in ("clip", "blip"):
             raise HTTPException(404, f"model is {body.model!r}: this server has its own captioner, ask for clip")
-        file = await run_in_threadpool(store_upload, service.home, body.image, "image")
         job = order_captions(service.queue, [file], owner=request.state.user, model=service.model)
         job = await finished(service.queue, job.id)
         if job.state != "done" or job.result is None:
