@@ -13,6 +13,7 @@ help and until the first picture.
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -26,10 +27,13 @@ from datetime import date
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from retrato.embeddings import Embedding, read_embedding
+from retrato.evaluation.statistics import mean_interval
 from retrato.generation import Drawn, GeneratedImage, Sampled, generate
 from retrato.model import Components, Scorer, load_components, load_scorer
 from retrato.model.openvino import on_openvino
@@ -76,7 +80,11 @@ def main() -> None:
 
 
 def beside_pipeline(components: Components, rounds: int) -> dict[str, object]:
-    """Draws the same picture by diffusers' pipeline and by retrato, in turns, and compares latents and times."""
+    """Draws the same picture by diffusers' pipeline and by retrato, in turns, and compares latents and times.
+
+    Both until there is a picture. One round differs by a tenth from the next where anything else runs on the machine,
+    so the ratio comes with its 95 % interval, and beside the operations, which no other job can change.
+    """
     from diffusers import StableDiffusionPipeline
 
     size, steps = components.defaults.size, 20
@@ -107,8 +115,8 @@ def beside_pipeline(components: Components, rounds: int) -> dict[str, object]:
         **asked_of_both,
     )
 
-    def theirs() -> torch.Tensor:
-        found: torch.Tensor = pipeline(
+    def theirs(kind: str = "pil") -> Any:
+        return pipeline(
             prompt,
             negative_prompt=negative,
             latents=noise,
@@ -116,24 +124,37 @@ def beside_pipeline(components: Components, rounds: int) -> dict[str, object]:
             guidance_scale=scale,
             height=size,
             width=size,
-            output_type="latent",
+            output_type=kind,
         ).images
-        return found
 
-    def ours() -> torch.Tensor:
-        return [event for event in generate(components, asked, {}) if isinstance(event, Sampled)][-1].latents
+    def ours() -> list[Any]:
+        return list(generate(components, asked, {}))
 
-    is_same = bool(torch.equal(theirs(), ours()))
-    times = in_turns({"diffusers": theirs, "retrato": ours}, rounds)
-    ratio = statistics.median(a / b for a, b in zip(times["diffusers"], times["retrato"], strict=True))
+    is_same = torch.equal(theirs("latent"), [event for event in ours() if isinstance(event, Sampled)][-1].latents)
+    arms: Mapping[str, Callable[[], object]] = {"diffusers": theirs, "retrato": ours}
+    operations = {name: _giga_operations(arm) for name, arm in arms.items()}
+    times = in_turns(arms, rounds)
+    ratios = [math.log(a / b) for a, b in zip(times["diffusers"], times["retrato"], strict=True)]
+    ratio = math.exp(statistics.mean(ratios))
+    low, high = (math.exp(end) for end in mean_interval(ratios)) if rounds > 1 else (0.0, math.inf)
     for name, found in times.items():
-        print(f"{name:40} {statistics.median(found):7.2f} s")
-    print(f"{'same latents, bit for bit':40} {is_same!s:>7}     diffusers / retrato {ratio:.3f}\n")
+        print(f"{name:40} {statistics.median(found):7.2f} s {operations[name]:9.2f} G operations")
+    print(f"{'same latents, bit for bit':40} {is_same!s:>7}")
+    print(f"{'diffusers / retrato':40} {ratio:7.2f} ({low:.2f} to {high:.2f})\n")
     return {
         "same_latents": is_same,
         "ratio": round(ratio, 3),
+        "giga_operations": {name: round(count, 3) for name, count in operations.items()},
+        "interval": [round(low, 3), round(high, 3)],
         "seconds": {name: round(statistics.median(found), 3) for name, found in times.items()},
     }
+
+
+def _giga_operations(arm: Callable[[], object]) -> float:
+    """Counts what no other job on the machine can change: a multiplication with its addition is two."""
+    with FlopCounterMode(display=False) as counter:
+        arm()
+    return counter.get_total_flops() / 1e9
 
 
 def ways(
@@ -259,7 +280,7 @@ def _circumstances() -> dict[str, object]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="mini", help="mini, or a folder in diffusers layout")
-    parser.add_argument("--rounds", type=int, default=6, help="turns of the comparison with diffusers' pipeline")
+    parser.add_argument("--rounds", type=int, default=24, help="turns of the comparison with diffusers' pipeline")
     parser.add_argument("--pictures", type=int, default=24, help="pictures drawn in each way")
     parser.add_argument("--embedding", type=Path, help="a learned person; without one, `a person` is drawn")
     parser.add_argument("--photos", type=Path, help="photos of that person, for the likeness")
