@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+TESTS  := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 # One environment serves the demo and the tests. The package is installed in place, so a change in src/ needs no
@@ -17,20 +18,23 @@ NODE_MODULES ?= $(WORK)/node_modules
 EMOJI        := @iconify-json/noto@1.2.9 @iconify-json/fluent-emoji-flat@1.2.6 @lobehub/fluent-emoji-3d@1.1.0
 export NODE_MODULES
 
-.PHONY: menu demo test check docs bench browser chromium mini
+.PHONY: menu demo test test-all check docs bench browser chromium mini
 .DEFAULT_GOAL := menu
 
 menu:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUN_READY)  ## learn a person from the bundled photos and draw them: demo/report.html
 	$(BIN)/retrato demo --out demo
 
 # Several files of tests at once, each in one process with one thread: the small models of tests gain nothing by more.
 # `make test PYTEST="-n 0 -k name"` runs them one by one.
-test: export OMP_NUM_THREADS = 1
-test: $(TEST_READY)  ## run the whole test-suite
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST)
+test test-all: export OMP_NUM_THREADS = 1
+test: $(TEST_READY)  ## run the tests, but for a few that take long
+	$(TESTS) -m "not slow" $(PYTEST)
+
+test-all: $(TEST_READY)  ## run all tests, as CI does
+	$(TESTS) $(PYTEST)
 
 check: $(TEST_READY)  ## lint, formatting, types, layers
 	$(BIN)/ruff check .

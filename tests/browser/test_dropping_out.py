@@ -21,6 +21,7 @@ def studio(make_filled: Callable[[], Studio]) -> Studio:
     return make_filled()
 
 
+@pytest.mark.slow
 def test_a_drawing_is_seen_again_after_everything_and_drawn_once(studio: Studio, browser: Browser) -> None:
     context = browser.new_context(locale="en-US")
     context.set_default_timeout(WAIT)
@@ -78,6 +79,7 @@ def jobs(studio: Studio) -> list[dict[str, object]]:
     return found
 
 
+@pytest.mark.slow
 def test_another_servers_page_keeps_what_was_written(
     make_studio: Callable[[Path], Studio], tmp_path: Path, browser: Browser
 ) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Studio, shot, tab
@@ -13,6 +14,7 @@ PHOTOS = sorted((Path(__file__).parents[2] / "examples/photos/benny").glob("*.pn
 MORE = {"steps": "40000", "save_every": "10", "evaluate_every": "500", "preview_every": "10", "held_out": "1"}
 
 
+@pytest.mark.slow
 def test_from_photos_to_a_picture_over_a_crash(empty_studio: Studio, visit: Callable[..., Page]) -> None:
     studio = empty_studio
     page = visit(studio.url)

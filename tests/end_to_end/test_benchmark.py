@@ -392,6 +392,7 @@ def test_a_leak_would_be_seen(memory: list[int], files: list[int]) -> None:
     assert not Soaked(memory, files).passed
 
 
+@pytest.mark.slow
 def test_kohyas_script_makes_steps_in_a_process_of_its_own(tmp_path: Path) -> None:
     scripts, model = tmp_path / "sd-scripts", tmp_path / "model"
     (scripts / ".venv" / "bin").mkdir(parents=True)

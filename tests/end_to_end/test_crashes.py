@@ -63,6 +63,7 @@ def studio(tmp_path: Path, tiny_folder: Path) -> Studio:
     return Studio.open(tiny_folder, home=tmp_path / "home", device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_twenty_kills_lose_nothing_and_do_nothing_twice(
     studio: Studio, tiny_folder: Path, photos: Path, tmp_path: Path

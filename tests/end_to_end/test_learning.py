@@ -72,6 +72,7 @@ class ColourScorer:
         return torch.nn.functional.normalize(torch.tensor([[float(len(text)), 9.0, -20.0] for text in texts]), dim=1)
 
 
+@pytest.mark.slow
 def test_a_score_says_what_taints_it(
     retrato: Retrato,
     train: Callable[..., Ran],
@@ -143,6 +144,7 @@ def test_many_people_are_learned_together_and_one_failure_is_said(
     assert retrato("train-many", tmp_path / "nowhere", *options).code == 2
 
 
+@pytest.mark.slow
 def test_a_scorer_of_the_home_folder_picks_for_a_model_that_brings_none(
     retrato: Retrato, train: Callable[..., Ran], clip_folder: Path, tiny_folder: Path, home: Path
 ) -> None:

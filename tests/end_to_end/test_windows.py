@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CODE = """
 import builtins, errno, fcntl, importlib, os, pkgutil, signal, socket, sys, types
 from pathlib import Path
@@ -86,6 +88,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_every_module_works_without_what_only_unix_has(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = [sys.executable, "-c", CODE, str(tmp_path)]

@@ -72,7 +72,7 @@ def build_app(words: Collection[str] | None = None) -> typer.Typer:
 
 
 def _run(arguments: list[str]) -> int:
-    words = None if "_RETRATO_COMPLETE" in os.environ else arguments
+    words = _typed() if "_RETRATO_COMPLETE" in os.environ else arguments
     try:
         code = get_command(build_app(words)).main(args=arguments, prog_name="retrato", standalone_mode=False)
     except Interrupted as error:
@@ -93,6 +93,11 @@ def _run(arguments: list[str]) -> int:
     if code == INTERRUPTED:
         return _complain("interrupted", INTERRUPTED, arguments)
     return int(code or DONE)
+
+
+def _typed() -> list[str]:
+    """Gives the words that a shell wants completed, in bash's way or the others': so Tab loads one command at most."""
+    return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")).split()
 
 
 def _complain(sentence: str, code: int, arguments: Sequence[str]) -> int:

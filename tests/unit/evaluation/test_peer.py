@@ -39,6 +39,7 @@ def settings(prompt_file: Path, tmp_path: Path) -> EvaluateSettings:
     return EvaluateSettings(prompts=str(prompt_file), samples=8, quick=True, script=str(script))
 
 
+@pytest.mark.slow
 def test_the_script_learns_from_the_photos_that_training_may_see(
     studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
 ) -> None:
@@ -56,6 +57,7 @@ def test_the_script_learns_from_the_photos_that_training_may_see(
     assert [one.recipe for one in compared.summaries] == ["retrato", "diffusers"]
 
 
+@pytest.mark.slow
 def test_its_checkpoints_make_a_curve_beside_ours(
     studio: Studio, people: Path, settings: EvaluateSettings, tmp_path: Path
 ) -> None:
