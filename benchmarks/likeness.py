@@ -4,9 +4,9 @@ python -m benchmarks.likeness --out likeness.jsonl       (needs `pip install --g
 
 For each held-out person: twenty photos (3 full, 5 half, 12 close), default settings, default pick; then pictures in the
 style of the photos and in the other styles. A picture counts when, of the twenty people's galleries in its style, its
-own person's is nearest. The class word is drawn too, as the floor. No model, recipe or pick ever saw the judge. Who
-stands in `--out` with this `--model` is not learned again; several processes with their own `--first` and `--people`
-may write into one. Intervals (95 %) are over people.
+own person's is nearest. The class word is drawn too, as the floor. No training or pick computes anything by the judge.
+Who stands in `--out` with this `--model` is not learned again; several processes with their own `--first` and
+`--people` may write into one. Intervals (95 %) are over people.
 """
 
 import argparse

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -82,16 +83,26 @@ def _peak_mb() -> int:
 
 
 def circumstances() -> dict[str, object]:
-    """Gives what a figure means nothing without: machine, versions, date, command."""
+    """Gives what a figure means nothing without: machine, versions, commit, date, command."""
     import retrato
 
     versions = {"python": platform.python_version(), "retrato": retrato.__version__}
     return {
         "date": date.today().isoformat(),
         "command": " ".join(["python", *sys.argv]),
+        "commit": _commit(),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "versions": versions | {name: version(name) for name in LIBRARIES},
     }
+
+
+def _commit() -> str:
+    """Gives the commit of the code, with -dirty where files differ from it; empty where there is no git."""
+    try:
+        asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _processor() -> str:

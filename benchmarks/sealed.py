@@ -5,15 +5,16 @@ python -m benchmarks.sealed people --out sealed --recipes retrato,a1111 --script
 python -m benchmarks.sealed people --out sealed --samples 1000 --resume --lines benchmarks/results/sealed-20261201.jsonl
 
 It is `retrato evaluate` with another judge of likeness: the network of `mini.train_judge`, trained on other people with
-another architecture, which no model, recipe or pick ever saw. retrato-mini's own scorer, which also stops and picks for
-`retrato` and `a1111`, says only how far prompts are followed. `--resume` goes on with what was cut off; `--sheet` shows
-everybody: two photos, and the same three pictures by each contender, first seeds, none chosen. `--together a1111`
-only learns everybody by that recipe, in one batch, which is the same but for rounding and takes less time than one
-after another; `--resume` with the same options judges them afterwards. `--lines` writes a line for each training, with
-machine, versions and date.
+another architecture, by which no training or pick computes anything; the recipe's defaults were chosen by its figures.
+How far prompts are followed says retrato-mini's own scorer, which also picks for `retrato` and `a1111`. `--resume`
+goes on with what was cut off; `--sheet` shows everybody: two photos, and the same three pictures by each contender,
+first seeds, none chosen. `--together a1111` only learns everybody by that recipe, in one batch, which is the same but
+for rounding and takes less time than one after another; `--resume` with the same options judges them afterwards.
+`--lines` writes a line for each training, with machine, versions, commit and date.
 """
 
 import argparse
+import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -54,6 +55,7 @@ class IndependentJudge(Scorer):
         return self._judge.identity(as_pixels(list(images)))  # type: ignore[attr-defined]
 
 
+JUDGES = "the independent judge, and for prompt fidelity by the scorer that also picks"
 SHOWN = ("a close-up photo of [name]", "a portrait of [name], flat style", "a picture of [name], comic style")
 SIDE, GAP, HEAD = 96, 12, 24
 
@@ -199,7 +201,7 @@ def main() -> None:
             case Compared():
                 head, *body = rows(event)
                 print("\n".join(f"| {' | '.join(line)} |" for line in [head, ("---",) * len(head), *body]))
-                print("\n".join(notes(event)))
+                print("\n".join(notes(dataclasses.replace(event, judge=JUDGES))))
                 summaries = {one.recipe: one for one in event.summaries}
                 print(json.dumps(plain({"people": len(event.people), "recipes": summaries, **circumstances()})))
                 if options.lines:

@@ -2,8 +2,8 @@
 
 python -m mini.train_judge --work mini/work     writes judge.safetensors
 
-It measures and is never trained against: no model, no recipe and no picking sees it. It learns on other people
-(odd numbers of the people set) and with another architecture than the scorer.
+It measures: no training and no pick computes anything by it, though the recipe's defaults were chosen by its figures.
+It learns on other people (odd numbers of the people set) and with another architecture than the scorer.
 """
 
 import argparse

@@ -36,6 +36,7 @@ def place(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "photos/ana-new").mkdir()
     photo.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "photos/ana-new/new.png")
     photo.save(tmp_path / "portrait.png")
+    Image.linear_gradient("L").resize((64, 64)).save(tmp_path / "mask.png")
     quick = {name: dataclasses.replace(recipe, steps=2, batch_size=2) for name, recipe in RECIPES.items()}
     monkeypatch.setattr("retrato.training.prepare.RECIPES", quick)
     monkeypatch.setattr("retrato.model.load.EMBEDDED", tiny_folder)
