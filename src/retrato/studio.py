@@ -189,7 +189,8 @@ class Studio:
         In `settings.name` a `*` stands for the folder's name. Each person gets what `train` gives, for the price of
         larger batches; one whose folder, name or training fails gets a Failed, and the others go on. With `resume`
         interrupted runs go on, and people who are in the library already are left out. Passes hold at most `at_once`
-        examples. Raises PhotoError without folders, SettingsError for two of one name, else what `train` finds.
+        examples, and no more people are at work, with their photos in memory, than fill one. Raises PhotoError without
+        folders, SettingsError for two of one name, else what `train` finds.
         """
         people = people_in(folders, settings)
         check_choices(settings, recipe_of(settings))
@@ -337,13 +338,18 @@ class Studio:
         for name, (folder, settings) in people.items():
             if resume and not settings.overwrite and name in self.library:
                 continue
-            root = self.home / RUNS
             try:
-                lessons[name] = self.begin(folder, settings, None, resume and has_run(root, name))
+                self.check_training(folder, settings)
             except RetratoError as error:
                 yield Of(name, Failed(str(error)))
+            else:
+                lessons[name] = self._in_turn(folder, settings, resume)
         together: Generator[Of[Refused | TrainingEvent], None, None] = crowd(self.components, lessons, at_once=at_once)
         yield from together
+
+    def _in_turn(self, folder: Path, settings: TrainSettings, resume: bool) -> Lesson[Refused | TrainingEvent]:
+        """Gives a lesson that reads its photos only once it is asked to go on, and raises then what `train` says."""
+        yield from self.begin(folder, settings, None, resume and has_run(self.home / RUNS, settings.name))
 
     def begin(
         self, photos: Path | str, settings: LearnSettings, out: Path | str | None, resume: bool

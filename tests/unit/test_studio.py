@@ -1,5 +1,7 @@
+import gc
 import logging
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,11 @@ from safetensors.torch import load_file, save_file
 from retrato.embeddings import Embedding, read_embedding, write_embedding
 from retrato.errors import EmbeddingError, ModelError, PhotoError, PromptError, RetratoError, TrainingError
 from retrato.generation import Cell, Drawn, parse_axis, parse_infotext
-from retrato.photos import Refused
+from retrato.photos import Photo, Refused, read_photos
 from retrato.prompts import Style
 from retrato.settings import GenerateSettings, HypernetworkSettings, TrainSettings
 from retrato.studio import Studio
-from retrato.training import Finished, Picked, Prepared, Stepped
+from retrato.training import Failed, Finished, Picked, Prepared, Stepped
 
 
 @pytest.fixture
@@ -112,6 +114,62 @@ def test_settings_are_read_before_the_model_is_and_for_many_people_at_once(studi
     assert "_components" not in vars(studio)
     with pytest.raises(RetratoError, match="width is 65"):
         studio.train_many(photos.parent, short("*-t1", width=65))
+
+
+def people_of(folder: Path, photos: Path, *names: str) -> Path:
+    for name in names:
+        shutil.copytree(photos, folder / name)
+    return folder
+
+
+def test_of_many_people_only_those_at_work_have_their_photos_in_memory(
+    studio: Studio, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = people_of(tmp_path / "people", photos, "ana", "bob", "cid", "dan", "eve", "fay")
+    read: dict[str, weakref.ref[Image.Image]] = {}
+    held: list[int] = []
+
+    def reading(folder: Path, **options: object) -> tuple[list[Photo], list[Refused]]:
+        gc.collect()
+        held.append(sum(image() is not None for image in read.values()))
+        if folder.name == "dan":
+            raise OSError("the disk is gone")
+        usable, refused = read_photos(folder, **options)
+        read[folder.name] = weakref.ref(usable[0].image)
+        return usable, refused
+
+    monkeypatch.setattr("retrato.studio.read_photos", reading)
+    (people / "fay" / "0.png").write_bytes(b"no photo")
+    studio.library.add(learned(studio, "eve-t1"))
+    events = list(studio.train_many(people, short("*-t1"), at_once=4))
+    failed = {each.name: each.event.reason for each in events if isinstance(each.event, Failed)}
+    assert set(failed) == {"dan-t1", "eve-t1"}
+    assert (events[0].name, events[1].name) == ("eve-t1", "ana-t1")  # a name that is taken needs no reading
+    assert {each.name for each in events if isinstance(each.event, Finished)} == {
+        "ana-t1",
+        "bob-t1",
+        "cid-t1",
+        "fay-t1",
+    }
+    assert [each.name for each in events if isinstance(each.event, Refused)] == ["fay-t1"]
+    assert held == [0, 1, 0, 1, 1]
+
+
+def learned(studio: Studio, name: str) -> Embedding:
+    return Embedding(name, tuple(torch.ones(1, width) for width in studio.components.token_widths))
+
+
+def test_many_people_go_on_where_they_were_and_who_had_not_begun_begins(
+    studio: Studio, photos: Path, tmp_path: Path
+) -> None:
+    people = people_of(tmp_path / "people", photos, "ana", "bob", "cid")
+    events = studio.train_many(people, short("*-t1"), at_once=2)
+    next(each for each in events if each.name == "bob-t1" and isinstance(each.event, Stepped) and each.event.step == 2)
+    events.close()
+    again = list(studio.train_many(people, short("*-t1"), at_once=2, resume=True))
+    first = {each.name: each.event.first_step for each in again if isinstance(each.event, Prepared)}
+    assert first == {"bob-t1": 2, "cid-t1": 0}
+    assert {each.name for each in again if isinstance(each.event, Finished)} == {"bob-t1", "cid-t1"}
 
 
 def test_a_name_in_a_file_of_another_model_is_taken_too(studio: Studio, photos: Path) -> None:

@@ -13,11 +13,13 @@ from retrato.cli.options import Device, Dtype, Family, Json, Model, ScorerSource
 from retrato.cli.outcome import Interrupted
 from retrato.cli.screen import Screen
 from retrato.cluster import Place, train_on_cluster
+from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import TrainingError
 from retrato.photos import Refused
 from retrato.settings import TrainSettings
 from retrato.studio import Studio
 from retrato.training import Extended, Failed, Finished, Of, Picked, Prepared, Stepped, TrainingEvent
+from retrato.training.people import people_in
 from retrato.training.prepare import recipe_of
 from retrato.training.recipes import check_choices
 
@@ -62,7 +64,7 @@ def train_many(
             learning = train_on_cluster(place, folders, settings, workers=workers, resume=resume)
         else:
             learning = studio.train_many(folders, settings, resume=resume, at_once=at_once)
-        with closing(_watched(learning, screen)) as events:
+        with closing(_watched(learning, screen, _count(studio, folders, settings, resume))) as events:
             for each in events:
                 match each.event:
                     case Finished():
@@ -71,7 +73,7 @@ def train_many(
                         failed[each.name] = each.event.reason
     except KeyboardInterrupt:
         raise Interrupted(
-            f"interrupted: {len(finished)} people are learned, the others are saved; "
+            f"interrupted: {len(finished)} people are learned, what the others learned so far is saved; "
             "the same command with --resume goes on from there"
         ) from None
     seconds = time.perf_counter() - started
@@ -109,9 +111,16 @@ def train_many(
 Event = Of[Refused | TrainingEvent]
 
 
-def _watched(events: Generator[Event, None, None], screen: Screen) -> Generator[Event, None, None]:
-    """Gives the events on, each shown first: on a terminal a bar of all people's steps, elsewhere lines."""
-    steps: dict[str, tuple[int, int]] = {}
+def _count(studio: Studio, folders: Path, settings: TrainSettings, resume: bool) -> int:
+    """Gives how many people there are to learn."""
+    names = people_in(folders, settings).keys()
+    known = EmbeddingLibrary(studio.home / "embeddings", None) if resume and not settings.overwrite else ()
+    return sum(name not in known for name in names)
+
+
+def _watched(events: Generator[Event, None, None], screen: Screen, people: int) -> Generator[Event, None, None]:
+    """Gives the events on, each shown first: on a terminal a bar of the people that are learned, elsewhere lines."""
+    shares: dict[str, float] = {}
     bars = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=12),
@@ -121,24 +130,23 @@ def _watched(events: Generator[Event, None, None], screen: Screen) -> Generator[
         transient=True,
     )
     with closing(events), bars:
-        task = bars.add_task("learning", total=None)
+        task = bars.add_task(f"learning {people} people", total=people)
         for each in events:
             match each.event:
                 case Refused():
                     screen.note(f"{each.name}: left out: {each.event.reason}")
                 case Prepared():
-                    steps[each.name] = (each.event.first_step, each.event.steps)
+                    shares[each.name] = each.event.first_step / (each.event.steps + 1)
                     screen.note(f"{each.name}: learning from {len(each.event.photos)} photos")
                 case Stepped():
-                    steps[each.name] = (each.event.step, each.event.steps)
+                    shares[each.name] = each.event.step / (each.event.steps + 1)
                 case Extended():
                     screen.note(f"{each.name}: {each.event.reason}")
                 case Picked():
-                    steps[each.name] = (steps[each.name][1], steps[each.name][1])
+                    shares[each.name] = 1
                     screen.note(f"{each.name}: picked {each.event.reason}")
                 case Failed():
-                    steps.pop(each.name, None)
+                    shares[each.name] = 1
                     screen.note(f"{each.name}: failed: {each.event.reason}")
-            done, total = (sum(part) for part in zip(*steps.values(), strict=True)) if steps else (0, 0)
-            bars.update(task, description=f"learning {len(steps)} people", completed=done, total=total or None)
+            bars.update(task, completed=sum(shares.values()))
             yield each

@@ -1,7 +1,8 @@
 """Many people in one batch: the model is frozen and only the vectors differ, so one pass answers many lessons.
 
 Each lesson draws, evaluates, saves, stops and picks by itself, as if it were alone; only its gradients are computed
-together with the others'. What goes wrong in one ends that one. Knows nothing of what lessons do with their gradients.
+together with the others'. What goes wrong in one ends that one. There are never more begun than fill a pass, as each
+holds its photos. Knows nothing of what lessons do with their gradients.
 """
 
 from __future__ import annotations
@@ -57,21 +58,37 @@ def crowd(
 ) -> Generator[Of[Event], None, None]:
     """Gives the events of all lessons, which learn embeddings on the one model `components`, until the last is over.
 
-    Passes hold at most `at_once` examples, fewer where memory does not suffice. Whoever stops consuming stops all
-    lessons; each of them saves what it knows.
+    Passes hold at most `at_once` examples, fewer where memory does not suffice. A lesson begins once those at work
+    leave room in a pass; what it needs it should take only then. Whoever stops consuming stops all lessons; each of
+    them saves what it knows.
     """
     waiting: dict[str, Wanted] = {}
+    to_come = iter(lessons.items())
     with contextlib.ExitStack() as open_lessons:
         for lesson in lessons.values():
             open_lessons.callback(lesson.close)
-        for name, lesson in lessons.items():
-            yield from _goes_on(name, lesson, None, waiting)
-        while waiting:
-            asked = list(waiting.items())
-            waiting.clear()
-            answers, at_once = _answers(components, [wanted for _, wanted in asked], at_once)
-            for (name, wanted), answer in zip(asked, answers, strict=True):
-                yield from _goes_on(name, lessons[name], answer, waiting, wanted, at_once)
+        while True:
+            while _examples(waiting) < at_once and (following := next(to_come, None)):
+                yield from _goes_on(*following, None, waiting)
+            if not waiting:
+                return
+            at_once = yield from _step(components, lessons, waiting, at_once)
+
+
+def _examples(waiting: Mapping[str, Wanted]) -> int:
+    return sum(wanted.run.plan.samples_per_step for wanted in waiting.values())
+
+
+def _step(
+    components: Components, lessons: Mapping[str, Lesson[Event]], waiting: dict[str, Wanted], at_once: int
+) -> Generator[Of[Event], None, int]:
+    """Answers all that are `waiting`, gives the events until they wait again, and how many examples a pass can hold."""
+    asked = list(waiting.items())
+    waiting.clear()
+    answers, at_once = _answers(components, [wanted for _, wanted in asked], at_once)
+    for (name, wanted), answer in zip(asked, answers, strict=True):
+        yield from _goes_on(name, lessons[name], answer, waiting, wanted, at_once)
+    return at_once
 
 
 def _goes_on(

@@ -134,6 +134,38 @@ def test_a_crowd_learns_what_each_learns_alone_and_one_failure_touches_nobody(
         assert relative(vectors(tmp_path / "failing", name), vectors(tmp_path / "alone", name)) < 1e-3
 
 
+@pytest.mark.parametrize(("at_once", "most"), [(1, 1), (4, 2), (5, 3)])
+def test_no_more_are_begun_than_fill_a_pass_and_all_are_learned(
+    tiny_components: Components,
+    lessons: Callable[..., dict[str, object]],
+    tmp_path: Path,
+    at_once: int,
+    most: int,
+) -> None:
+    """A lesson holds its photos while it is open; each of these has two of them in a step."""
+    begun: set[str] = set()
+    counts = []
+
+    def counted(name: str, own: object) -> object:
+        begun.add(name)
+        counts.append(len(begun))
+        try:
+            yield from own
+        finally:
+            begun.remove(name)
+
+    steps = {"ana_1": {"steps": 2}, "ana_12": {"steps": 1}}
+    people = {name: counted(name, own) for name, own in lessons("together", **steps).items()}
+    finished = [
+        each.name for each in crowd(tiny_components, people, at_once=at_once) if isinstance(each.event, Finished)
+    ]
+    assert sorted(finished) == sorted(NAMES)
+    assert (len(counts), max(counts)) == (3, most)
+    for name, each in lessons("alone", **steps).items():
+        list(answer.answered(each))
+        assert relative(vectors(tmp_path / "together", name), vectors(tmp_path / "alone", name)) < 1e-3
+
+
 def until_second(lesson: object) -> object:
     """Goes on with a lesson until its second step is done, and gives that event."""
     sent = None
