@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,13 +188,22 @@ def _cluster(workers: int | None) -> Iterator[Any]:
 
 def _hiring(ray: Any, place: Place, workers: int | None, people: int) -> tuple[int, Callable[[], Any]]:
     """Gives how many workers there are to be, and what starts one; raises SettingsError for more than have room."""
-    found = ray.cluster_resources()
-    gpus = int(found.get("GPU", 0)) if place.device.startswith(("auto", "cuda")) else 0
-    cores = int(found.get("CPU", 1))
-    room, what = (gpus, "GPUs") if gpus else (cores, "cores")
+    there = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # it also lists those that have left
+    gpus = sum(int(found.get("GPU", 0)) for found in there) if place.device.startswith(("auto", "cuda")) else 0
+    cores = [int(found.get("CPU", 0)) for found in there]
+    room, what = (gpus, "GPUs") if gpus else (sum(cores), "cores")
     if (workers or 1) > room:
-        raise SettingsError(f"workers is {workers}, but the cluster has {room} {what}: ask for at most as many")
-    count = min(workers or gpus or len(ray.nodes()), people)
-    share = {"num_gpus": 1} if gpus else {"num_cpus": max(1, cores // max(1, count))}
+        raise SettingsError(f"workers is {workers or 1}, but the cluster has {room} {what}: ask for at most as many")
+    count = min(workers or gpus or sum(each > 0 for each in cores), people)
+    share = {"num_gpus": 1} if gpus else {"num_cpus": cores_each(cores, count)}
     hired = ray.remote(_Learner).options(max_concurrency=2, **share)
     return count, lambda: hired.remote(place)
+
+
+def cores_each(cores: Sequence[int], count: int) -> int:
+    """Gives the most cores that each of `count` workers can have on machines of so many `cores`, at least 1.
+
+    A worker is on one machine: on machines of 8 and 2 cores there is room for two workers of 4, not for two of 5.
+    """
+    shares = range(max(cores), 1, -1)
+    return next((share for share in shares if sum(each // share for each in cores) >= count), 1)

@@ -93,6 +93,38 @@ def test_a_lost_workers_person_goes_on_in_its_own_run_and_in_no_earlier_one(
     assert isinstance(again[-1], Finished)
 
 
+@pytest.mark.parametrize(
+    ("cores", "count", "each"),
+    [((8,), 1, 8), ((8,), 3, 2), ((8, 2), 2, 4), ((16, 4), 2, 8), ((6, 6, 1), 3, 3), ((4, 0), 1, 4), ((1, 1), 2, 1)],
+)
+def test_all_workers_have_room_on_machines_of_unequal_size(cores: tuple[int, ...], count: int, each: int) -> None:
+    assert cluster.cores_each(cores, count) == each
+    assert sum(own // each for own in cores) >= count
+
+
+def test_machines_that_have_left_and_those_without_cores_hire_nobody() -> None:
+    asked = []
+
+    def options(**share: object) -> object:
+        asked.append(share)
+        return SimpleNamespace(remote=lambda place: place)
+
+    nodes = [
+        {"Alive": alive, "Resources": resources}
+        for alive, resources in ((True, {"CPU": 8.0}), (True, {"CPU": 2.0}), (True, {}), (False, {"CPU": 64.0}))
+    ]
+    ray = SimpleNamespace(nodes=lambda: nodes, remote=lambda _: SimpleNamespace(options=options))
+    place = Place("mini", Path())
+    assert cluster._hiring(ray, place, None, 100)[0] == 2
+    assert cluster._hiring(ray, place, 10, 100)[0] == 10
+    assert [share["num_cpus"] for share in asked] == [4, 1]
+    with pytest.raises(SettingsError, match="workers is 11, but the cluster has 10 cores: ask for at most as many"):
+        cluster._hiring(ray, place, 11, 100)
+    nodes[1]["Resources"]["GPU"] = 2.0
+    assert cluster._hiring(ray, place, None, 100)[0] == 2
+    assert asked[-1]["num_gpus"] == 1
+
+
 class FakeRay:
     """Ray, as far as `_train` calls it: everything happens here, and the first worker is lost after three events."""
 
