@@ -21,11 +21,12 @@ def people_in(folders: Path | str, settings: TrainSettings) -> dict[str, tuple[P
     if not found:
         raise PhotoError(f"{root} holds no folders: it takes one for each person, with the photos in it")
     people: dict[str, tuple[Path, TrainSettings]] = {}
+    by_key: dict[str, Path] = {}
     for folder in found:
         own = settings.changed(name=settings.name.replace("*", folder.name.replace(" ", "-")))
         name = own.name
-        taken = {name_key(known): path for known, (path, _) in people.items()}.get(name_key(name))
-        if taken is not None:
+        taken = by_key.setdefault(name_key(name), folder)
+        if taken is not folder:
             raise SettingsError(
                 f"{taken} and {folder} would both be called {name}: --name takes `*` for the folder's name, as in *-1"
             )
