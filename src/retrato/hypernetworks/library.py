@@ -14,13 +14,14 @@ from retrato.hypernetworks.formats import READERS, read_hypernetwork, write_hype
 from retrato.hypernetworks.hypernetwork import Hypernetwork
 
 Signature = tuple[int, int, int]  # size, time of change in ns, inode: together they change when a file is written anew
+KEPT = 3  # in memory
 
 
 class HypernetworkLibrary(Mapping[str, Hypernetwork]):
     """The hypernetworks in `folder`, by the names of their files; upper and lower case make no difference.
 
-    The folder is looked at afresh each time, so new files are found without being told of; what was read is kept until
-    its file changes.
+    The folder is looked at afresh each time, so new files are found without being told of. The last three that were
+    used stay in memory, until their files change or are gone: on Stable Diffusion 1 each takes 88 MB.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -70,10 +71,12 @@ class HypernetworkLibrary(Mapping[str, Hypernetwork]):
         path = self.path(name)
         found = path.stat()
         signature = (found.st_size, found.st_mtime_ns, found.st_ino)
-        known = self._read.get(path)
+        known = self._read.pop(path, None)
         if known is None or known[0] != signature:
             known = (signature, read_hypernetwork(path))
-            self._read[path] = known
+        self._read[path] = known  # as the last one
+        for longest_unused in list(self._read)[:-KEPT]:
+            self._read.pop(longest_unused, None)
         return known[1]
 
     def __contains__(self, name: object) -> bool:
@@ -100,4 +103,7 @@ class HypernetworkLibrary(Mapping[str, Hypernetwork]):
                     continue
                 if path.resolve().is_relative_to(inside):
                     found.setdefault(name_key(path.stem), path)
+        there = set(found.values())
+        for gone in [path for path in list(self._read) if path not in there]:
+            self._read.pop(gone, None)
         return found

@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,22 @@ def test_a_changed_file_is_read_anew(make: Make, tmp_path: Path) -> None:
     assert library["ana"].step == 1
     library.add(make("ana", step=2), overwrite=True)
     assert library["ana"].step == 2
+
+
+def test_only_the_last_three_that_were_used_stay_in_memory(make: Make, tmp_path: Path) -> None:
+    library = HypernetworkLibrary(tmp_path)
+    for name in ("ana", "bob", "cid", "dan"):
+        library.add(make(name))
+    ana, bob = weakref.ref(library["ana"]), weakref.ref(library["bob"])
+    cid = weakref.ref(library["cid"])
+    assert library["ana"] is ana()
+    assert library["dan"].name == "dan"
+    assert bob() is None
+    assert library["bob"].name == "bob"
+    assert cid() is None
+    (tmp_path / "ana.safetensors").unlink()
+    assert "ana" not in library
+    assert ana() is None
 
 
 def test_a_name_is_taken_once(make: Make, tmp_path: Path) -> None:
