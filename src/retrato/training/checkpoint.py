@@ -23,6 +23,7 @@ from retrato.training.run_folder import RunFolder
 
 FORMAT = 2
 KEPT = 3
+LARGE = 100_000_000  # bytes; of checkpoints as large as a hypernetwork's one fewer is kept
 # Field of the state -> its name in the file, which may be older than the field's.
 _TENSORS = {"parameters": "vectors", "mean": "mean", "square": "square", "average": "average", "best": "best"}
 # Fields that are mostly the very same as another, and then not in the file (in format 1 never).
@@ -41,6 +42,7 @@ class Checkpoint:
 def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> Path:
     """Writes `state` and `facts` (what must be the same to resume, as JSON) and drops all but the latest three.
 
+    Of large ones it drops all but the latest two.
     Raises TrainingError for a state with numbers that are none; such a file is never written.
     """
     if not all(is_finite(getattr(state, name)) for name in (*_TENSORS, *_COPIES)):
@@ -60,7 +62,7 @@ def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> Pat
     file = write_atomic(folder / f"{state.step}.safetensors", content)
     manifest = {"format": FORMAT, "step": state.step, "sha256": hashlib.sha256(content).hexdigest(), "facts": facts}
     write_atomic(file.with_suffix(".json"), json.dumps(manifest, indent=1) + "\n")
-    for step in _steps(folder)[KEPT:]:
+    for step in _steps(folder)[KEPT if len(content) < LARGE else KEPT - 1 :]:
         (folder / f"{step}.json").unlink(missing_ok=True)
         (folder / f"{step}.safetensors").unlink(missing_ok=True)
     return file

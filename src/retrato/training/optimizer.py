@@ -94,12 +94,14 @@ def advance(state: State, gradients: Parameters, rates: Sequence[float], plan: P
     first, second = plan.betas
     updates = state.updates + 1
     gradients = _clipped(gradients, rate_at(plan.gradient_clips, state.step), plan.gradient_clip_by)
-    mean = tuple(m * first + g * (1 - first) for m, g in zip(state.mean, gradients, strict=True))
-    square = tuple(s * second + g * g * (1 - second) for s, g in zip(state.square, gradients, strict=True))
+    # What is new is worked on in place: a hypernetwork has 22 million numbers.
+    mean = tuple((m * first).add_(g * (1 - first)) for m, g in zip(state.mean, gradients, strict=True))
+    square = tuple((s * second).add_((g * g).mul_(1 - second)) for s, g in zip(state.square, gradients, strict=True))
     moved = []
     for before, m, s, rate, norm in zip(state.parameters, mean, square, rates, norms, strict=True):
-        direction = (m / (1 - first**updates)) / ((s / (1 - second**updates)).sqrt() + EPSILON)
-        after = before * (1 - rate * plan.weight_decay) - rate * direction
+        divisor = (s / (1 - second**updates)).sqrt_().add_(EPSILON)
+        change = (m / (1 - first**updates)).div_(divisor).mul_(rate)
+        after = (before * (1 - rate * plan.weight_decay)).sub_(change)
         moved.append(after if plan.norm_cap is None else _capped(after, plan.norm_cap * norm))
     return dataclasses.replace(
         state,
@@ -141,7 +143,7 @@ def roll_back(state: State) -> State:
 
 def is_finite(tensors: Sequence[Tensor]) -> bool:
     """Says whether every number is one."""
-    return all(bool(torch.isfinite(each).all()) for each in tensors)
+    return all(math.isfinite(bound) for each in tensors for bound in each.aminmax())
 
 
 def _clipped(gradients: Parameters, largest: float | None, by: str) -> Parameters:
@@ -161,4 +163,4 @@ def _capped(vectors: Tensor, longest: float) -> Tensor:
 def _averaged(state: State, moved: Sequence[Tensor], over: int) -> Parameters:
     """Gives the moving average; it starts as a plain mean, so that the first values do not weigh for ever."""
     share = max(1 / (state.updates + 1), 1 / over) if over else 1.0
-    return tuple(a + (v - a) * share for a, v in zip(state.average, moved, strict=True))
+    return tuple((v - a).mul_(share).add_(a) for a, v in zip(state.average, moved, strict=True))

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from retrato.errors import TrainingError
+from retrato.training import checkpoint
 from retrato.training.checkpoint import KEPT, load_checkpoint, save_checkpoint
 from retrato.training.optimizer import State, first_state
 
@@ -62,6 +63,13 @@ def test_the_newest_counts_and_the_latest_three_are_kept(tmp_path: Path) -> None
         f"{step}.{ending}" for step in (10, 11, 100) for ending in ("json", "safetensors")
     }
     assert KEPT == 3
+
+
+def test_of_large_ones_two_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "LARGE", 100)
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, state_at(step), FACTS)
+    assert {path.name for path in tmp_path.glob("*.json")} == {"2.json", "3.json"}
 
 
 def test_nothing_is_found_where_nothing_was_saved(tmp_path: Path) -> None:

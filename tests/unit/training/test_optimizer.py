@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import math
 
@@ -38,6 +39,31 @@ def test_is_torchs_adamw() -> None:
         state = advance(state, (gradient,), (0.01,), rule, (1.0,))
     assert torch.allclose(state.parameters[0], parameter, atol=1e-6)
     assert (state.step, state.updates) == (5, 5)
+
+
+@pytest.mark.parametrize("norm_cap", [None, 1.2])
+def test_working_in_place_changes_no_bit_and_no_state_that_is_kept(norm_cap: float | None) -> None:
+    rule = plan(weight_decay=0.1, norm_cap=norm_cap, average_over=3)
+    first, second = rule.betas
+    state, rate = first_state(vectors(8, 33)), 0.03
+    for step in range(6):
+        gradients = tuple(torch.sin(each * (step + 1)) for each in state.parameters)
+        before = copy.deepcopy(state)
+        after = advance(state, gradients, (rate, rate), rule, (1.0, 2.0))
+        share = max(1 / (step + 1), 1 / 3)
+        for at, norm in enumerate((1.0, 2.0)):
+            mean = state.mean[at] * first + gradients[at] * (1 - first)
+            square = state.square[at] * second + gradients[at] * gradients[at] * (1 - second)
+            direction = (mean / (1 - first ** (step + 1))) / ((square / (1 - second ** (step + 1))).sqrt() + 1e-8)
+            moved = state.parameters[at] * (1 - rate * 0.1) - rate * direction
+            if norm_cap is not None:
+                lengths, longest = moved.norm(dim=1, keepdim=True), norm_cap * norm
+                moved = torch.where(lengths > longest, moved * (longest / lengths), moved)
+            average = state.average[at] + (moved - state.average[at]) * share
+            for name, expected in {"mean": mean, "square": square, "parameters": moved, "average": average}.items():
+                assert torch.equal(getattr(after, name)[at], expected), name
+                assert torch.equal(getattr(state, name)[at], getattr(before, name)[at]), name
+        state = after
 
 
 def test_a_relative_rate_moves_a_vector_by_that_share_of_the_vocabularys_norm() -> None:
@@ -97,7 +123,10 @@ def test_rolling_back_takes_the_good_vectors_and_keeps_counting() -> None:
 def test_finds_numbers_that_are_none() -> None:
     assert is_finite((torch.zeros(2), torch.ones(2)))
     assert not is_finite((torch.zeros(2), torch.tensor([1.0, math.inf])))
+    assert not is_finite((torch.tensor([0.0, -math.inf]), torch.ones(2)))
     assert not is_finite((torch.tensor([math.nan]),))
+    assert not is_finite((torch.tensor([1.0, math.nan, 2.0]),))
+    assert is_finite((torch.full((40,), torch.finfo(torch.float32).max),))
 
 
 def test_clipping_by_value_cuts_each_number_and_follows_its_schedule() -> None:
