@@ -16,7 +16,7 @@ from retrato.model.memory import is_out_of_memory, lift_bound
 from retrato.training.checkpoint import last_good
 from retrato.training.optimizer import Parameters, State
 from retrato.training.prepare import Run
-from retrato.training.step import WHOLE, Batch, Share, draw_batch, draw_material, gradients
+from retrato.training.step import WHOLE, Batch, Share, draw_batch, gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,7 @@ class Wanted:
 
     def batch(self) -> Batch:
         """Gives the examples of the step."""
-        material = draw_material(self.run.materials, self.run.plan.seed, self.state.step)
-        return draw_batch(material, self.run.plan, self.run.diffusion.timesteps, self.state.step)
+        return draw_batch(self.run.materials, self.run.plan, self.run.diffusion.timesteps, self.state.step)
 
 
 @dataclass(slots=True)

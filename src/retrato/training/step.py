@@ -106,13 +106,15 @@ class Share:
 WHOLE = Share()
 
 
-def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Batch:
-    """Gives the examples of `step`, drawn from (plan.seed, step) alone.
+def draw_batch(materials: Sequence[Material], plan: Plan, timesteps: int, step: int) -> Batch:
+    """Gives the examples of `step`, all from one of `materials`, drawn from (plan.seed, step) alone.
 
-    Each photo comes once per round through all of them; `timesteps` is T.
+    Each photo comes once per round through all of its material's; `timesteps` is T.
     """
     count = plan.samples_per_step
-    photos = draw_photos(len(material.captions), count, plan.seed, step)
+    which, turn = draw_turn([len(each.captions) for each in materials], plan.seed, step)
+    material = materials[which]
+    photos = draw_photos(len(material.captions), count, plan.seed, turn)
     latents = material.latents.draw(photos, plan.latent_sampling, plan.seed, step)
     words = generator(plan.seed, "words", step)
     texts = []
@@ -133,18 +135,27 @@ def draw_batch(material: Material, plan: Plan, timesteps: int, step: int) -> Bat
     )
 
 
-def draw_material(materials: Sequence[Material], seed: int, step: int) -> Material:
-    """Gives what the step draws from: each of `materials` as often as it holds photos, on average."""
-    if len(materials) == 1:
-        return materials[0]
-    photos = torch.tensor([float(len(each.captions)) for each in materials])
-    return materials[int(torch.multinomial(photos, 1, generator=generator(seed, "shape", step)))]
+def draw_turn(photo_counts: Sequence[int], seed: int, step: int) -> tuple[int, int]:
+    """Gives which material has the step, of those with so many photos, and how many steps it had before.
+
+    In each round of as many steps as there are photos, each material has as many steps as it has photos, spread evenly:
+    one drawn from each of that many equal parts of the round.
+    """
+    if len(photo_counts) == 1:
+        return 0, step
+    past, place = divmod(step, sum(photo_counts))
+    source = generator(seed, "shape", past)
+    moments = [(torch.arange(count) + torch.rand(count, generator=source)) / count for count in photo_counts]
+    order = torch.cat(moments).argsort(stable=True)
+    turns = torch.repeat_interleave(torch.tensor(photo_counts))[order].tolist()
+    which = turns[place]
+    return which, past * photo_counts[which] + turns[:place].count(which)
 
 
-def draw_photos(photo_count: int, count: int, seed: int, step: int) -> Tensor:
-    """Gives `count` photo numbers: the step's share of an endless row of shuffled rounds through all photos."""
+def draw_photos(photo_count: int, count: int, seed: int, turn: int) -> Tensor:
+    """Gives `count` photo numbers: the turn's share of an endless row of shuffled rounds through all photos."""
     chosen: list[int] = []
-    position = step * count
+    position = turn * count
     while len(chosen) < count:
         order = torch.randperm(photo_count, generator=generator(seed, "photos", position // photo_count))
         part = order[position % photo_count :][: count - len(chosen)].tolist()
