@@ -1,6 +1,8 @@
 """What one request becomes: matrix, styles and wildcards worked out. Knows no model."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, partial
+from itertools import product
 
 from retrato.errors import SettingsError
 from retrato.generation.axes import Axis, matrix_axes
@@ -10,10 +12,10 @@ from retrato.prompts import (
     WildcardFolder,
     all_words,
     apply_styles,
-    choose_words,
     matrix_parts,
     prompt_matrix,
     without_comments,
+    word_chooser,
 )
 from retrato.settings import GenerateSettings
 
@@ -38,13 +40,8 @@ def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFo
     said = without_comments if settings.prompt_comments else str
     pairs = [(said(each), said(other)) for each, other in pairs]
     if settings.wildcards == "all":
-        pairs = [
-            (each, other) for pair in pairs for each in _all(pair[0], wildcards) for other in _all(pair[1], wildcards)
-        ]
-    if len(pairs) * settings.count > MOST_PICTURES:
-        raise SettingsError(
-            f"{len(pairs)} prompts with {settings.count} images each are more than {MOST_PICTURES}: ask for less"
-        )
+        pairs = _in_all_ways(pairs, settings.count, wildcards)
+    _require_few(len(pairs), settings.count)
     base = seeded(settings).changed(styles=(), matrix="off", wildcards="off", prompt_comments=False)
     second = {name: said(text) for name in ("hires_prompt", "hires_negative_prompt") if (text := getattr(base, name))}
     base = base.changed(**second)
@@ -97,18 +94,28 @@ def with_styles(
     return own
 
 
-def _all(prompt: str, wildcards: WildcardFolder) -> Sequence[str]:
-    return all_words(prompt, wildcards, limit=MOST_PICTURES)
+def _require_few(prompts: int, count: int) -> None:
+    if prompts * count > MOST_PICTURES:
+        raise SettingsError(f"{prompts} prompts with {count} images each are more than {MOST_PICTURES}: ask for less")
+
+
+def _in_all_ways(pairs: Iterable[tuple[str, str]], count: int, wildcards: WildcardFolder) -> list[tuple[str, str]]:
+    """Gives the pairs with their wildcards in all ways; raises before the first pair with which they are too many."""
+    ways = cache(partial(all_words, folder=wildcards, limit=MOST_PICTURES))
+    found: list[tuple[str, str]] = []
+    for prompt, negative in pairs:
+        both = ways(prompt), ways(negative)
+        _require_few(len(found) + len(both[0]) * len(both[1]), count)
+        found += product(*both)
+    return found
 
 
 def _chosen(settings: GenerateSettings, wildcards: WildcardFolder) -> Iterator[GenerateSettings]:
     """Yields `settings` for each run of images that got the same words."""
     runs: list[tuple[str, str, int, int]] = []
+    choosers = [word_chooser(text, wildcards) for text in (settings.prompt, settings.negative_prompt)]
     for index in range(settings.count):
-        prompt, negative = (
-            choose_words(text, wildcards, seed=settings.seed + index, turn=index)
-            for text in (settings.prompt, settings.negative_prompt)
-        )
+        prompt, negative = (choose(settings.seed + index, index) for choose in choosers)
         if runs and runs[-1][:2] == (prompt, negative):
             runs[-1] = (*runs[-1][:3], runs[-1][3] + 1)
         else:

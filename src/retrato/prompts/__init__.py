@@ -9,7 +9,7 @@ from retrato.prompts.styles import Style, StyleFile, apply_styles
 from retrato.prompts.tags import Tag, extract_tags
 from retrato.prompts.templates import fill_template, read_templates
 from retrato.prompts.tokens import Chunk, Slot, chunk_tokens, prefix_clashes
-from retrato.prompts.wildcards import WildcardFolder, all_words, choose_words
+from retrato.prompts.wildcards import WildcardFolder, all_words, choose_words, word_chooser
 
 __all__ = [
     "Chunk",
@@ -34,4 +34,5 @@ __all__ = [
     "read_templates",
     "split_and",
     "without_comments",
+    "word_chooser",
 ]

@@ -124,23 +124,49 @@ class WildcardFolder:
         return [line for line in lines if line and not line.startswith("#")]
 
 
+class _ReadOnce(WildcardFolder):
+    """The same word lists, each as it was when it was first asked for."""
+
+    def __init__(self, folder: WildcardFolder) -> None:
+        super().__init__(folder.path)
+        self._known: dict[str, list[str]] = {}
+
+    def entries(self, name: str) -> list[str]:
+        """Gives the lines of `WildcardFolder.entries`; whoever gets them changes nothing in them."""
+        if name not in self._known:
+            self._known[name] = super().entries(name)
+        return self._known[name]
+
+
 def choose_words(prompt: str, folder: WildcardFolder, *, seed: int, turn: int = 0) -> str:
     """Gives `prompt` with everything chosen: by chance from `seed`, or the `turn`-th where a mark `@` asks for that.
 
     Raises PromptError for an unknown list or variable, and for choices nested or growing without end.
     """
-    random = Random(seed)
+    return word_chooser(prompt, folder)(seed, turn)
 
-    def decide(weights: Sequence[float], in_turn: bool) -> int:
-        if in_turn:
-            return turn % len(weights)
-        return random.choices(range(len(weights)), weights if any(weights) else None)[0]
 
-    return _Chooser(folder, decide).text(_read(prompt, folder), {}, 0)
+def word_chooser(prompt: str, folder: WildcardFolder) -> Callable[[int, int], str]:
+    """Gives what does `choose_words` for many a seed and turn, and reads the prompt and its lists only once."""
+    once = _ReadOnce(folder)
+    nodes = _read(prompt, once)
+
+    def choose(seed: int, turn: int) -> str:
+        random = Random(seed)
+
+        def decide(weights: Sequence[float], in_turn: bool) -> int:
+            if in_turn:
+                return turn % len(weights)
+            return random.choices(range(len(weights)), weights if any(weights) else None)[0]
+
+        return _Chooser(once, decide).text(nodes, {}, 0)
+
+    return choose
 
 
 def all_words(prompt: str, folder: WildcardFolder, *, limit: int) -> list[str]:
     """Gives every prompt that `prompt` can become, each once; raises PromptError if they are more than `limit`."""
+    folder = _ReadOnce(folder)
     nodes = _read(prompt, folder)
     found: dict[str, None] = {}
     wheels: list[tuple[int, int]] = []  # (position, size) of each decision on the way, as in a mileage counter

@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,25 @@ def test_what_cannot_be(folder: Path) -> None:
         varied(folder, styles=("Pixl",))
     with pytest.raises(SettingsError, match="more than 1000"):
         varied(folder, prompt="{a|b|c}", wildcards="all", count=400)
+    words = "{a|b|c|d|e|f|g|h|i|j}" * 3
+    parts = "|".join("abcdefgh")
+    tracemalloc.start()
+    with pytest.raises(SettingsError, match="more than 1000"):
+        varied(folder, prompt=f"{words}|{parts}", negative_prompt=words, matrix="prompt", wildcards="all")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000, "256 x 1000 x 1000 prompts are made before they are counted"
+    tracemalloc.stop()
+
+
+def test_a_prompt_is_read_once_for_all_its_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def entries(self: WildcardFolder, name: str) -> list[str]:
+        read.append(name)
+        return ["cap", "bowler"]
+
+    monkeypatch.setattr(WildcardFolder, "entries", entries)
+    assert sum(each.count for each in varied(folder, prompt="a __hats__ and a __hats__", count=50)) == 50
+    assert read == ["hats"]
 
 
 @pytest.mark.parametrize(
