@@ -23,7 +23,7 @@ from retrato.hypernetworks import Hypernetwork
 from retrato.model.attention import with_hypernetworks
 from retrato.model.components import Components
 from retrato.model.inpainting import showing_mask
-from retrato.model.latents import decode, encode_pixels, image_to_pixels, pixels_to_images
+from retrato.model.latents import decode_to_images, encode_pixels, image_to_pixels
 from retrato.model.openvino import on_openvino
 from retrato.model.tiling import wrapping_around
 from retrato.sampling.course import Start, begin
@@ -283,7 +283,7 @@ def _images(components: Components, settings: GenerateSettings, latents: Tensor)
             "or a lower CFG scale"
         )
     with wrapping_around(components.vae) if settings.tiling else nullcontext():
-        return pixels_to_images(decode(components, latents))
+        return decode_to_images(components, latents)
 
 
 def _own(settings: GenerateSettings, index: int) -> GenerateSettings:

@@ -12,6 +12,7 @@ from retrato.sampling.samplers import AUTOMATIC, find_sampler
 from retrato.settings import GenerateSettings
 
 LARGEST_SIDE, LARGEST_SECOND_SIDE = 2048, 4096  # of the only or first pass, and of the second
+MOST_AT_ONCE = 64 * 1024 * 1024  # pixels of a batch in its last pass, which main memory holds as numbers
 FAST_STEPS = 12
 FAST_MIN_SIGMA = 1.0
 
@@ -21,8 +22,8 @@ def resolve_settings(
 ) -> GenerateSettings:
     """Gives `settings` with nothing left open: size, CFG scale, drawn seeds, proper names, what `fast` means.
 
-    Raises SettingsError for an unknown sampler, schedule or upscaler, for a size that the model cannot draw, and for
-    what cannot be done here.
+    Raises SettingsError for an unknown sampler, schedule or upscaler, for a size that the model cannot draw, for a
+    batch too large for memory, and for what cannot be done here.
     """
     if settings.restore_faces:
         raise SettingsError(
@@ -63,8 +64,7 @@ def resolve_settings(
     )
     for name, side in (("width", width), ("height", height)):
         _check_side(components, name, side)
-    if settings.hires:
-        hires_size(components, resolved)
+    _check_batch(resolved, hires_size(components, resolved) if settings.hires else (width, height))
     return resolved
 
 
@@ -156,3 +156,12 @@ def _check_side(components: Components, name: str, side: int, largest: int = LAR
         raise SettingsError(f"{name} is {side}: {components.name} draws multiples of {components.vae_scale}")
     if not 64 <= side <= largest:
         raise SettingsError(f"{name} is {side}: pictures have 64 to {largest} pixels on a side")
+
+
+def _check_batch(settings: GenerateSettings, size: tuple[int, int]) -> None:
+    most = max(1, MOST_AT_ONCE // (size[0] * size[1]))
+    if min(settings.batch_size, settings.count) > most:
+        raise SettingsError(
+            f"batch_size is {settings.batch_size}: pictures of {size[0]}x{size[1]} are drawn {most} at once at most, "
+            f"take {most} or smaller pictures"
+        )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from retrato.errors import SettingsError
 from retrato.model.components import Components
-from retrato.model.latents import decode, encode_pixels, images_to_pixels, pixels_to_images
+from retrato.model.latents import decode_to_images, encode_pixels, images_to_pixels
 
 # Those that enlarge latents: torch's mode and whether it smooths before.
 LATENT_UPSCALERS: Mapping[str, tuple[str, bool]] = {
@@ -56,7 +56,7 @@ def upscale(components: Components, latents: Tensor, size: tuple[int, int], name
     if name in LATENT_UPSCALERS:
         larger = upscale_latents(latents, (rows, columns), name)
     else:
-        images = pixels_to_images(decode(components, latents))
+        images = decode_to_images(components, latents)
         images = [image.resize((columns * step, rows * step), IMAGE_UPSCALERS[name]) for image in images]
         larger = encode_pixels(components, images_to_pixels(images)).mean
     top, left = (rows - size[0] // step) // 2, (columns - size[1] // step) // 2

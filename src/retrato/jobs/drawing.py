@@ -29,7 +29,7 @@ from retrato.generation import (
 from retrato.jobs.job import Job, Wish
 from retrato.jobs.queue import JobQueue
 from retrato.jobs.said import Pace, Said
-from retrato.model.latents import decode, pixels_to_images
+from retrato.model.latents import decode_to_images
 from retrato.photos.encode import encode
 from retrato.plain import plain
 from retrato.settings import GenerateSettings
@@ -158,7 +158,7 @@ class _Previewer:
         started = time.perf_counter()
         if started < self._not_before:
             return
-        (image,) = pixels_to_images(decode(self._studio.components, estimate[:1]))
+        (image,) = decode_to_images(self._studio.components, estimate[:1])
         self._queue.show(self._job, encode(image))
         now = time.perf_counter()
         self._not_before = now + (now - started) / PREVIEW_SHARE

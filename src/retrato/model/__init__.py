@@ -5,6 +5,7 @@ from retrato.model.components import Components, ModelDefaults
 from retrato.model.latents import (
     LatentDistribution,
     decode,
+    decode_to_images,
     encode_pixels,
     image_to_pixels,
     images_to_pixels,
@@ -22,6 +23,7 @@ __all__ = [
     "ModelDefaults",
     "Scorer",
     "decode",
+    "decode_to_images",
     "encode",
     "encode_pixels",
     "filled_slots",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,12 +44,13 @@ def encode_pixels(components: Components, pixels: Tensor) -> LatentDistribution:
 @torch.no_grad()
 def decode(components: Components, latents: Tensor) -> Tensor:
     """Gives pixels [B, 3, H, W] in [-1, 1], on the CPU, of scaled `latents` [B, C, h, w]."""
-    config = components.vae.config
-    scale, shift = float(config.scaling_factor), float(getattr(config, "shift_factor", None) or 0.0)
-    area = latents.shape[-2] * latents.shape[-1] * components.vae_scale**2
-    parts = (part.to(components.device, torch.float32) / scale + shift for part in latents.split(_at_once(area)))
-    found = [with_small_tiles(components.vae, partial(_decoded, components, part)).cpu() for part in parts]
-    return torch.cat(found).clamp(-1, 1)
+    return torch.cat(list(_decoded_parts(components, latents)))
+
+
+@torch.no_grad()
+def decode_to_images(components: Components, latents: Tensor) -> list[Image.Image]:
+    """Gives the pictures of scaled `latents` [B, C, h, w]; never are all of their pixels there as numbers."""
+    return [image for part in _decoded_parts(components, latents) for image in pixels_to_images(part)]
 
 
 def image_to_pixels(image: Image.Image) -> Tensor:
@@ -67,6 +68,15 @@ def pixels_to_images(pixels: Tensor) -> list[Image.Image]:
     """Gives the pictures of `pixels` [N, 3, H, W] in [-1, 1]."""
     values = ((pixels.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return [Image.fromarray(picture) for picture in values.permute(0, 2, 3, 1).cpu().numpy()]
+
+
+def _decoded_parts(components: Components, latents: Tensor) -> Iterator[Tensor]:
+    """Yields pixels in [-1, 1], on the CPU, of as many `latents` as go through the VAE at once."""
+    config = components.vae.config
+    scale, shift = float(config.scaling_factor), float(getattr(config, "shift_factor", None) or 0.0)
+    for part in latents.split(_at_once(latents.shape[-2] * latents.shape[-1] * components.vae_scale**2)):
+        given = part.to(components.device, torch.float32) / scale + shift
+        yield with_small_tiles(components.vae, partial(_decoded, components, given)).cpu().clamp_(-1, 1)
 
 
 def _decoded(components: Components, latents: Tensor) -> Tensor:

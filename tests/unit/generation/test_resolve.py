@@ -37,11 +37,25 @@ def settings(**values: object) -> GenerateSettings:
         ),
         ({"hires": True, "hires_resize": "100x64"}, "multiples of 8"),
         ({"hires": True, "hires_sampler": "Eulr"}, "did you mean Euler"),
+        ({"width": 2048, "height": 2048, "batch_size": 17, "count": 17}, "2048x2048 are drawn 16 at once at most"),
+        ({"hires": True, "hires_resize": "4096x4096", "batch_size": 64, "count": 5}, "4 at once at most, take 4 or "),
     ],
 )
 def test_what_cannot_be_done_is_said(tiny_components: Components, values: dict[str, object], says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         resolve_settings(tiny_components, settings(**values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"width": 1024, "height": 1024, "batch_size": 64, "count": 64},
+        {"width": 2048, "height": 2048, "batch_size": 64, "count": 16},
+        {"hires": True, "hires_resize": "4096x4096", "batch_size": 4, "count": 100},
+    ],
+)
+def test_a_batch_may_fill_memory(tiny_components: Components, values: dict[str, object]) -> None:
+    assert resolve_settings(tiny_components, settings(**values)).batch_size == values["batch_size"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ import pytest
 import torch
 from PIL import Image
 
-from retrato.model import Components, decode, encode_pixels, images_to_pixels, latents, pixels_to_images
+from retrato.model import (
+    Components,
+    decode,
+    decode_to_images,
+    encode_pixels,
+    images_to_pixels,
+    latents,
+    pixels_to_images,
+)
 
 
 def test_latents_are_scaled_as_diffusers_does(tiny_components: Components) -> None:
@@ -30,6 +38,17 @@ def test_large_batches_go_through_in_parts(tiny_components: Components, monkeypa
     torch.testing.assert_close(whole.mean, parts.mean)
     torch.testing.assert_close(whole.logvar, parts.logvar)
     assert decode(tiny_components, parts.mean).shape == pixels.shape
+    held = []
+
+    def counted(pixels: torch.Tensor) -> list[Image.Image]:
+        held.append(len(pixels))
+        return pixels_to_images(pixels)
+
+    monkeypatch.setattr(latents, "pixels_to_images", counted)
+    images = decode_to_images(tiny_components, parts.mean)
+    assert held == [2, 2, 1], "pictures are made of each part before the next is decoded"
+    wanted = pixels_to_images(decode(tiny_components, parts.mean))
+    assert [image.tobytes() for image in images] == [image.tobytes() for image in wanted]
 
 
 def test_a_vae_that_is_too_large_for_memory_works_in_tiles_from_then_on(

@@ -40,6 +40,10 @@ OF_DRAWING: Sequence[tuple[str, str]] = (
         "--clip-skip é {}, mas o codificador de texto de {} tem {} camadas: use menos",
     ),
     ("{} is {}: {} draws multiples of {}", "--{} é {}: {} desenha múltiplos de {}"),
+    (
+        "batch_size is {}: pictures of {}x{} are drawn {} at once at most, take {} or smaller pictures",
+        "--batch-size é {}: imagens de {}x{} são desenhadas no máximo {} por vez, use {} ou imagens menores",
+    ),
     ("{} is {}: pictures have 64 to {} pixels on a side", "--{} é {}: imagens têm de 64 a {} pixels de lado"),
     (
         "the width of the second pass is {}: {} draws multiples of {}",
