@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from retrato.embeddings import check_name
 from retrato.errors import EmbeddingError, SettingsError
 from retrato.jobs import LOCAL
+from retrato.server.bodies import FORM, counted, kind_of
 from retrato.server.problems import TOO_LARGE, problem
 from retrato.settings import ServerSettings
 
@@ -159,8 +160,8 @@ class Doors:
         if refusal is None:
             refusal = self._identify(scope, headers)
         if refusal is None:
-            app = self._forms if self._is_form(scope) else self._app
-            await app(scope, receive, self._with_headers(send, scope))
+            app, come = (self._forms, receive) if self._takes_forms(scope) else (self._app, counted(receive))
+            await app(scope, come, self._with_headers(send, scope))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
@@ -185,19 +186,20 @@ class Doors:
         if is_socket:
             return None if origin else problem(403, "a socket must say which page opened it")
         length = headers.get("content-length", "0")
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = kind_of(headers)
         has_body = length != "0" or "transfer-encoding" in headers
         is_no_page = origin is None and "sec-fetch-site" not in headers  # scripts may leave out what the body is
         kind = kind or ("application/json" if is_no_page else "")
-        is_form = origin is not None and self._is_form(scope)
-        most = self._most_of_forms if is_form else self._most
+        wanted, most = (FORM, self._most_of_forms) if self._takes_forms(scope) else ("application/json", self._most)
+        if (has_body or kind) and kind != wanted:
+            return problem(415, f"the body is {kind[:80] or 'of no type'!r}: send {wanted}")
+        if wanted == FORM and origin is None:
+            return problem(415, "files are dropped on the page: send pictures in application/json, see /docs")
         if length.isdecimal() and float(length) > most:  # whoever says so beforehand need not send it
             return problem(413, TOO_LARGE)
-        if (has_body or kind) and kind != "application/json" and not is_form:
-            return problem(415, f"the body is {kind[:80] or 'of no type'!r}: send application/json")
         return None
 
-    def _is_form(self, scope: Scope) -> bool:
+    def _takes_forms(self, scope: Scope) -> bool:
         return bool(self._forms_at) and scope["path"].startswith(self._forms_at)
 
     def _identify(self, scope: Scope, headers: Headers) -> Response | None:

@@ -30,7 +30,9 @@ async def socket(websocket: WebSocket) -> None:
     await websocket.close()
 
 
-def door(accounts: Mapping[str, str] = {}, *, token: str | None = None, **settings: object) -> TestClient:
+def door(
+    accounts: Mapping[str, str] = {}, *, token: str | None = None, most: int = 100, **settings: object
+) -> TestClient:
     said = ServerSettings(**settings)
     app = Starlette(
         routes=[
@@ -44,7 +46,7 @@ def door(accounts: Mapping[str, str] = {}, *, token: str | None = None, **settin
         hosts=own_names(said),
         any_address=said.listen,
         forms_at=("/upload",),
-        most=100,
+        most=most,
         most_of_forms=1000,
     )
     return TestClient(doors, base_url=HOME, follow_redirects=False)
@@ -144,6 +146,26 @@ def test_forms_are_for_uploads_of_own_pages_alone() -> None:
     assert client.post("/upload", headers=form, content="x").status_code == 415
     assert client.post("/upload", headers=form | {"origin": "http://evil.example"}, content="x").status_code == 403
     assert client.post("/other", headers=form | {"origin": HOME}, content="x").status_code == 415
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/mixed", "Multipart/Form-Datas", "text/plain", ""])
+@pytest.mark.parametrize("origin", [{}, {"origin": HOME}])
+def test_where_files_are_dropped_only_forms_are_taken(kind: str, origin: dict[str, str]) -> None:
+    answer = door().post("/upload", headers={"content-type": kind} | origin, content=b"x" * 500)
+    assert answer.status_code == 415
+    assert (
+        door().post("/upload", headers={"content-type": "Multipart/FORM-Data; boundary=x", "origin": HOME}).is_success
+    )
+
+
+def test_json_of_too_many_values_is_not_read() -> None:
+    client = door(most=10_000_000)
+    many = b"[" + b"[]," * 200_000
+    for content in (many, iter([many[:300_000], many[300_000:]])):
+        answer = client.post("/", headers=JSON, content=content)
+        assert answer.status_code == 413
+        assert "more than 200000 brackets, commas and quotes" in answer.text
+    assert client.post("/", headers=JSON, content=b'"' + b"A" * 9_000_000 + b'"').status_code == 200
 
 
 @pytest.mark.parametrize("is_told", [True, False])

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from retrato.server.problems import problem
+from retrato.server.bodies import FORM, kind_of
+from retrato.server.problems import TOO_LARGE, problem
 
 NAMING = ("/file=", "/file/")  # what stands before a file in an address of Gradio's
 
@@ -31,8 +33,13 @@ class OnlyDropped:
             return
         named = [after for mark in NAMING if (after := scope["path"].partition(mark)[2])]
         # What is no JSON the doors let in only where files are dropped.
-        if scope["method"] == "POST" and not Headers(scope=scope).get("content-type", "").startswith("multipart/"):
-            body, receive = await _read(receive)
+        if scope["method"] == "POST" and kind_of(Headers(scope=scope)) != FORM:
+            try:
+                body, receive = await _read(receive)
+            except HTTPException as error:  # too large: out here nobody else makes an answer of it
+                detail = TOO_LARGE if error.detail == "Content Too Large" else error.detail
+                await problem(error.status_code, detail)(scope, receive, send)
+                return
             named += paths_in(body)
         if all(map(self._is_dropped, named)):
             await self._app(scope, receive, send)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -70,6 +71,25 @@ def test_addresses_name_no_other_file_either(client: TestClient, address: str) -
 def test_elsewhere_a_path_is_a_word_like_others(client: TestClient) -> None:
     assert client.post("/api/v1/jobs", json={"path": "/etc/passwd"}).status_code == 200
     assert client.get("/api/file=/etc/passwd").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("multipart/form-data; boundary=x", 200), ("Multipart/Form-Data", 200), ("multipart/mixed", 403), ("text/x", 403)],
+)
+def test_only_forms_are_not_looked_into(client: TestClient, kind: str, status: int) -> None:
+    body = b'{"path": "/etc/passwd"}'
+    assert client.post("/en/upload", content=body, headers={"content-type": kind}).status_code == status
+
+
+def test_a_body_that_is_too_large_is_said_to_be(folder: Path) -> None:
+    async def never(*_: Any) -> None:
+        raise AssertionError
+
+    client = TestClient(RequestBodyLimitMiddleware(OnlyDropped(never, paths=["/en/"], folder=folder), 100))
+    answer = client.post("/en/join", content=iter([b"[" * 101]))
+    assert answer.status_code == 413
+    assert "send less at a time" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("body", [b"", b"no json", b"\xff", b"3", b"[" * 100_000])
