@@ -16,6 +16,7 @@ from retrato.files import printable, write_atomic
 from retrato.photos.decode import MAX_BYTES, Pixels, decode
 from retrato.photos.encode import encode
 from retrato.photos.photo import MASK_SUFFIX, read_mask
+from retrato.server.pictures import FEW_AT_ONCE
 
 Cut = tuple[float, float, float]
 SMALLEST_CUT = 0.1  # of the shorter side
@@ -51,10 +52,11 @@ def _fit(letter: str) -> str:
 
 def read_sent(content: bytes, file: str) -> Pixels:
     """Gives the pixels of a photo that was sent, reduced where it has more than are kept; raises PhotoError."""
-    pixels = decode(content, printable(PurePath(file).name or "the picture"))
-    for image in (pixels.image, pixels.mask):
-        if image is not None:
-            image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    with FEW_AT_ONCE:
+        pixels = decode(content, printable(PurePath(file).name or "the picture"))
+        for image in (pixels.image, pixels.mask):
+            if image is not None:
+                image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return pixels
 
 

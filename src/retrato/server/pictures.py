@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import threading
 from pathlib import Path
 
 from PIL import Image
@@ -16,6 +17,9 @@ from retrato.generation import read_infotext
 from retrato.photos.decode import decode
 from retrato.photos.encode import encode
 
+# A picture may have 89 million pixels: of all requests together only so many are decoded and encoded at a time.
+FEW_AT_ONCE = threading.BoundedSemaphore(2)
+HASHED_AT_ONCE = 1_000_000  # pixels
 _DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,")
 
 
@@ -34,7 +38,7 @@ def read_base64(text: str, name: str = "the picture") -> bytes:
 
 
 def read_image(text: str, name: str = "the picture") -> Image.Image:
-    """Gives the upright pixels of a picture in base64; raises PhotoError."""
+    """Gives the upright pixels of a picture in base64, within `FEW_AT_ONCE`; raises PhotoError."""
     return decode(read_base64(text, name), name).image
 
 
@@ -48,19 +52,28 @@ def store_upload(home: Path, text: str, name: str = "the picture") -> Path:
 
 def store_file(home: Path, content: bytes, name: str = "the picture") -> Path:
     """Keeps the pixels of a picture's file, as `store_upload` does, and gives their own. Raises PhotoError."""
-    pixels = decode(content, name)
-    image = pixels.image
-    if pixels.mask is not None:
-        image = image.copy()
-        image.putalpha(pixels.mask)
     folder = home / "uploads"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{hashlib.sha256(image.tobytes() + repr(image.size).encode()).hexdigest()[:32]}.png"
-    if file.exists():
-        os.utime(file)  # it is as new as the other one: what is old is tidied away
-    else:
-        write_atomic(file, encode(image))
+    with FEW_AT_ONCE:
+        pixels = decode(content, name)
+        image = pixels.image
+        if pixels.mask is not None:
+            image.putalpha(pixels.mask)
+        file = folder / f"{_digest(image)[:32]}.png"
+        if file.exists():
+            os.utime(file)  # it is as new as the other one: what is old is tidied away
+        else:
+            write_atomic(file, encode(image))
     return file
+
+
+def _digest(image: Image.Image) -> str:
+    """Gives the SHA-256 of the pixels and the size, some rows at a time: nothing large is copied."""
+    found, rows = hashlib.sha256(), max(1, HASHED_AT_ONCE // image.width)
+    for top in range(0, image.height, rows):
+        found.update(image.crop((0, top, image.width, min(top + rows, image.height))).tobytes())
+    found.update(repr(image.size).encode())
+    return found.hexdigest()
 
 
 def to_base64(file: Path) -> str:

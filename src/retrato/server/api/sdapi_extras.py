@@ -2,6 +2,7 @@
 
 import base64
 import html
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Request
@@ -17,12 +18,13 @@ from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.sdapi import failure
 from retrato.server.api.sdapi_models import AnyObject, Picture
 from retrato.server.api.sdapi_models import Request as Body_
-from retrato.server.pictures import read_base64, read_image, store_upload, stored_text
+from retrato.server.pictures import FEW_AT_ONCE, read_base64, read_image, store_upload, stored_text
 from retrato.server.service import Service
 from retrato.server.waiting import finished
 
 RESAMPLING = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
 LARGEST = 8192  # pixels on one side of an enlarged picture
+MOST_TOGETHER = 4 * LARGEST * LARGEST  # pixels of all enlarged pictures of a request
 
 
 class Extras(Body_):
@@ -82,13 +84,14 @@ def routes(service: Service) -> APIRouter:
     @router.post("/extra-single-image")
     def extra_single_image(body: Annotated[ExtraSingle, Body()]) -> AnyObject:
         """Enlarges a picture."""
-        return {"html_info": _said(body), "image": _encoded(_enlarged(read_image(body.image, "image"), body))}
+        (image,) = _enlarged_all([(body.image, "image")], body)
+        return {"html_info": _said(body), "image": image}
 
     @router.post("/extra-batch-images")
     def extra_batch_images(body: Annotated[ExtraBatch, Body()]) -> AnyObject:
         """Enlarges pictures."""
-        pictures = (read_image(each.data, f"imageList[{at}]") for at, each in enumerate(body.imageList))
-        return {"html_info": _said(body), "images": [_encoded(_enlarged(picture, body)) for picture in pictures]}
+        sent = [(each.data, f"imageList[{at}]") for at, each in enumerate(body.imageList)]
+        return {"html_info": _said(body), "images": _enlarged_all(sent, body)}
 
     @router.post("/png-info")
     def png_info(body: Annotated[PngInfo, Body()]) -> AnyObject:
@@ -111,6 +114,25 @@ def routes(service: Service) -> APIRouter:
         return {"caption": job.result["captions"][0]["caption"]}
 
     return router
+
+
+def _enlarged_all(sent: Iterable[tuple[str, str]], asked: Extras) -> list[str]:
+    """Gives the pictures, each in base64 with what to call it, as large as asked for; raises PhotoError, SettingsError.
+
+    The answer holds all of them: together they may have `MOST_TOGETHER` pixels.
+    """
+    enlarged, pixels = [], 0
+    for picture, name in sent:
+        with FEW_AT_ONCE:
+            image = _enlarged(read_image(picture, name), asked)
+            pixels += image.width * image.height
+            if pixels > MOST_TOGETHER:
+                raise PhotoError(
+                    f"the pictures up to {name} would have {pixels // 1_000_000} million pixels, "
+                    f"{MOST_TOGETHER // 1_000_000} million together are the most: send fewer at a time"
+                )
+            enlarged.append(_encoded(image))
+    return enlarged
 
 
 def _enlarged(image: Image.Image, asked: Extras) -> Image.Image:

@@ -24,6 +24,7 @@ from retrato.generation import format_infotext
 from retrato.jobs import JobQueue, order_drawing
 from retrato.sampling.samplers import find_sampler
 from retrato.server import create_app
+from retrato.server.api import sdapi_extras
 from retrato.server.api.sdapi import _settings
 from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG, from_infotext, joined_blur
 from retrato.server.api.sdapi_models import Asking, Img2Img, Txt2Img
@@ -487,6 +488,10 @@ def test_enlarging(client: TestClient) -> None:
     sizes = {"resize_mode": 1, "upscaling_resize_w": 96, "upscaling_resize_h": 80, "upscaler_1": "Nearest"}
     answer = post(client, "extra-batch-images", batch | sizes)
     assert [picture(image).size for image in answer["images"]] == [(96, 80), (96, 80)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sdapi_extras, "MOST_TOGETHER", 10_000)
+        said = post(client, "extra-batch-images", batch | sizes, 422)["detail"]
+    assert said.startswith("the pictures up to imageList[1] would have")
     assert (
         "face restorer" in post(client, "extra-single-image", {"image": small, "gfpgan_visibility": 1}, 422)["detail"]
     )
