@@ -37,7 +37,11 @@ def _inside(service: Service, text: str) -> str:
     if axis.strip().casefold() not in finds:
         return text
     name, find = finds[axis.strip().casefold()]
-    paths = [find(service, value.strip()) for value in next(csv.reader([values], skipinitialspace=True), [])]
+    try:
+        names = next(csv.reader([values], skipinitialspace=True), [])
+    except csv.Error as error:
+        raise SettingsError(f"axis {name} cannot be read ({error}): write values with commas between") from None
+    paths = [find(service, each.strip()) for each in names]
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(paths)
     return f"{name}={line.getvalue()}"

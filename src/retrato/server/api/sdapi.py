@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from retrato.errors import JobError, QueueError, RetratoError, SettingsError
 from retrato.generation.infotext import written_fields
@@ -93,11 +95,17 @@ def routes(service: Service) -> APIRouter:
 def _values(body: Asking) -> dict[str, Any]:
     """Gives what a request says, and what the picture's text that came with it says of what it leaves open.
 
-    Fields that A1111 does not have are none of it: it passes them over (see `_left_out`).
+    Fields that A1111 does not have are none of it: it passes them over (see `_left_out`). Raises RequestValidationError
+    for values of the text that the request itself may not say.
     """
     values = body.model_dump(exclude_unset=True, exclude=set(body.model_extra or ()))
     said = from_infotext(body.infotext) if body.infotext else {}
-    return {**{name: value for name, value in said.items() if name in type(body).model_fields}, **values}
+    said = {name: value for name, value in said.items() if name in type(body).model_fields and name not in values}
+    try:
+        type(body)(**said)
+    except ValidationError as error:
+        raise RequestValidationError([{**each, "loc": ("infotext", *each["loc"])} for each in error.errors()]) from None
+    return {**said, **values}
 
 
 def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], options: Mapping[str, Any] = {}) -> dict[str, Any]:

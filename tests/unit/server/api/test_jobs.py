@@ -61,6 +61,7 @@ def test_a_sheet_is_drawn_cell_by_cell(client: TestClient) -> None:
         ({"axes": []}, "give one to three"),
         ({"axes": ["Seed=1-4", "Steps=0-3"]}, "steps is '0'"),
         ({"axes": ["Sead=1"]}, "such as Seed"),
+        ({"axes": ["VAE=a\rb"]}, "axis VAE cannot be read"),
         ({"axes": ["embedding CHECKPOINT=/etc/passwd"]}, "there is no checkpoint"),
         ({"axes": ["Seed=1-2", "Steps=1-2"], "settings": SETTINGS | {"prompt": "a|b", "matrix": "prompt"}}, "matrix"),
     ],

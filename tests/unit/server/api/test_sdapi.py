@@ -390,6 +390,20 @@ def test_a_pictures_text_fills_in_what_was_not_sent(client: TestClient) -> None:
     assert "no number" in post(client, "txt2img", {"infotext": bad}, status=422)["detail"]
 
 
+@pytest.mark.parametrize(
+    ("size", "sides", "said"),
+    [
+        ("0x512", {"hr_resize_x": 512}, "infotext.width: input should be greater"),
+        ("512x0", {"hr_resize_y": 512}, "infotext.height: input should be greater"),
+    ],
+)
+def test_a_size_that_is_none_in_a_pictures_text_is_said(
+    client: TestClient, size: str, sides: dict[str, int], said: str
+) -> None:
+    asked = {"infotext": f"a dog\nSteps: 2, Sampler: DDIM, CFG scale: 4, Seed: 9, Size: {size}", "enable_hr": True}
+    assert said in post(client, "txt2img", asked | sides, status=422)["detail"]
+
+
 def test_what_a_pictures_text_says_and_nothing_is_drawn_by_is_named(client: TestClient) -> None:
     text = "a dog\nSteps: 1, Sampler: Euler a, CFG scale: 4, Seed: 9, Size: 64x64, Model hash: {}, Model: x"
     own = json.loads(post(client, "txt2img", SIMPLE)["info"])["sd_model_hash"]
