@@ -248,7 +248,7 @@ class Studio:
         learned = library[settings.name]
         folder = RunFolder(run_folder, settings.name, kind_of(settings))
         files = [file for file in (folder.picked, *folder.candidates()) if file.is_file()]
-        return any(is_same(learned, read_artefact(file, type(settings))) for file in files)
+        return any(is_same(learned, read_artefact(file, type(settings), settings.name)) for file in files)
 
     def draw(self, settings: GenerateSettings) -> Iterator[GeneratedImage]:
         """Draws the pictures that `settings` ask for, one by one; see `draw_events`."""
@@ -403,8 +403,7 @@ class Studio:
         """Puts what was learned into the library under its name; where that fails, says where it lies instead."""
         self.library.reload()
         try:
-            learned = read_artefact(picked, type(settings))
-            learned = dataclasses.replace(learned, name=settings.name)  # candidates are called by step
+            learned = read_artefact(picked, type(settings), settings.name)
             if isinstance(learned, Embedding):
                 return self.library.add(learned, overwrite=settings.overwrite)
             return self.hypernetworks.add(learned, overwrite=settings.overwrite)

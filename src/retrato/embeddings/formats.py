@@ -31,11 +31,12 @@ class Format:
     takes_picture: bool = False
 
 
-def read_embedding(path: Path | str) -> Embedding:
+def read_embedding(path: Path | str, name: str | None = None) -> Embedding:
     """Gives the embedding in `path`, whatever program wrote it; nothing in the file is ever executed.
 
-    It is named after the file, without its ending; a picture card carries its own name. Raises EmbeddingError when the
-    file is missing, damaged, hostile, too large or something else; the sentence begins with the file's name.
+    It is called `name`, by default as the file, without its ending; a picture card carries its own name. Raises
+    EmbeddingError when the file is missing, damaged, hostile, too large or something else; the sentence begins with the
+    file's name.
     """
     path = Path(path)
     read = READERS.get(path.suffix.lower())
@@ -46,7 +47,7 @@ def read_embedding(path: Path | str) -> Embedding:
             raise EmbeddingError("it is a preview picture, not an embedding: open the file that it belongs to")
         content = _content(path)
         _require_ending(content, path)
-        return replace(read(content, path.stem), file_hash=hashlib.sha256(content).hexdigest()[:12])
+        return replace(read(content, name or path.stem), file_hash=hashlib.sha256(content).hexdigest()[:12])
     except EmbeddingError as error:
         raise EmbeddingError(f"{printable(path.name)} cannot be used: {error}") from None
 

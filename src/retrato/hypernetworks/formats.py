@@ -41,8 +41,8 @@ class HypernetworkFormat:
     content: Callable[[Hypernetwork], bytes]
 
 
-def read_hypernetwork(path: Path | str) -> Hypernetwork:
-    """Gives the hypernetwork in `path`, named after the file without its ending.
+def read_hypernetwork(path: Path | str, name: str | None = None) -> Hypernetwork:
+    """Gives the hypernetwork in `path` under `name`, by default that of the file, without its ending.
 
     Raises HypernetworkError when the file is missing, damaged, hostile, too large or something else; the sentence
     begins with the file's name.
@@ -52,7 +52,7 @@ def read_hypernetwork(path: Path | str) -> Hypernetwork:
     try:
         if read is None:
             raise HypernetworkError(f"its ending is no hypernetwork's: those are {', '.join(READERS)}")
-        return read(_content(path), check_name(path.stem, is_found=True))
+        return read(_content(path), check_name(name or path.stem, is_found=True))
     except (EmbeddingError, HypernetworkError) as error:
         raise HypernetworkError(f"{printable(path.name)} cannot be used: {error}") from None
 

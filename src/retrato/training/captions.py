@@ -46,8 +46,13 @@ def captions_hint(captions: Sequence[str], templates: Sequence[str]) -> str:
     )
 
 
-def class_phrase(words: str) -> str:
-    """Gives the class word as it stands in a sentence: `person` becomes `a person`, `the old man` stays."""
+def class_phrase(words: str, class_word: str = "person") -> str:
+    """Gives the class word as it stands in a sentence: `person` becomes `a person`, `the old man` stays.
+
+    `words` are what is started from; where these say nothing, as A1111's `*` does not, it is the model's `class_word`.
+    """
+    if not any(letter.isalpha() for letter in words):
+        words = class_word
     if words.split(" ")[0].lower() in ("a", "an", "the"):
         return words
     return f"{'an' if words[:1].lower() in 'aeiou' else 'a'} {words}"

@@ -99,14 +99,17 @@ def check_structure(settings: LearnSettings) -> None:
 def subject_of(artefact: Artefact, class_word: str) -> Subject:
     """Gives how `artefact` is drawn: an embedding by its name, a hypernetwork by its class word and its tag."""
     if isinstance(artefact, Hypernetwork):
-        words = class_phrase(artefact.metadata.get("initializer_text") or class_word)
+        words = class_phrase(artefact.metadata.get("initializer_text", ""), class_word)
         return Subject(words, hypernet_tag(artefact.name), hypernetworks={artefact.name: artefact})
     return Subject(in_prompt(artefact.name), embeddings={artefact.name: artefact})
 
 
-def read_artefact(file: Path, kind: type[LearnSettings]) -> Artefact:
-    """Gives what was learned with settings of `kind` and written to `file`."""
-    return read_hypernetwork(file) if issubclass(kind, HypernetworkSettings) else read_embedding(file)
+def read_artefact(file: Path, kind: type[LearnSettings], name: str) -> Artefact:
+    """Gives what was learned with settings of `kind` and written to `file`, under `name`: candidates' files add a step.
+
+    The longest of names would be none with a step after it.
+    """
+    return read_hypernetwork(file, name) if issubclass(kind, HypernetworkSettings) else read_embedding(file, name)
 
 
 def write_artefact(artefact: Artefact, file: Path) -> Path:
@@ -216,7 +219,7 @@ def _hypernetwork(components: Components, settings: HypernetworkSettings, plan: 
     return Learnable(
         start=start,
         units=(1.0,) * len(start),
-        subject=class_phrase(settings.initializer_text or components.defaults.class_word),
+        subject=class_phrase(settings.initializer_text, components.defaults.class_word),
         entered=entered,
         artefact=artefact,
         lengths=all_lengths,

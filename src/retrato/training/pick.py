@@ -86,7 +86,7 @@ def choose(
     if scorer is None:
         return _least_loss(run, candidates)
     plan = run.plan.pick
-    subject = Subject(class_phrase(run.settings.initializer_text or run.components.defaults.class_word))
+    subject = Subject(class_phrase(run.settings.initializer_text, run.components.defaults.class_word))
     texts = [subject.prompt(prompt.text) for prompt in plan.prompts]
     judge = judge_of(scorer, [photo.image for photo in run.held_out or run.trained], texts)
     ceiling = judge.ceiling([photo.image for photo in run.trained] if run.held_out else ())

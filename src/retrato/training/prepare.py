@@ -3,7 +3,6 @@
 Knows nothing of steps.
 """
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -116,7 +115,7 @@ class Run:
 
     def read(self, file: Path) -> Artefact:
         """Gives what an earlier step of this run wrote to `file`, under the run's name."""
-        return dataclasses.replace(read_artefact(file, type(self.settings)), name=self.settings.name)
+        return read_artefact(file, type(self.settings), self.settings.name)
 
     def subject(self, artefact: Artefact) -> Subject:
         """Gives how `artefact` is drawn."""
@@ -205,8 +204,8 @@ def prepare(
 ) -> Run:
     """Gives the run: photos captioned, their latents computed, what is evaluated on drawn up."""
     photos, plan, split = inputs.photos, inputs.plan, inputs.split
-    subject = settings.initializer_text or components.defaults.class_word
-    captions = tuple(captions_of(photos, settings.caption, captioner, class_phrase(subject)))
+    subject = class_phrase(settings.initializer_text, components.defaults.class_word)
+    captions = tuple(captions_of(photos, settings.caption, captioner, subject))
     diffusion = read_diffusion(components)
 
     def materials(chosen: Sequence[int]) -> Iterator[Material]:

@@ -76,7 +76,7 @@ def is_of_run(artefact: Artefact, run: Path) -> bool:
     of_step = "*" if artefact.step is None else f"*-{artefact.step}*"
     for file in (*run.glob("*.safetensors"), *run.glob(f"{folder}/{of_step}.safetensors")):
         with contextlib.suppress(EmbeddingError, HypernetworkError, OSError):
-            if is_same(artefact, read_artefact(file, kind)):
+            if is_same(artefact, read_artefact(file, kind, artefact.name)):
                 return True
     return False
 

@@ -92,8 +92,8 @@ def judge_artefact(
             f"{len(photos)} photo can be used: a score takes at least {FEWEST_PHOTOS}, to know how alike photos are"
         )
     plan = dataclasses.replace(RECIPES["retrato"].pick, clip_skip=clip_skip_in(artefact.metadata))
-    said = artefact.metadata.get("initializer_text") or components.defaults.class_word
-    anybody = Subject(class_phrase(said))
+    said = artefact.metadata.get("initializer_text", "")
+    anybody = Subject(class_phrase(said, components.defaults.class_word))
     texts = [anybody.prompt(prompt.text) for prompt in plan.prompts]
     judge = judge_of(scorer, [photo.image for photo in photos], texts)
     class_word = judge.look([each.image for each in _draw(components, plan, anybody)])

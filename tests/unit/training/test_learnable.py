@@ -93,7 +93,8 @@ def test_what_is_saved_comes_back_and_can_be_drawn(
 ) -> None:
     what = learnable(tiny_components, settings)
     artefact = what.artefact(what.start, 7, {"initializer_text": "old man"})
-    back = read_artefact(write_artefact(artefact, tmp_path / f"{settings.name}.safetensors"), type(settings))
+    file = write_artefact(artefact, tmp_path / f"{'n' * 64}-7.safetensors")
+    back = read_artefact(file, type(settings), settings.name)
     assert (back.name, back.step, back.base_model_hash) == (settings.name, 7, tiny_components.hash)
     kept = back.vectors if isinstance(back, Embedding) else back.parameters
     assert all(torch.equal(one, other) for one, other in zip(kept, what.start, strict=True))

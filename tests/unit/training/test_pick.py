@@ -93,10 +93,11 @@ def test_saved_steps_are_compared_whether_they_were_evaluated_or_not(
 
 
 @pytest.mark.parametrize(
-    ("words", "phrase"), [("person", "a person"), ("old man", "an old man"), ("the old man", "the old man")]
+    ("words", "phrase"),
+    [("person", "a person"), ("old man", "an old man"), ("the old man", "the old man"), ("*", "a cat"), ("", "a cat")],
 )
 def test_the_class_word_stands_as_in_a_sentence(words: str, phrase: str) -> None:
-    assert class_phrase(words) == phrase
+    assert class_phrase(words, "cat") == phrase
 
 
 def paint(candidate_colours: dict[str, tuple[int, int, int]]) -> Callable[..., list[object]]:

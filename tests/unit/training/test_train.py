@@ -105,6 +105,21 @@ def test_candidates_are_saved_where_they_are_asked_for_judged_or_not(
     assert finished.picked_step in (5, 6)  # without a scorer the least loss decides, and these have one
 
 
+@pytest.mark.parametrize("asked", ["embedding", "hypernetwork"])
+def test_the_longest_of_names_is_learned_to_the_end_and_resumed(
+    run_training: Start, quick: TrainSettings, asked: str
+) -> None:
+    """Candidates are called by name and step, which is more than a name may have."""
+    settings = (quick if asked == "embedding" else HYPERNETWORK).changed(name="n" * 64, steps=2, save_every=1)
+    events = run_training(settings)
+    next(event for event in events if isinstance(event, Stepped))
+    events.close()
+    finished = list(run_training(settings, resume=True))[-1]
+    assert isinstance(finished, Finished)
+    read = read_embedding if asked == "embedding" else read_hypernetwork
+    assert read(finished.file).name == "n" * 64
+
+
 def test_the_embedding_is_on_disk_with_its_provenance(
     run_training: Start, quick: TrainSettings, tiny_components: Components
 ) -> None:

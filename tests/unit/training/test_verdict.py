@@ -9,6 +9,7 @@ from retrato.model import Components, initial_vectors
 from retrato.photos import Photo
 from retrato.photos.likeness import FaceDistance, KnownFaces, Quality
 from retrato.training import verdict as module
+from retrato.training.learnable import Subject
 from retrato.training.recipes import RECIPES, PickPlan
 from retrato.training.verdict import FaceSummary, ScoredPicture, Verdict, judge_artefact
 
@@ -53,6 +54,21 @@ def test_what_was_learned_with_a_clip_skip_is_drawn_and_compared_with_it(
     assert drawn == [2, 2], "the class word too"
     list(judge_artefact(tiny_components, embedding(tiny_components), photos, scorer))
     assert drawn[2:] == [1, 1]
+
+
+def test_a_start_without_a_word_leaves_the_class_word_to_the_model(
+    tiny_components: Components, photos: list[Photo], scorer: ColourScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A1111's embeddings begin with `*`."""
+    said: list[str] = []
+
+    def draw_cells(_: Components, plan: PickPlan, __: object, subject: Subject) -> list[object]:
+        said.append(subject.words)
+        return [_drawn(photo) for photo in photos] * 2
+
+    monkeypatch.setattr(module, "draw_cells", draw_cells)
+    list(judge_artefact(tiny_components, embedding(tiny_components, initializer_text="*"), photos, scorer))
+    assert said == ["a person", "ana-t1"]
 
 
 def _drawn(photo: Photo) -> object:

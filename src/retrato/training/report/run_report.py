@@ -15,7 +15,7 @@ logger = logging.getLogger("retrato")
 def write_report(run_folder: Path) -> Path:
     """Writes `report.html` into the folder of a finished run and gives its path; see `record.read_record`."""
     record = read_record(run_folder)
-    class_word = class_phrase(record.settings.get("initializer_text") or "person")
+    class_word = class_phrase(record.settings.get("initializer_text", ""))
     prints = [Print(file, f"{record.name}, drawn") for file in sections.best_pictures(record)]
     parts = [
         sections.hero(record, record.name, _lede(record), prints),
