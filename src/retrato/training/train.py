@@ -36,7 +36,6 @@ from retrato.training.events import (
     Finished,
     Picked,
     Prepared,
-    Previewed,
     Saved,
     Scored,
     Stepped,
@@ -252,7 +251,7 @@ def _learn(run: Run, state: State) -> Generator[TrainingEvent | Wanted, Answer |
 
     A step's events come out once all of its work is done, so whoever stops at any of them leaves a whole step.
     """
-    started = time.perf_counter()
+    started, on_disk = time.perf_counter(), state.step
     try:
         with (
             frozen(run.components, run.plan.batch_size, run.latent_cells) as autocast,
@@ -261,16 +260,21 @@ def _learn(run: Run, state: State) -> Generator[TrainingEvent | Wanted, Answer |
             while (reason := _reason_to_stop(run, state)) is None:
                 after, loss, rate = yield from _one_step(run, state, autocast)
                 after, evaluated = _judged(run, after, autocast)
+                after = _with_candidate(run, after, evaluated)
                 stepped = _stepped(run, after, loss, rate, time.perf_counter() - started)
                 _write_row(log, run, stepped, evaluated)
                 state = after  # a step whose row is missing was not made
-                state, written = _written(run, state, evaluated)
+                saved = [Saved(state.step, _save(run, state))] if state.step in state.saved else []
+                on_disk = state.step if saved else on_disk
+                previewed = [draw_preview(run, state)] if _is_previewed(run, state) else []  # takes long: saved first
                 yield stepped
                 if evaluated is not None:
                     yield evaluated
-                yield from written
+                yield from previewed
+                yield from saved
     finally:
-        _keep(run, state)
+        if state.step > on_disk:  # for whoever wants to use it, and to go on from
+            _save(run, state)
     return state, reason
 
 
@@ -314,17 +318,17 @@ def _is_due(run: Run, state: State) -> bool:
     return state.step % run.plan.evaluate_every == 0 or state.step == run.plan.steps
 
 
-def _written(run: Run, state: State, evaluated: Evaluated | None) -> tuple[State, list[Previewed | Saved]]:
-    """Draws a preview and writes a candidate where they are due; what could not be judged is no candidate."""
-    events: list[Previewed | Saved] = []
-    plan = run.plan
-    if plan.preview_every and state.step % plan.preview_every == 0:
-        events.append(draw_preview(run, state))
+def _with_candidate(run: Run, state: State, evaluated: Evaluated | None) -> State:
+    """Gives the state, whose step is a candidate where one is due; what could not be judged is none."""
     is_sound = evaluated is not None or not (_is_due(run, state) or state.skipped_in_a_row)
-    if is_sound and (state.step == plan.steps or state.step % plan.save_every == 0):
-        state = dataclasses.replace(state, saved=(*state.saved, state.step))
-        events.append(Saved(state.step, _save(run, state)))
-    return state, events
+    if is_sound and (state.step == run.plan.steps or state.step % run.plan.save_every == 0):
+        return dataclasses.replace(state, saved=(*state.saved, state.step))
+    return state
+
+
+def _is_previewed(run: Run, state: State) -> bool:
+    """Says whether a preview belongs to this step."""
+    return run.plan.preview_every > 0 and state.step % run.plan.preview_every == 0
 
 
 def _save(run: Run, state: State) -> Path:
@@ -333,12 +337,6 @@ def _save(run: Run, state: State) -> Path:
     file = write_artefact(run.artefact(state.parameters, state.step), run.folder.candidate(state.step))
     save_checkpoint(run.folder.checkpoints, state, run.facts)
     return file
-
-
-def _keep(run: Run, state: State) -> None:
-    """Writes the state down if it is newer than what is on disk, also as a file for whoever wants to use it."""
-    if state.step and state.step not in state.saved:
-        _save(run, state)
 
 
 def _rolled_back(run: Run, state: State) -> State:

@@ -222,6 +222,24 @@ def test_an_interruption_saves_what_was_learned(
         pass
 
 
+def test_an_interruption_while_a_preview_is_drawn_loses_no_candidate(
+    run_training: Start, quick: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    settings = quick.changed(steps=4, save_every=1)
+    list(run_training(settings, "whole"))
+    with monkeypatch.context() as patched:
+        patched.setattr("retrato.training.drawing.generate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            list(run_training(settings.changed(preview_every=2), "parts"))
+    *_, finished = run_training(settings, "parts", resume=True)
+    assert isinstance(finished, Finished)
+    assert [each.step for each in finished.candidates if not each.is_average] == [1, 2, 3, 4]
+    assert final_state(tmp_path / "parts") == final_state(tmp_path / "whole")
+
+
 def test_a_finished_run_resumes_straight_to_its_choice(run_training: Start, quick: TrainSettings) -> None:
     list(run_training(quick))
     again = list(run_training(quick, resume=True))
