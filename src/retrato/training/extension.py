@@ -9,11 +9,12 @@ import math
 
 from retrato.errors import EmbeddingError, HypernetworkError
 from retrato.training.candidates import AVERAGE
+from retrato.training.checkpoint import Checkpoint
 from retrato.training.events import Candidate, Extended
 from retrato.training.learnable import write_artefact
 from retrato.training.optimizer import State
 from retrato.training.pick import figures_of, is_little_like, is_settled, learning_share, which
-from retrato.training.prepare import Run
+from retrato.training.prepare import EXTENDED, Run
 from retrato.training.verdict import PICKED_WITH
 
 SCORES = frozenset({"identity", "prompt_fidelity", "harmonic", "pictures"})
@@ -26,8 +27,13 @@ def goes_on(run: Run, state: State, picked: Candidate) -> bool:
 
 
 def extended(run: Run) -> Run:
-    """Gives the run with the extra steps."""
-    return dataclasses.replace(run, plan=run.plan.extended())
+    """Gives the run with the extra steps, whose checkpoints say so."""
+    return dataclasses.replace(run, plan=run.plan.extended(), facts={**run.facts, EXTENDED: True})
+
+
+def was_extended(run: Run, found: Checkpoint) -> bool:
+    """Says whether the run was on its extra steps at that checkpoint; older ones do not say it, but how far it was."""
+    return run.plan.extra_steps > 0 and bool(found.facts.get(EXTENDED, found.state.step > run.plan.steps))
 
 
 def extension(run: Run, first: int, picked: Candidate) -> Extended:

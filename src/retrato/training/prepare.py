@@ -40,6 +40,7 @@ from retrato.training.split import Split, split_photos
 from retrato.training.step import Batch, Diffusion, Material, read_diffusion
 from retrato.training.tracking import require_tracker
 
+EXTENDED = "extended"  # the fact that a run is on its extra steps
 # Settings that change pictures on the way and nothing that is learned.
 PREVIEWS = ("preview_every", "preview_prompt", "preview_cards")
 
@@ -63,9 +64,9 @@ class Run:
     """Everything a run works with; nothing in it changes while it runs.
 
     `captions` are those of all `photos`, in their order. `facts` are what a run has to have in common with the one that
-    it resumes: `model`, `photos` and `texts` by their hashes, `settings`; and the size `read_at`. `materials` are what
-    steps draw from, one for each shape of photos: a batch is of one shape. The `evaluation` uses the held-out photos,
-    or all where none are held out, a batch for each shape.
+    it resumes: `model`, `photos` and `texts` by their hashes, `settings`; and the size `read_at`, and whether it is
+    `extended`. `materials` are what steps draw from, one for each shape of photos: a batch is of one shape. The
+    `evaluation` uses the held-out photos, or all where none are held out, a batch for each shape.
     """
 
     components: Components
@@ -241,6 +242,7 @@ def prepare(
             "texts": _hash_of(captions, plan.templates),
             "read_at": max(training_size(components, settings)),
             "settings": settings_facts(settings),
+            EXTENDED: False,
         },
     )
 

@@ -27,7 +27,7 @@ from retrato.settings import LearnSettings
 from retrato.training.answer import Answer, Lesson, Wanted, answered
 from retrato.training.candidates import evaluate_run, gather_candidates
 from retrato.training.captions import captions_hint
-from retrato.training.checkpoint import last_good, load_checkpoint, save_checkpoint
+from retrato.training.checkpoint import Checkpoint, last_good, load_checkpoint, save_checkpoint
 from retrato.training.drawing import check_preview, draw_preview
 from retrato.training.events import (
     Candidate,
@@ -49,6 +49,7 @@ from retrato.training.extension import (
     is_no_worse,
     kept_before,
     still_best,
+    was_extended,
 )
 from retrato.training.frozen import frozen
 from retrato.training.learnable import write_artefact
@@ -129,11 +130,12 @@ def lesson(
     folder = RunFolder(Path(run_folder), settings.name, kind_of(settings))
     with _writing(folder), locked(folder.path):
         run = prepare(components, inputs, settings, folder, captioner)
-        state = _found_state(run, resume)
+        found = _found(run, resume)
+        state = found.state if found else first_state(run.learnable.start)
         times = _times_of(folder)
         write_settings(run, state.step)
         first = run.plan.steps
-        is_extended = state.step > first and run.plan.extra_steps > 0  # it was on its extra steps already
+        is_extended = found is not None and was_extended(run, found)
         if is_extended:
             run = extended(run)
         times["prepare"] += time.perf_counter() - started
@@ -199,11 +201,11 @@ def _kept(folder: RunFolder, times: Mapping[str, float]) -> Iterator[None]:
                 write_atomic(folder.times, json.dumps(times))
 
 
-def _found_state(run: Run, resume: bool) -> State:
-    """Gives the state to go on from; raises SettingsError where that would mix two runs."""
+def _found(run: Run, resume: bool) -> Checkpoint | None:
+    """Gives the checkpoint to go on from, None for a new run; raises SettingsError where that would mix two runs."""
     found = load_checkpoint(run.folder.checkpoints)
     if found is None:
-        return first_state(run.learnable.start)
+        return None
     if not resume:
         raise SettingsError(f"{run.folder.path} already holds a run: resume it, or give another folder")
     # A setting that is younger than the run was left at its default then; others may have been written differently.
@@ -228,7 +230,7 @@ def _found_state(run: Run, resume: bool) -> State:
             f"the captions or the template are not those that {run.folder.path} was started with: "
             "put them back, or start anew"
         )
-    return found.state
+    return found
 
 
 def _prepared(run: Run, first_step: int, *, picks: bool) -> Prepared:

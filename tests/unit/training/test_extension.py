@@ -24,6 +24,7 @@ from retrato.training import (
     TrainingEvent,
     pick,
 )
+from retrato.training.checkpoint import load_checkpoint, save_checkpoint
 from retrato.training.judge import Judge
 
 Start = Callable[..., Iterator[TrainingEvent]]
@@ -250,6 +251,22 @@ def test_who_resumes_with_fewer_steps_than_were_made_has_all_candidates_compared
     resumed = list(run_training(asked.changed(steps=4), scorer=Redness(), resume=True))
     assert min(event.candidate.step for event in only(resumed, Scored)) == 1
     assert not only(resumed, Extended)
+
+
+@pytest.mark.parametrize(("is_older", "steps"), [(False, 6), (True, 8)])
+def test_who_made_more_steps_of_their_own_has_no_extra_ones(
+    run_training: Start, asked: TrainSettings, tmp_path: Path, is_older: bool, steps: int
+) -> None:
+    """Of a run that is older than the fact nobody knows, so its extra steps are made to their end."""
+    list(run_training(asked.changed(steps=6)))
+    if is_older:
+        folder = tmp_path / "run" / "checkpoints"
+        found = load_checkpoint(folder)
+        assert found is not None
+        save_checkpoint(folder, found.state, {name: fact for name, fact in found.facts.items() if name != "extended"})
+    finished = list(run_training(asked, resume=True))[-1]
+    assert finished.steps_run == steps
+    assert finished.stop_reason.startswith("there was little likeness") == is_older
 
 
 @pytest.mark.parametrize("without", ["a scorer", "what was kept"])
