@@ -3,7 +3,8 @@
 Knows nothing of tokens and tensors other than as a source of chance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -19,8 +20,11 @@ def captions_of(
     how: Literal["auto", "file", "none"],
     captioner: Captioner | None = None,
     subject: str = "a person",
+    written: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """Gives what [filewords] says for each photo: the .txt beside it, else ("auto") the captioner's words, else "".
+
+    A run that goes on keeps, in place of the captioner's words, those that it has `written` down by photo.
 
     Words for framing, background and style explain those, so that the vectors need not; words for the person would
     take away what is to be learned, so the captioner goes on from `subject` instead of describing anew.
@@ -29,9 +33,11 @@ def captions_of(
         return [""] * len(photos)
     captions = [photo.caption or "" for photo in photos]
     missing = [index for index, caption in enumerate(captions) if not caption]
+    if written:
+        return [caption or written.get(photo.path.name, "") for photo, caption in zip(photos, captions, strict=True)]
     if how == "auto" and captioner is not None and missing:
-        written = captioner.caption([photos[index].image for index in missing], f"{subject},")
-        for index, caption in zip(missing, written, strict=True):
+        words = captioner.caption([photos[index].image for index in missing], f"{subject},")
+        for index, caption in zip(missing, words, strict=True):
             captions[index] = caption
     return captions
 

@@ -34,7 +34,7 @@ from retrato.training.learnable import (
 )
 from retrato.training.optimizer import Parameters
 from retrato.training.recipes import HYPERNETWORK_RECIPES, RECIPES, Plan, Recipe, resolve
-from retrato.training.run_folder import RunFolder
+from retrato.training.run_folder import RunFolder, captions_of_run
 from retrato.training.seen import fingerprints, photo_hash
 from retrato.training.split import Split, split_photos
 from retrato.training.step import Batch, Diffusion, Material, read_diffusion
@@ -206,7 +206,8 @@ def prepare(
     """Gives the run: photos captioned, their latents computed, what is evaluated on drawn up."""
     photos, plan, split = inputs.photos, inputs.plan, inputs.split
     subject = class_phrase(settings.initializer_text, components.defaults.class_word)
-    captions = tuple(captions_of(photos, settings.caption, captioner, subject))
+    written = captions_of_run(folder.path) if any(folder.checkpoints.glob("*.json")) else {}  # those it began with
+    captions = tuple(captions_of(photos, settings.caption, captioner, subject, written))
     diffusion = read_diffusion(components)
 
     def materials(chosen: Sequence[int]) -> Iterator[Material]:

@@ -168,6 +168,15 @@ def photos_of_run(folder: Path) -> list[Path]:
     return []
 
 
+def captions_of_run(folder: Path) -> dict[str, str]:
+    """Gives what the latest start of the run in `folder` told of each photo, by the photo's name; may be nothing."""
+    for written in sorted(folder.glob("settings-*.json"), reverse=True):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            photos = json.loads(written.read_text(encoding="utf-8"))["photos"]
+            return {Path(photo["file"]).name: str(photo["caption"]) for photo in photos}
+    return {}
+
+
 def seen_from(folder: Path, file: Path) -> str:
     """Gives where `file` lies as the run in `folder` writes it down; `folder / it` is the file again.
 

@@ -244,7 +244,8 @@ def _prepared(run: Run, first_step: int, *, picks: bool) -> Prepared:
         run_folder=run.folder.path,
         settings=dataclasses.asdict(run.plan),
         learning_share=learning_share(run) if picks else 1.0,
-        hint=captions_hint(run.captions, run.plan.templates) if run.settings.caption != "none" else "",
+        # A run that goes on keeps its captions, so there is nothing to be done about them.
+        hint="" if first_step or run.settings.caption == "none" else captions_hint(run.captions, run.plan.templates),
     )
 
 

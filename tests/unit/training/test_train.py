@@ -291,6 +291,44 @@ def test_resuming_with_other_captions_or_another_template_is_refused(
     assert isinstance(list(run_training(settings, resume=True))[-1], Finished)
 
 
+class Captioner:
+    """Says something else each time, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def caption(self, images: Sequence[Image.Image], prompt: str = "") -> list[str]:
+        self.asked += 1
+        return [f"{prompt} number {self.asked}" for _ in images]
+
+
+@pytest.mark.parametrize("is_there_at_first", [False, True])
+def test_a_run_that_goes_on_keeps_its_captions_whatever_a_captioner_says_by_now(
+    run_training: Start,
+    quick: TrainSettings,
+    tiny_components: Components,
+    photos: list[Photo],
+    tmp_path: Path,
+    is_there_at_first: bool,
+) -> None:
+    captioner = Captioner()
+    events = run_training(quick.changed(steps=1), captioner=captioner if is_there_at_first else None)
+    prepared = next(events)
+    list(events)
+    resumed, *_, finished = run_training(quick.changed(steps=2), captioner=captioner, resume=True)
+    assert isinstance(prepared, Prepared)
+    assert isinstance(resumed, Prepared)
+    assert isinstance(finished, Finished)
+    assert (resumed.captions, captioner.asked) == (prepared.captions, int(is_there_at_first))
+    described = [dataclasses.replace(photo, caption="a blue hat") for photo in photos]
+    other = {"run_folder": tmp_path / "run", "captioner": captioner, "resume": True}
+    with pytest.raises(SettingsError, match="the captions or the template are not those"):
+        list(train(tiny_components, described, quick, **other))
+    with pytest.raises(SettingsError, match="the photos are not those"):
+        list(train(tiny_components, photos[:-1], quick, **other))
+    assert captioner.asked == int(is_there_at_first)
+
+
 def test_previews_may_begin_when_a_run_is_resumed(run_training: Start, quick: TrainSettings, tmp_path: Path) -> None:
     list(run_training(quick, "whole"))
     first = run_training(quick, "parts")
