@@ -24,10 +24,12 @@ class State:
     """Where a run stands after `step` steps. All tensors are float32 on the CPU; an embedding's are its vectors [V, D].
 
     `mean` and `square` are Adam's moments after `updates` updates, `average` the moving average of the parameters.
-    `rate_scale` halves with each loss that is not a number; `skipped` counts those, `skipped_in_a_row` the latest ones
-    and `rollbacks` how often the last good parameters had to be taken back. `evaluations` holds (step, loss) and
-    `saved` the steps of the candidates on disk. `best` are the parameters of the least loss so far. What begins with
-    `good_` is what there is to go back to: parameters, moments and so on of the latest sound evaluation, or the start.
+    `rate_scale` halves with each loss that is not a number, and doubles, up to 1, with each sound evaluation since
+    whose last one there was none. `skipped` counts them, `skipped_before` those up to the latest sound evaluation,
+    `skipped_in_a_row` the latest ones and `rollbacks` how often the last good parameters had to be taken back.
+    `evaluations` holds (step, loss) and `saved` the steps of the candidates on disk. `best` are the parameters of the
+    least loss so far. What begins with `good_` is what there is to go back to: parameters, moments and so on of the
+    latest sound evaluation, or the start.
     """
 
     parameters: Parameters
@@ -44,6 +46,7 @@ class State:
     updates: int = 0
     rate_scale: float = 1.0
     skipped: int = 0
+    skipped_before: int = 0
     skipped_in_a_row: int = 0
     rollbacks: int = 0
     evaluations: tuple[tuple[int, float], ...] = ()
@@ -127,8 +130,17 @@ def skip(state: State) -> State:
 
 
 def known_good(state: State) -> State:
-    """Gives the state, in which what it is now is what there is to go back to."""
-    return dataclasses.replace(state, **{good: getattr(state, name) for good, name in GOOD.items()})
+    """Gives the state, in which what it is now is what there is to go back to; a halved rate is on its way back.
+
+    It doubles where nothing was skipped since the last time.
+    """
+    is_calm = state.skipped == state.skipped_before
+    return dataclasses.replace(
+        state,
+        **{good: getattr(state, name) for good, name in GOOD.items()},
+        rate_scale=min(1.0, 2 * state.rate_scale) if is_calm else state.rate_scale,
+        skipped_before=state.skipped,
+    )
 
 
 def roll_back(state: State) -> State:

@@ -152,6 +152,8 @@ def lesson(
                 choice = yield from _timed(times, "pick", again)
         if run.plan.steps > first:
             stop_reason = after_extension(first, stop_reason)
+        if state.skipped:
+            stop_reason += f"; steps skipped, as their loss was not a number: {state.skipped} of {state.step}"
         yield Picked(choice.picked, choice.reason)
         finished = _finished(run, state, choice, stop_reason, times)
         write_summary(run, state, choice, finished)

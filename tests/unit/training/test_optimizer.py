@@ -110,6 +110,15 @@ def test_skipping_learns_nothing_and_halves_the_rate() -> None:
     assert absolute_rates(plan(warm_up=0), after, (1.0,))[0] < absolute_rates(plan(warm_up=0), before, (1.0,))[0] / 3
 
 
+def test_the_rate_comes_back_with_evaluations_before_which_nothing_was_skipped() -> None:
+    state, scales = skip(skip(known_good(first_state(vectors(8))))), []
+    for _ in range(4):
+        state = known_good(state)
+        scales.append(state.rate_scale)
+    assert scales == [0.25, 0.5, 1.0, 1.0]
+    assert known_good(skip(state)).rate_scale == 0.5
+
+
 def test_rolling_back_takes_the_good_vectors_and_keeps_counting() -> None:
     rule = plan()
     good = advance(first_state(vectors(8)), (torch.ones(2, 8),), (0.1,), rule, (1.0,))

@@ -439,14 +439,16 @@ class Poisoned:
 
 
 @pytest.mark.parametrize("in_gradient", [True, False])
-def test_a_step_that_is_no_number_is_skipped_and_the_rate_halves(
+def test_a_step_that_is_no_number_is_skipped_and_the_rate_halves_until_all_is_well(
     run_training: Start, quick: TrainSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_gradient: bool
 ) -> None:
     monkeypatch.setattr(answer, "gradients", Poisoned([3], in_gradient))
-    events = list(run_training(quick.changed(learning_rate="0.004")))
-    assert [event.learning_rate for event in of_kind(events, Stepped)] == [0.004] * 3 + [0.002] * 3
-    assert [event.step for event in of_kind(events, Saved)] == [6]  # at the third nothing was learned
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["skipped_steps"] == 1
+    events = list(run_training(quick.changed(learning_rate="0.004", steps=7)))
+    assert [event.learning_rate for event in of_kind(events, Stepped)] == [0.004] * 3 + [0.002] * 3 + [0.004]
+    assert [event.step for event in of_kind(events, Saved)] == [6, 7]  # at the third nothing was learned
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["skipped_steps"] == 1
+    assert run["stop_reason"].endswith("; steps skipped, as their loss was not a number: 1 of 7")
 
 
 def test_five_in_a_row_go_back_to_the_last_good_vectors(

@@ -124,6 +124,10 @@ SENTENCES: Sequence[tuple[str, str]] = (
         "depois de {} passos havia pouca semelhança, e o treino continuou",
     ),
     (
+        "steps skipped, as their loss was not a number: {} of {}",
+        "passos pulados, pois a perda não era um número: {} de {}",
+    ),
+    (
         "{} has the least loss on the {}, {}; there was no scorer for pictures",
         "{} tem a menor perda nas {}, {}; não havia avaliador de imagens",
     ),

@@ -77,6 +77,7 @@ def reasons() -> list[str]:
     extended: Any = SimpleNamespace(plan=plan, components=components, latent_cells=256)
     said += [still_best(first, last, False), still_best(unlike, last, False), still_best(unlike, last, True)]
     said += [extension(extended, 10, unlike).reason, *(after_extension(10, each) for each in said[:2])]
+    said.append("steps skipped, as their loss was not a number: 1 of 9")
     return [*said, captions_hint(["", ""], ["a photo of [name], [filewords]"])]
 
 
