@@ -18,16 +18,39 @@ from retrato.training.optimizer import Parameters
 from retrato.training.randomness import generator
 from retrato.training.step import Batch, Diffusion, Material, losses
 
+STRATA = 8  # of the timesteps; all photos at the middle one only would say little
 
-def evaluation_batch(material: Material, timesteps: int, *, pairs: int, seed: int) -> Batch:
-    """Gives every photo at the middles of equal strata of the T = `timesteps`, so many that there are `pairs` pairs.
 
-    Latents are the photos' means, templates take turns, captions are whole.
+def evaluation_batches(materials: Sequence[Material], timesteps: int, *, pairs: int, seed: int) -> tuple[Batch, ...]:
+    """Gives photos at the middles of equal strata of the T = `timesteps`, about `pairs` of both, a batch per material.
+
+    Few photos meet every stratum. Where there would be fewer than STRATA then, many photos take turns at as many, and
+    of more photos than `pairs` so many are judged, evenly spaced. Latents are the photos' means, templates take turns,
+    captions are whole.
     """
-    count = len(material.captions)
-    strata = max(1, -(-pairs // count))
-    photos = torch.arange(count).repeat_interleave(strata)
+    count = sum(len(material.captions) for material in materials)
+    judged = min(count, pairs)
+    each = -(-pairs // judged)
+    strata = max(each, min(STRATA, pairs))
     middles = ((torch.arange(strata) + 0.5) / strata * timesteps).long()
+    place_of = {place * count // judged: place for place in range(judged)}
+    batches, first = [], 0
+    for material in materials:
+        own = range(first, first + len(material.captions))
+        rows = [
+            (photo - first, stratum)
+            for photo in own
+            if photo in place_of
+            for stratum in sorted((place_of[photo] + turn * strata // each) % strata for turn in range(each))
+        ]
+        if rows:
+            photos, parts = torch.tensor(rows).unbind(dim=1)
+            batches.append(_batch(material, photos, middles[parts], seed))
+        first = own.stop
+    return tuple(batches)
+
+
+def _batch(material: Material, photos: Tensor, timesteps: Tensor, seed: int) -> Batch:
     texts = [
         fill_template(
             material.templates[photo % len(material.templates)],
@@ -39,7 +62,7 @@ def evaluation_batch(material: Material, timesteps: int, *, pairs: int, seed: in
     latents = material.latents.draw(photos, "deterministic", seed, 0)
     noise = torch.randn(latents.shape, generator=generator(seed, "evaluation"))
     masks = None if material.masks is None else material.masks[photos]
-    return Batch(latents, noise, middles.repeat(count), tuple(texts), masks)
+    return Batch(latents, noise, timesteps, tuple(texts), masks)
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from retrato.photos import Photo, list_photos, read_photos, require_trainable
 from retrato.photos.square import shaped_size
 from retrato.settings import HypernetworkSettings, LearnSettings
 from retrato.training.captions import captions_of, class_phrase
-from retrato.training.evaluate import evaluation_batch
+from retrato.training.evaluate import evaluation_batches
 from retrato.training.latent_cache import cache_latents, loss_masks
 from retrato.training.learnable import (
     Artefact,
@@ -221,7 +221,6 @@ def prepare(
 
     trained = tuple(materials(split.trained))
     judged = tuple(materials(split.held_out)) or trained
-    strata = max(1, -(-plan.evaluation_pairs // sum(len(own.captions) for own in judged)))
     return Run(
         components=components,
         settings=settings,
@@ -232,10 +231,7 @@ def prepare(
         split=split,
         captions=captions,
         materials=trained,
-        evaluation=tuple(
-            evaluation_batch(own, diffusion.timesteps, pairs=strata * len(own.captions), seed=plan.seed)
-            for own in judged
-        ),
+        evaluation=evaluation_batches(judged, diffusion.timesteps, pairs=plan.evaluation_pairs, seed=plan.seed),
         diffusion=diffusion,
         facts={
             "model": components.hash,

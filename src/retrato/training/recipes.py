@@ -64,7 +64,7 @@ class Choices:
                         little like the person (see `pick.is_little_like`); 0 for none
     evaluate_every      steps between evaluations on the held-out photos
     save_every          steps between candidates on disk
-    evaluation_pairs    least number of (photo, timestep) pairs in an evaluation
+    evaluation_pairs    about how many (photo, timestep) pairs there are in an evaluation
     timesteps           "stratified": one from each of batch-size many equal strata; "uniform": independent
     average_over        steps that the moving average of the vectors looks back, one more candidate; 0 for none
     patience            evaluations without a gain after which training stops; None for never

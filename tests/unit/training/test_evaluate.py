@@ -1,15 +1,16 @@
 import dataclasses
+from collections import Counter
 
 import pytest
 import torch
 
 from retrato.model import Components, initial_vectors
 from retrato.settings import TrainSettings
-from retrato.training.evaluate import evaluate, evaluation_batch, has_settled
+from retrato.training.evaluate import evaluate, evaluation_batches, has_settled
 from retrato.training.latent_cache import LatentCache
 from retrato.training.learnable import learnable_of
 from retrato.training.recipes import RECIPES, resolve
-from retrato.training.step import Material, read_diffusion
+from retrato.training.step import Batch, Material, read_diffusion
 
 LATENTS = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
 MATERIAL = Material(
@@ -17,16 +18,42 @@ MATERIAL = Material(
 )
 
 
-def test_every_photo_meets_every_part_of_the_timesteps() -> None:
-    batch = evaluation_batch(MATERIAL, 1000, pairs=12, seed=0)
-    assert batch.timesteps.tolist() == [125, 375, 625, 875] * 3
-    assert torch.equal(batch.latents, LATENTS.repeat_interleave(4, dim=0))
-    assert batch.texts == ("ana-t1, red hat",) * 4 + ("a photo of ana-t1",) * 4 + ("ana-t1, a cat",) * 4
+def batch_of(pairs: int, material: Material = MATERIAL, seed: int = 0) -> Batch:
+    (batch,) = evaluation_batches([material], 1000, pairs=pairs, seed=seed)
+    return batch
 
 
-def test_there_are_at_least_as_many_pairs_as_asked_for() -> None:
-    assert len(evaluation_batch(MATERIAL, 1000, pairs=32, seed=0).texts) == 33
-    assert len(evaluation_batch(MATERIAL, 1000, pairs=1, seed=0).texts) == 3
+def many(count: int) -> Material:
+    latents = torch.arange(float(count))[:, None, None, None].expand(count, 4, 8, 8)
+    return Material(LatentCache(latents, latents * 0), ("",) * count, ("[name]",), "ana-t1")
+
+
+def test_few_photos_meet_every_part_of_the_timesteps() -> None:
+    batch = batch_of(pairs=24)
+    assert batch.timesteps.tolist() == [62, 187, 312, 437, 562, 687, 812, 937] * 3
+    assert torch.equal(batch.latents, LATENTS.repeat_interleave(8, dim=0))
+    assert batch.texts == ("ana-t1, red hat",) * 8 + ("a photo of ana-t1",) * 8 + ("ana-t1, a cat",) * 8
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 32), (3, 33), (4, 32), (5, 35), (20, 40), (32, 32), (200, 32)])
+def test_there_are_about_as_many_pairs_as_asked_for_and_all_parts_of_the_timesteps(count: int, expected: int) -> None:
+    batch = batch_of(pairs=32, material=many(count))
+    met = Counter(batch.timesteps.tolist())
+    assert (len(batch.texts), len(met) >= 8) == (expected, True)
+    assert max(met.values()) - min(met.values()) <= 1
+    pairs = list(zip(batch.latents[:, 0, 0, 0].tolist(), batch.timesteps.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs)
+    photos = {photo for photo, _ in pairs}
+    assert len(photos) == min(count, 32)
+    assert max(photos) >= count * 31 // 32
+
+
+def test_photos_of_several_shapes_take_turns_as_if_they_were_of_one() -> None:
+    parts = [many(count) for count in (151, 1, 48)]
+    batches = evaluation_batches(parts, 1000, pairs=32, seed=0)
+    timesteps = [timestep for batch in batches for timestep in batch.timesteps.tolist()]
+    assert timesteps == batch_of(pairs=32, material=many(200)).timesteps.tolist()
+    assert len(batches) == 2, "the single photo is none of the 32"
 
 
 def loss(
@@ -36,7 +63,7 @@ def loss(
     seed: int = 0,
     material: Material = MATERIAL,
 ) -> float:
-    batch = evaluation_batch(material, 1000, pairs=6, seed=seed)
+    batch = batch_of(6, material, seed)
     diffusion = read_diffusion(components)
     settings = TrainSettings(name="ana-t1")
     learnable = learnable_of(components, settings, resolve(settings, RECIPES["retrato"], 8))
