@@ -18,7 +18,7 @@ from retrato.embeddings.embedding import in_prompt
 from retrato.errors import EmbeddingError, HypernetworkError
 from retrato.generation import hypernet_tag
 from retrato.hypernetworks import Hypernetwork, HypernetworkLibrary, Structure, read_hypernetwork, write_hypernetwork
-from retrato.hypernetworks.hypernetwork import check_sizes, lengths
+from retrato.hypernetworks.hypernetwork import MOST_SIZES, WIDEST, lengths
 from retrato.hypernetworks.structure import Networks, initial_parameters, parse_numbers
 from retrato.model import Components, Conditioning, encode, initial_vectors, token_chunks
 from retrato.model.attention import attention_widths, with_networks
@@ -241,9 +241,14 @@ def _said_sizes(settings: HypernetworkSettings) -> tuple[int, ...]:
     """Gives the widths that are asked for, none where that is left to the model; raises HypernetworkError."""
     if settings.sizes is None:
         return ()
-    sizes = tuple(int(size) for size in parse_numbers(settings.sizes, "sizes"))
-    check_sizes(sizes)
-    return sizes
+    sizes = parse_numbers(settings.sizes, "sizes")
+    are_widths = all(size.is_integer() and 1 <= size <= WIDEST for size in sizes)
+    if not are_widths or len(sizes) > MOST_SIZES or len(set(sizes)) < len(sizes):
+        raise HypernetworkError(
+            f"sizes is {settings.sizes[:60]!r}: write 1 to {MOST_SIZES} different whole numbers, none above {WIDEST}, "
+            "with commas between, such as 320, 640"
+        )
+    return tuple(int(size) for size in sizes)
 
 
 def _sizes(components: Components, settings: HypernetworkSettings) -> tuple[int, ...]:

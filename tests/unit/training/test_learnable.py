@@ -156,6 +156,10 @@ def test_drop_out_is_drawn_for_the_step_and_off_in_evaluation(tiny_components: C
     [
         ({"sizes": "31"}, "sizes name 31, but the attention of"),
         ({"sizes": "a lot"}, "sizes is 'a lot': write numbers"),
+        *(
+            ({"sizes": sizes}, f"sizes is '{sizes}': write 1 to 16 different whole numbers, none above 8192, with")
+            for sizes in ("32.9", "32, 32", "0", "9000")
+        ),
         ({"layer_structure": "1, 2"}, "starts and ends with 1"),
         ({"layer_structure": "1, -2, 1", "dropout": None}, "above 0"),
         ({"activation": "prelu"}, "those that can be used are linear, relu"),

@@ -53,6 +53,7 @@ NOT_MET = (
     "a prompt matrix takes",
     "the prompts take {} bytes",
     "sizes name {}",
+    "sizes is {}",
     "the hypernetwork {} reaches into",
     "{} is an address",
     "track is {}",
