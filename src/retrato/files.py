@@ -12,12 +12,13 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 WINDOWS = os.name == "nt"
 FULL = (errno.ENOSPC, errno.EDQUOT)
+NAMES = ".names"  # in a folder of numbered files: the names that were ever given
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.75)  # seconds between tries to rename on Windows
 
 
@@ -91,6 +92,33 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
     content = content.encode() if isinstance(content, str) else content
     with _needing(len(content), path), atomic_path(path) as temporary:
         temporary.write_bytes(content)
+    return path
+
+
+def write_numbered(folder: Path, name: Callable[[int], str], counted: re.Pattern[str], content: bytes) -> Path:
+    """Writes `content` atomically into `folder` as `name(number)`, and gives its path; no name is given twice.
+
+    The number is one more than the largest that `counted` finds in names there, and in those of files that are gone:
+    who still knows such a name would take the new file for the old one. Of two processes each gets its own name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    given = folder / NAMES
+    names = [entry.name for entry in folder.iterdir()]
+    if NAMES in names:
+        names += given.read_text(encoding="utf-8", errors="replace").split("\n")
+    number = max((int(found[1]) for each in names if (found := counted.match(each))), default=-1)
+    while True:
+        number += 1
+        path = folder / name(number)
+        with contextlib.suppress(FileExistsError):
+            path.touch(exist_ok=False)
+            break
+    with contextlib.ExitStack() as undo:
+        undo.callback(path.unlink, missing_ok=True)
+        write_atomic(path, content)
+        with given.open("ab", buffering=0) as file:
+            append(file, f"\n{path.name}")  # in front: what a full disk has cut off spoils no other name
+        undo.pop_all()
     return path
 
 

@@ -273,6 +273,12 @@ class Gallery:
             raise UnknownError(f"picture {picture} is not on the disk any more: it was removed by another program")
         return path
 
+    def owner_of(self, file: str) -> str | None:
+        """Gives whose a picture is, by its name below the home folder; None where it is not entered."""
+        with self._reading() as database:
+            row = database.execute("SELECT owner FROM pictures WHERE file = ?", (file,)).fetchone()
+        return row["owner"] if row else None
+
     def thumbnail(self, picture: int, *, owner: str | None = None) -> bytes:
         """Gives a small WebP of a picture, with nothing in it but pixels."""
         with Image.open(self.file(picture, owner=owner), formats=("PNG", "JPEG", "WEBP")) as image:

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from retrato import files
-from retrato.files import append, atomic_path, existing, locked_file, quoted, read_text, visible, write_atomic
+from retrato.files import (
+    append,
+    atomic_path,
+    existing,
+    locked_file,
+    quoted,
+    read_text,
+    visible,
+    write_atomic,
+    write_numbered,
+)
 
 
 def test_writes_text_as_utf8_and_bytes_as_they_are(tmp_path: Path) -> None:
@@ -266,3 +276,30 @@ def test_what_somebody_names_is_there_or_not(tmp_path: Path, monkeypatch: pytest
     assert existing("~/here") == existing(tmp_path / "here") == tmp_path / "here"
     for name in ("~/absent", "x" * 300, "~nobody-at-all/x", "zero\0byte"):
         assert existing(name) is None
+
+
+def numbered(folder: Path, seed: int = 7) -> str:
+    return write_numbered(folder, lambda number: f"{number:05d}-{seed}.png", re.compile(r"(\d{5,18})-"), b"x").name
+
+
+def test_no_number_is_given_twice(tmp_path: Path) -> None:
+    """Also not after the last file is gone, nor where a kill left half of a name in the list."""
+    assert [numbered(tmp_path / "a") for _ in range(2)] == ["00000-7.png", "00001-7.png"]
+    for path in visible(tmp_path / "a", "*"):
+        path.unlink()
+    with (tmp_path / "a" / ".names").open("ab") as file:
+        file.write(b"\n0000")
+    assert numbered(tmp_path / "a") == "00002-7.png"
+    (tmp_path / "a" / "00002-7.png").unlink()
+    assert numbered(tmp_path / "a") == "00003-7.png"
+
+
+def test_two_that_write_at_once_have_their_own_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_first(path: Path, **_: object) -> None:
+        monkeypatch.undo()
+        path.write_bytes(b"somebody else's")
+        raise FileExistsError
+
+    monkeypatch.setattr(Path, "touch", other_first)
+    assert numbered(tmp_path) == "00001-7.png"
+    assert (tmp_path / "00000-7.png").read_bytes() == b"somebody else's"

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings import Embedding
 from retrato.errors import ModelError, SettingsError
-from retrato.files import write_atomic
+from retrato.files import write_numbered
 from retrato.generation.axes import AXES, Axis, State
 from retrato.generation.canvas import read_source
 from retrato.generation.generate import Drawn, Sampled, generate
@@ -35,6 +35,7 @@ MOST_CELLS = 400
 MOST_PIXELS = 178_000_000  # more Pillow takes for an attack, and opens no such file
 _PAPER, _INK, _FAINT = "#ffffff", "#26242b", "#77727d"
 _GAP, _LINE = 6, 20
+_NUMBERED = re.compile(r"grid-(\d{1,18})\.png$")
 
 
 # Loads a model for one cell's settings and gives what it can draw: it, and the people learned for it.
@@ -158,13 +159,11 @@ def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
 
 
 def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Path:
-    """Writes the sheet as `grid-<next free number>.png` with its `sheet_infotext`, and gives its path."""
-    numbers = [int(entry.stem.removeprefix("grid-")) for entry in folder.glob("grid-*.png") if is_sheet(entry)]
+    """Writes the sheet as `grid-<next number>.png` with its `sheet_infotext`, as `write_numbered`; gives its path."""
     notes = PngInfo()
     notes.add_text("parameters", sheet_infotext(cells, axes))
-    path = folder / f"grid-{max(numbers, default=-1) + 1:04d}.png"
-    folder.mkdir(parents=True, exist_ok=True)
-    return write_atomic(path, encode(sheet(cells, axes), pnginfo=notes))
+    content = encode(sheet(cells, axes), pnginfo=notes)
+    return write_numbered(folder, lambda number: f"grid-{number:04d}.png", _NUMBERED, content)
 
 
 def sheet_infotext(cells: Sequence[Cell], axes: Sequence[Axis]) -> str:
@@ -194,7 +193,7 @@ def sheet_infotext(cells: Sequence[Cell], axes: Sequence[Axis]) -> str:
 
 def is_sheet(file: Path) -> bool:
     """Says whether a picture has the name that `save_sheet` gives."""
-    return re.fullmatch(r"grid-\d+\.png", file.name) is not None
+    return _NUMBERED.match(file.name) is not None
 
 
 def _values(axis: Axis) -> str:

@@ -10,6 +10,7 @@ from retrato.embeddings import card_bytes
 from retrato.files import write_atomic
 from retrato.generation import Drawn, GeneratedImage, check_prompts, generate, resolve_settings
 from retrato.generation.networks import hypernetworks_of
+from retrato.generation.picture_text import picture_bytes
 from retrato.generation.prompt_plan import plan_prompt
 from retrato.generation.resolve import schedule_for_few_steps
 from retrato.model import Components
@@ -82,7 +83,7 @@ def draw_cells(components: Components, plan: PickPlan, cells: Sequence[int], sub
 
 def save_as(picture: GeneratedImage, file: Path) -> Path:
     """Writes the picture with its settings to exactly this `file`."""
-    return picture.save(file.parent).replace(file)
+    return write_atomic(file, picture_bytes(picture.image, picture.settings.picture_format, picture.infotext))
 
 
 def _preview(plan: Plan, subject: Subject) -> GenerateSettings:

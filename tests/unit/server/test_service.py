@@ -173,6 +173,18 @@ def test_everybody_sees_and_stops_their_own_alone(shared: TestClient) -> None:
     assert ask(shared, "rui", "DELETE", f"/api/v1/pictures/{picture['id']}").status_code == 404
 
 
+def test_an_old_job_shows_nothing_that_became_somebody_elses(shared: TestClient) -> None:
+    service: Service = shared.app.state.service  # type: ignore[attr-defined]
+    job = ask(shared, "ana", "POST", "/api/v1/jobs", {"kind": "draw", "settings": SETTINGS}).json()["id"]
+    ask(shared, "ana", "GET", f"/api/v1/jobs/{job}/events")
+    drawn = service.queue.latest(job, ("drawn",))
+    assert drawn is not None
+    picture = f"/api/v1/jobs/{job}/files/{drawn.number}"
+    assert ask(shared, "ana", "GET", picture).status_code == 200
+    service.gallery.add(service.home / drawn.data["file"], owner="rui")
+    assert ask(shared, "ana", "GET", picture).status_code == 404
+
+
 def test_reading_changes_nothing(shared: TestClient) -> None:
     """Every GET that the document names, of things that are there: all that is stored is as it was."""
     service = shared.app.state.service  # type: ignore[attr-defined]

@@ -245,8 +245,8 @@ def routes(service: Service) -> APIRouter:
     @router.get("/{job}/files/{event}", response_class=FileResponse)
     def file(job: JobId, event: Annotated[int, Field(ge=1, lt=2**63)], request: Request) -> FileResponse:
         """Gives the picture that an event (`drawn`, `previewed`) names."""
-        queue.get(job, owner=request.state.user)
-        path = _file_of(service.home, queue.event(job, event))
+        owner = queue.get(job, owner=request.state.user).owner
+        path = _file_of(service, queue.event(job, event), owner)
         return FileResponse(path, media_type=MEDIA_TYPES[path.suffix])
 
     return router
@@ -303,10 +303,14 @@ def _event(event: JobEvent) -> EventSeen:
     return EventSeen(number=event.number, kind=event.kind, at=event.at, data=dict(event.data))
 
 
-def _file_of(home: Path, event: JobEvent) -> Path:
-    """Gives the picture that an event names, if it lies in the home folder; raises UnknownError."""
-    named = event.data.get("file")
+def _file_of(service: Service, event: JobEvent, owner: str) -> Path:
+    """Gives the picture that an event of an `owner`'s job names, if it lies in the home folder; raises UnknownError.
+
+    So it does where the gallery knows the file as somebody else's: who can write there may have named it so.
+    """
+    home, named = service.home, event.data.get("file")
     path = (home / str(named)).resolve() if named else None
-    if path is None or path.suffix not in MEDIA_TYPES or not path.is_relative_to(home.resolve()) or not path.is_file():
+    is_there = path is not None and path.suffix in MEDIA_TYPES and path.is_relative_to(home.resolve())
+    if path is None or not is_there or not path.is_file() or service.gallery.owner_of(str(named)) not in (None, owner):
         raise UnknownError(f"event {event.number} has no picture (any more): ask for those called drawn or previewed")
     return path
