@@ -332,9 +332,9 @@ class JobQueue:
         return (time.monotonic() - begun) * (1 - job.progress) / (job.progress - progress)
 
     def grant(self, job: str) -> None:
-        """Takes a wish off that was fulfilled."""
+        """Takes off the wish to skip, which was fulfilled; not another one that came meanwhile."""
         with self._changing() as database:
-            database.execute("UPDATE jobs SET wish = NULL WHERE id = ?", (job,))
+            database.execute("UPDATE jobs SET wish = NULL WHERE id = ? AND wish = 'skip'", (job,))
 
     def finish(
         self, job: str, state: State, *, result: Mapping[str, Any] | None = None, error: str | None = None
@@ -379,7 +379,9 @@ class JobQueue:
         with self._changing() as database:
             found = self.get(job, owner=owner)
             if found.state == "running":
-                database.execute("UPDATE jobs SET wish = ? WHERE id = ?", (wish, job))
+                database.execute(
+                    "UPDATE jobs SET wish = ? WHERE id = ? AND (wish IS NULL OR ? != 'skip')", (wish, job, wish)
+                )
             elif wish == "cancel" and found.state in ("queued", "paused") and found.resumes and found.kind in KEPT:
                 database.execute("UPDATE jobs SET state = 'queued', wish = ? WHERE id = ?", (wish, job))
                 self._record(job, "queued", {"resumes": True})

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Query, Request
@@ -11,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from retrato.errors import JobError, QueueError, RetratoError, SettingsError
+from retrato.errors import JobError, QueueError, RetratoError, SettingsError, UnknownError
 from retrato.generation.infotext import written_fields
 from retrato.jobs import Job, JobQueue, order_drawing
 from retrato.sampling.samplers import AUTOMATIC, find_sampler
@@ -80,14 +81,16 @@ def routes(service: Service) -> APIRouter:
     def interrupt(request: Request) -> AnyObject:
         """Ends your running job; what it drew or learned is kept."""
         for job in queue.jobs(owner=request.state.user, states=("running",)):
-            queue.cancel(job.id, owner=request.state.user)
+            with suppress(QueueError, UnknownError):  # it has just ended
+                queue.cancel(job.id, owner=request.state.user)
         return {}
 
     @router.post("/skip")
     def skip(request: Request) -> None:
         """Leaves out the pictures that your running job is at."""
         for job in queue.jobs(owner=request.state.user, states=("running",)):
-            queue.skip(job.id, owner=request.state.user)
+            with suppress(QueueError, UnknownError):
+                queue.skip(job.id, owner=request.state.user)
 
     return router
 

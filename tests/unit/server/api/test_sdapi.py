@@ -769,3 +769,17 @@ def test_progress_skip_and_interrupt_of_a_running_job(still: TestClient) -> None
     assert still.post("/sdapi/v1/interrupt").json() == {}
     assert still.get("/sdapi/v1/progress").json()["state"]["interrupted"]
     assert queue.wish(job.id) == "cancel"
+    assert still.post("/sdapi/v1/skip").json() is None
+    queue.grant(job.id)  # of a skip that was heard just before
+    assert queue.wish(job.id) == "cancel"
+
+
+def test_interrupting_a_job_that_has_just_ended_is_no_error(still: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue: JobQueue = still.app.state.service.queue  # type: ignore[attr-defined]
+    job = order_drawing(queue, GenerateSettings(prompt="a cat"))
+    queue.claim("cpu")
+    running = queue.get(job.id)
+    queue.finish(job.id, "done")
+    monkeypatch.setattr(queue, "jobs", lambda **_: [running])
+    for what in ("interrupt", "skip"):
+        assert still.post(f"/sdapi/v1/{what}").status_code == 200
