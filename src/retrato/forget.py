@@ -40,7 +40,7 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
         raise nobody
     names = [name, *_former_names(home, name)]
     jobs = [job for job in known if _is_about(queue, job, names)]
-    whose = _owners_of_runs(home, queue, everything)
+    whose = owners_of_runs(home, queue, everything)
     runs = [run for run in _run_folders(home, names) if owner in (None, whose(run))]
     sets = _photo_sets(home, names, jobs, known, runs, owner)
     jobs += [job for job in known if job not in jobs and sets_of(job) & sets]  # also of sets that are gone already
@@ -182,7 +182,7 @@ def _run_folders(home: Path, names: list[str]) -> list[Path]:
     return [path for path in runs if path.is_dir() and any(is_run_of(path, name) for name in names)]
 
 
-def _owners_of_runs(home: Path, queue: JobQueue, jobs: list[Job]) -> Callable[[Path], str]:
+def owners_of_runs(home: Path, queue: JobQueue, jobs: list[Job]) -> Callable[[Path], str]:
     """Gives what says whose a run is: the job's that began it, else theirs who sent its photos, else LOCAL's."""
     trainings = ((job, queue.latest(job.id, ("prepared",))) for job in jobs if job.kind == "train")
     begun = {home / str(said.data.get("run_folder")): job.owner for job, said in trainings if said}

@@ -20,7 +20,7 @@ from typing import Any
 from retrato.embeddings import EmbeddingLibrary, check_name
 from retrato.errors import ModelError, PhotoError, QueueError, RetratoError, SettingsError, UnknownError
 from retrato.files import visible, write_atomic
-from retrato.forget import forget, sets_of
+from retrato.forget import forget, owners_of_runs, sets_of
 from retrato.gallery import Gallery
 from retrato.generation import resolve_settings, vary
 from retrato.jobs import JobQueue
@@ -229,8 +229,7 @@ class Service:
         Only pixels are kept, upright; where it was taken and with what is left behind. Raises PhotoError, and what
         `check_own_set` does.
         """
-        called, is_mask = name_for(file)
-        sent = read_sent(content, file)
+        (called, is_mask), sent = name_for(file), read_sent(content, file)
         with self._photos_lock:  # a place that is free is taken before anybody else looks for one
             folder = self.new_photo_set(name, owner=owner)
             return keep_mask(folder, called, sent) if is_mask else keep_photo(folder, called, sent, caption)
@@ -343,9 +342,11 @@ class Service:
                 if folder.is_dir() and folder.is_relative_to(root.resolve()):
                     yield unicodedata.normalize("NFC", path.name), folder
 
-    def learned_files(self) -> dict[str, Path]:
-        """Gives the checkpoints of trainings, the latest first, and the people, by the files' names without ending."""
-        checkpoints = (self.home / RUNS).glob("*/*/embeddings/*.safetensors")
+    def learned_files(self, *, owner: str) -> dict[str, Path]:
+        """Gives checkpoints of `owner`'s trainings, the latest first, and all people, by file names without ending."""
+        whose = owners_of_runs(self.home, self.queue, self.queue.jobs(limit=-1))
+        runs = (self.home / RUNS).glob("*/*")
+        checkpoints = (path for run in runs if whose(run) == owner for path in run.glob("embeddings/*.safetensors"))
         found: dict[str, Path] = {}
         for path in sorted(checkpoints, key=lambda path: (-path.parent.stat().st_mtime, len(path.name), path.name)):
             found.setdefault(path.stem, path)

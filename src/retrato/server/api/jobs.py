@@ -263,7 +263,9 @@ def _submit(service: Service, order: AnyOrder, owner: str) -> Job:
         case GridOrder():
             settings = _with_files(service, order.settings, owner)
             service.check_drawing(settings.changed(count=1), model)  # a cell is one picture
-            axes = check_axes(service, settings, order.axes) if order.axes or settings.matrix == "off" else []
+            axes = (
+                check_axes(service, settings, order.axes, owner=owner) if order.axes or settings.matrix == "off" else []
+            )
             return order_grid(queue, settings, axes, owner=owner, model=model)
         case TrainOrder() | HypernetworkOrder():
             photos = service.photo_set(order.photos, owner=owner)

@@ -151,7 +151,7 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
 def order_of(site: Site, values: Mapping[str, Any], owner: str) -> Job:
     """Queues what the controls say, by their names: pictures, or a sheet of them. Raises what the library says."""
     settings = drawing_of(site, values, owner)
-    axes = axes_of(site, values, settings)
+    axes = axes_of(site, values, settings, owner)
     asked: Any = {"owner": owner, "model": site.service.model}
     is_sheet = bool(axes) or (settings.matrix != "off" and values[ON_A_SHEET])
     site.service.check_words(settings.changed(count=1) if is_sheet else settings)

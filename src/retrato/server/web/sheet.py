@@ -12,7 +12,7 @@ from retrato.model.catalogue import list_vaes
 from retrato.prompts import StyleFile
 from retrato.server.service import Service
 from retrato.server.sheets import CHECKPOINT, check_axes
-from retrato.server.web.site import Site
+from retrato.server.web.site import Site, owner_of
 from retrato.settings import GenerateSettings
 
 SIDES = ("x", "y", "z")
@@ -53,8 +53,12 @@ def sheet_fields(site: Site) -> Mapping[str, Any]:
                 values = controls[f"{side}_values"] = gr.Textbox(
                     label=site(f"draw.sheet.{side}.values"), elem_id=f"draw-{side}_values", max_lines=1, min_width=120
                 )
+
+            def hint(name: str | None, request: gr.Request) -> object:
+                return gr.update(placeholder=example_of(site.service, name or "", owner_of(request)))
+
             controls[side].change(
-                lambda name: gr.update(placeholder=example_of(site.service, name or "")),
+                hint,
                 [controls[side]],
                 [values],
                 api_visibility="private",
@@ -63,10 +67,10 @@ def sheet_fields(site: Site) -> Mapping[str, Any]:
     return controls
 
 
-def example_of(service: Service, name: str) -> str:
+def example_of(service: Service, name: str, owner: str) -> str:
     """Gives what the values of an axis may look like; of what lies in the home folder, what there is."""
     if name == CHECKPOINT:
-        return ", ".join(list(service.learned_files())[:2]) or "ana-100, ana-200"
+        return ", ".join(list(service.learned_files(owner=owner))[:2]) or "ana-100, ana-200"
     if name == "Checkpoint name":
         return ", ".join(model.name for model in service.models())
     if name == "VAE":
@@ -76,8 +80,8 @@ def example_of(service: Service, name: str) -> str:
     return EXAMPLES.get(name, "1, 2, 3")
 
 
-def axes_of(site: Site, values: Mapping[str, Any], settings: GenerateSettings) -> list[str]:
-    """Gives the axes that `values` of the fields name, as `parse_axis` reads them.
+def axes_of(site: Site, values: Mapping[str, Any], settings: GenerateSettings, owner: str) -> list[str]:
+    """Gives the axes that `values` of `owner`'s fields name, as `parse_axis` reads them.
 
     Raises SettingsError, which knows the field.
     """
@@ -88,7 +92,7 @@ def axes_of(site: Site, values: Mapping[str, Any], settings: GenerateSettings) -
             raise SettingsError(site("draw.sheet.matrix"), field=side)
         try:
             said.append(f"{values[side]}={values[f'{side}_values'] or ''}")
-            axes = check_axes(site.service, settings, said)
+            axes = check_axes(site.service, settings, said, owner=owner)
         except RetratoError as error:
             raise SettingsError(str(error), field=f"{side}_values") from None
     return axes
