@@ -31,7 +31,6 @@ KEPT: tuple[Kind, ...] = ("train",)
 # Of a row of jobs. Its number says what came last, also where the clock was put back in between.
 LAST_EVENT = "(SELECT max(number) FROM events WHERE job = jobs.id)"
 
-
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL, state TEXT NOT NULL, place REAL NOT NULL,
@@ -379,9 +378,8 @@ class JobQueue:
         with self._changing() as database:
             found = self.get(job, owner=owner)
             if found.state == "running":
-                database.execute(
-                    "UPDATE jobs SET wish = ? WHERE id = ? AND (wish IS NULL OR ? != 'skip')", (wish, job, wish)
-                )
+                kept = "coalesce(wish, ?)" if wish == "skip" else "?"  # a skip takes no other wish back
+                database.execute(f"UPDATE jobs SET wish = {kept} WHERE id = ?", (wish, job))
             elif wish == "cancel" and found.state in ("queued", "paused") and found.resumes and found.kind in KEPT:
                 database.execute("UPDATE jobs SET state = 'queued', wish = ? WHERE id = ?", (wish, job))
                 self._record(job, "queued", {"resumes": True})
