@@ -16,8 +16,9 @@ from retrato.errors import EmbeddingError, JobError, QueueError, UnknownError
 from retrato.gallery import Gallery
 from retrato.jobs import LOCAL, Job, JobQueue
 from retrato.jobs.ownership import owners_of_pictures
-from retrato.jobs.sent import unneeded_pictures
+from retrato.jobs.sent import pictures_of, unneeded_pictures
 from retrato.plain import texts
+from retrato.prompts import StyleFile
 from retrato.training.learnable import is_same
 from retrato.training.run_folder import RUNS, is_run_of, photos_of_run
 
@@ -27,10 +28,11 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
 
     What is left under a name that the person had before (see `_former_names`) goes as well; spellings are compared by
     `name_key`. What was sent to be drawn over, described or read goes too where no job that is left needs it, as it
-    does not say whom it shows. With `owner`, what others sent, drew and learned stays, but for the library's file,
-    which is everybody's. Raises EmbeddingError for what is no name, QueueError while a job about them runs or somebody
-    else's training of them is not over, before anything is removed, UnknownError where there is nothing about them,
-    and JobError where something cannot be removed: whoever calls this again finds the rest.
+    does not say whom it shows, and styles that name the person, as `style <name>`. With `owner`, what others sent, drew
+    and learned stays, but for the library's file and the styles, which are everybody's. Raises, before anything is
+    removed, EmbeddingError for no name, PromptError for styles that cannot be read, QueueError while a job about
+    them runs or somebody else's training of them is not over, UnknownError where there is nothing about them, and later
+    JobError where something cannot be removed: whoever calls this again finds the rest.
     """
     name = check_name(name, is_found=True)
     everything = queue.jobs(limit=-1)
@@ -38,6 +40,8 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     nobody = UnknownError(f"there is nothing about {name!r} in {home}: `retrato embeddings list` shows who there is")
     if not _is_anybody(home, name, everything, gallery):
         raise nobody
+    styles = StyleFile(home / "styles.csv")
+    styles.read()
     names = [name, *_former_names(home, name)]
     jobs = [job for job in known if _is_about(queue, job, names)]
     whose = owners_of_runs(home, queue, everything)
@@ -67,12 +71,16 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
                     _removed(home, path)
         removed += [_relative(home, gallery.remove(each.id)) for each in pictures]
         left = [job for job in everything if job not in jobs]
-        removed += [_removed(home, path) for path in unneeded_pictures(home, left)]
-        removed += _emptied(home, home / "uploads" / "page")
+        # What nobody has ordered anything with yet may be somebody else's: their server tidies it away in time.
+        own = None if owner is None else pictures_of(home, known)
+        sent = [path for path in unneeded_pictures(home, left) if own is None or path in own]
+        removed += [_removed(home, path) for path in sent]
+        removed += _emptied(home, home / "uploads" / "page") if owner is None else []
         for job in reversed(jobs):
             _removed(home, home / "jobs" / job.id)
             queue.remove(job.id, owner=owner)
             removed.append(f"job {job.id}")
+        removed += [f"style {style}" for style in styles.purge(lambda words: bool(mentioned(words, names)))]
         gallery.compact()
         removed += [_removed(home, path) for path in (*runs, *files)]
     except OSError as error:

@@ -254,13 +254,14 @@ class Studio:
         """Draws the pictures that `settings` ask for, one by one; see `draw_events`."""
         return (event.image for event in self.draw_events(settings) if isinstance(event, Drawn))
 
-    def draw_events(self, settings: GenerateSettings) -> Iterator[Sampled | Drawn]:
+    def draw_events(self, settings: GenerateSettings, *, is_logged: bool = True) -> Iterator[Sampled | Drawn]:
         """Draws and says so step by step; the library's names may stand anywhere in the prompts.
 
         Styles, matrix and wildcards are worked out first: what comes of them is drawn one after the other, as one run.
+        With `is_logged` the log says what may surprise in the prompts.
         Raises SettingsError, PromptError, EmbeddingError, HypernetworkError or ModelError with the first event.
         """
-        variants = self._varied(settings)
+        variants = self._varied(settings, is_logged)
         total, done = sum(variant.count for variant in variants), 0
         for variant in variants:
             for event in generate(self.computed(variant), variant, self.library.embeddings, self.hypernetworks):
@@ -292,12 +293,14 @@ class Studio:
             else:
                 yield event
 
-    def draw_grid(self, settings: GenerateSettings, axes: Sequence[Axis], first: int = 0) -> Iterator[Sampled | Cell]:
+    def draw_grid(
+        self, settings: GenerateSettings, axes: Sequence[Axis], first: int = 0, *, is_logged: bool = True
+    ) -> Iterator[Sampled | Cell]:
         """Draws a picture for each combination of the axes' values; see `retrato.generation.draw_grid`.
 
         Wildcards are chosen once for the whole sheet. Axes may name models and VAEs as `open` takes them, and styles.
         """
-        own, *more = self._varied(settings.changed(count=1))
+        own, *more = self._varied(settings.changed(count=1), is_logged)
         if more:
             raise SettingsError("a sheet has one prompt: leave out --wildcards all, or make an axis of it")
         finish = partial(with_styles, mode=settings.wildcards, styles=self.styles, wildcards=self.wildcards)
@@ -314,11 +317,12 @@ class Studio:
         known = self.library.embeddings, {"hypernet": self.hypernetworks.names}, heeds_clip_skip(self.components)
         return check_prompts(variants, *known)
 
-    def _varied(self, settings: GenerateSettings) -> list[GenerateSettings]:
-        """Gives what comes of `settings` (see `vary`); logs what may surprise in it."""
+    def _varied(self, settings: GenerateSettings, is_logged: bool) -> list[GenerateSettings]:
+        """Gives what comes of `settings` (see `vary`); with `is_logged`, logs what may surprise in it."""
         found = vary(settings, styles=self.styles, wildcards=self.wildcards)
         for warning in self.surprises(found):
-            logger.warning(warning)
+            if is_logged:
+                logger.warning(warning)
         return found
 
     def _other(self, model: str, vae: str) -> Load:

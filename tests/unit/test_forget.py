@@ -15,6 +15,8 @@ from retrato.errors import JobError, QueueError, UnknownError
 from retrato.forget import forget
 from retrato.gallery import Gallery
 from retrato.jobs import JobQueue, order_captions, order_drawing, order_grid, order_preparation, order_training
+from retrato.prompts import StyleFile
+from retrato.prompts.styles import Style
 from retrato.settings import GenerateSettings, PhotoSettings, TrainSettings
 
 NAME = "zoe-t7"
@@ -373,6 +375,28 @@ def test_what_was_sent_to_be_drawn_over_or_described_goes_unless_somebody_needs_
     removed = forget(home, NAME, queue=queue, gallery=gallery)
     assert {path.stem for path in uploads.glob("*.png")} == {"of-ruis-job", "described-for-rui"}
     assert {f"uploads/{name}.png" for name in names[:4]} <= set(removed)
+
+
+def test_what_others_have_just_sent_stays(home: Path) -> None:
+    """Between sending and ordering no job needs it."""
+    (home / "uploads" / "page").mkdir(parents=True)
+    own, others, page = (home / "uploads" / name for name in ("own.png", "others.png", "page/others.png"))
+    for file in (own, others, page):
+        file.write_bytes(b"")
+    queue, gallery = JobQueue(home), Gallery(home)
+    order_drawing(queue, GenerateSettings(prompt=NAME, init_image=str(own)), owner="ana")
+    assert "uploads/own.png" in forget(home, NAME, queue=queue, gallery=gallery, owner="ana")
+    assert [file.exists() for file in (own, others, page)] == [False, True, True]
+
+
+def test_styles_that_name_her_go_and_so_does_the_file_before(home: Path) -> None:
+    styles, rows = StyleFile(home / "styles.csv"), f"Oil,in oil,\nQueen,{{prompt}} beside {NAME},\n# for {NAME},,\n"
+    styles.path.write_text(f"name,prompt,negative_prompt\n{rows}", "utf-8")
+    styles.save(Style("Ink", "in ink"))
+    queue, gallery = JobQueue(home), Gallery(home)
+    assert "style Queen" in forget(home, NAME, queue=queue, gallery=gallery)
+    assert list(styles.read()) == ["Oil", "Ink"]
+    assert NAME.encode() not in b"".join(path.read_bytes() for path in home.glob("styles.csv*"))
 
 
 def test_what_others_learned_stays(home: Path) -> None:

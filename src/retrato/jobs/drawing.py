@@ -49,7 +49,10 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
     count = sum(variant.count for variant in variants)
     yield from _surprises(studio, queue, job, variants)
     while rest := after(variants, done):
-        first, events = done, cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest[0]))
+        first, events = (
+            done,
+            cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest[0], is_logged=False)),
+        )
         with closing(events):
             for event in events:
                 if isinstance(event, Drawn):
@@ -76,7 +79,9 @@ def draw_sheet(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wis
     images, cells = _cells_there(studio, queue, job, asked)
     yield from _surprises(studio, queue, job, [settings])
     pace, previewer, started = Pace(), _Previewer(studio, queue, job.id), time.perf_counter()
-    drawing = cast("Generator[Sampled | Cell, None, None]", studio.draw_grid(settings, axes, first=len(cells)))
+    drawing = cast(
+        "Generator[Sampled | Cell, None, None]", studio.draw_grid(settings, axes, first=len(cells), is_logged=False)
+    )
     with closing(drawing) as events:
         for event in events:
             if isinstance(event, Cell):

@@ -15,11 +15,17 @@ from retrato.jobs.queue import JobQueue
 
 def unneeded_pictures(home: Path, jobs: Iterable[Job]) -> list[Path]:
     """Gives the pictures sent to be drawn over or described with which none of `jobs` that may go on begins."""
-    lasting = [job for job in jobs if job.state != "done"]
-    needed = {said for job in lasting for said in job.settings.values() if isinstance(said, str)}
-    needed |= {file for job in lasting for file in job.options.get("files", ())}
+    needed = set(pictures_of(home, [job for job in jobs if job.state != "done"]))
+    return [path for path in sorted((home / "uploads").glob("*.png")) if path not in needed]
+
+
+def pictures_of(home: Path, jobs: Iterable[Job]) -> list[Path]:
+    """Gives the pictures sent to be drawn over or described with which any of `jobs` begins."""
+    begun = list(jobs)
+    named = {said for job in begun for said in job.settings.values() if isinstance(said, str)}
+    named |= {file for job in begun for file in job.options.get("files", ())}
     sent = sorted((home / "uploads").glob("*.png"))
-    return [path for path in sent if not {str(path), str(path.resolve())} & needed]
+    return [path for path in sent if {str(path), str(path.resolve())} & named]
 
 
 def tidy(queue: JobQueue, *, older_than: float = 0) -> None:

@@ -5,8 +5,8 @@ Knows the file and how words are joined; not where the file lies.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -74,6 +74,23 @@ class StyleFile:
         self.find([name])
         return self._write([row for row in self._rows() if row.name != name])
 
+    def purge(self, is_unwanted: Callable[[str], bool]) -> list[str]:
+        """Takes all rows out, remarks included, of whose words `is_unwanted` says so, and gives their names.
+
+        The file before goes too where it has such words. Raises PromptError for a file that cannot be read.
+        """
+        rows = self._rows()
+        left = [row for row in rows if not is_unwanted("\n".join(astuple(row)))]
+        if len(left) < len(rows):
+            self._write(left)
+        if self._before.exists() and is_unwanted(self._before.read_text("utf-8", errors="replace")):
+            self._before.unlink()
+        return list(dict.fromkeys(row.name for row in rows if row not in left))
+
+    @property
+    def _before(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.bak")
+
     def _rows(self) -> list[Style]:
         """Gives all rows, remarks included."""
         try:
@@ -93,7 +110,7 @@ class StyleFile:
         writer = csv.writer(text)
         writer.writerows([COLUMNS, *([row.name, row.prompt, row.negative_prompt] for row in rows)])
         if self.path.exists():
-            write_atomic(self.path.with_name(f"{self.path.name}.bak"), self.path.read_bytes())
+            write_atomic(self._before, self.path.read_bytes())
         return write_atomic(self.path, text.getvalue().encode("utf-8-sig"))
 
 

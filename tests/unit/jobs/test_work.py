@@ -167,7 +167,9 @@ def test_what_nobody_foresaw_fails_the_job_and_shows_nothing(
     assert "/secret/path" in caplog.text
 
 
-def test_what_may_surprise_in_prompts_is_said_once(studio: Studio, queue: JobQueue) -> None:
+def test_what_may_surprise_in_prompts_is_said_once_and_not_in_the_log(
+    studio: Studio, queue: JobQueue, caplog: pytest.LogCaptureFixture
+) -> None:
     job = order_drawing(queue, DRAWING.changed(prompt="a (red hat", count=2))
     sentence = "prompt, character 3: this ( is never closed: everything after it weighs more"
     for event in (events := work(studio, queue, claimed(queue))):
@@ -180,6 +182,7 @@ def test_what_may_surprise_in_prompts_is_said_once(studio: Studio, queue: JobQue
     sheet = order_grid(queue, DRAWING.changed(prompt="a (red hat"), ["Steps=1"])
     list(work(studio, queue, claimed(queue)))
     assert len(queue.events(sheet.id, kinds=("surprised",))) == 1
+    assert not [record for record in caplog.records if record.name == "retrato"]
 
 
 def test_there_is_one_worker_whatever_its_device(tmp_path: Path) -> None:
