@@ -17,6 +17,7 @@ from retrato.database import open_database, transaction
 from retrato.errors import QueueError, UnknownError
 from retrato.jobs.job import Job, JobEvent, Kind, State, Wish, event_of, job_of
 from retrato.jobs.portable import packed
+from retrato.jobs.tables import LAST_EVENT, LAST_PLACE, SCHEMA
 
 LOCAL = "local"  # who asks where nobody has to say who they are
 LONGEST_QUEUE = 1000
@@ -28,23 +29,6 @@ ENDS_THE_PROGRAM = (
 )
 # Of these a worker keeps what was done, also when they are cancelled while they wait.
 KEPT: tuple[Kind, ...] = ("train",)
-# Of a row of jobs. Its number says what came last, also where the clock was put back in between.
-LAST_EVENT = "(SELECT max(number) FROM events WHERE job = jobs.id)"
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL, state TEXT NOT NULL, place REAL NOT NULL,
-    settings TEXT NOT NULL, options TEXT NOT NULL, progress REAL NOT NULL DEFAULT 0, resumes INTEGER NOT NULL DEFAULT 0,
-    wish TEXT, device TEXT, created REAL NOT NULL, started REAL, ended REAL, result TEXT, error TEXT
-);
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
-CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, created);
-CREATE TABLE IF NOT EXISTS events (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-    kind TEXT NOT NULL, at REAL NOT NULL, data TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_by_job ON events (job, number);
-"""
 
 
 class JobQueue:
@@ -80,18 +64,12 @@ class JobQueue:
     ) -> Job:
         """Puts a job at the end of the queue and gives it; it is on disk then. Raises QueueError."""
         with self._changing() as database:
-            waiting, own = database.execute(
-                "SELECT count(*), coalesce(sum(owner = ?), 0) FROM jobs WHERE state = 'queued'", (owner,)
-            ).fetchone()
-            if waiting >= self.longest:
-                raise QueueError(f"{waiting} jobs are waiting, more are not taken: try again later")
-            if own >= self.share:
-                raise QueueError(f"{own} jobs of yours are waiting, more are not taken: try again later")
+            self._expect_room(owner)
             job = secrets.token_hex(8)
             said = [json.dumps(packed(each, self.home)) for each in (settings, options or {})]
             database.execute(
                 "INSERT INTO jobs (id, kind, owner, state, place, settings, options, created)"
-                " VALUES (?, ?, ?, 'queued', (SELECT coalesce(max(place), 0) + 1 FROM jobs), ?, ?, ?)",
+                f" VALUES (?, ?, ?, 'queued', {LAST_PLACE}, ?, ?, ?)",
                 (job, kind, owner, *said, time.time()),
             )
             self._record(job, "queued", {})
@@ -206,14 +184,18 @@ class JobQueue:
         return self._wish(job, "skip", owner)
 
     def resume(self, job: str, *, owner: str | None = None) -> Job:
-        """Puts a paused, cancelled or failed job back into the queue, to go on where it stopped."""
+        """Puts a paused, cancelled or failed job at the end of the queue, to go on where it stopped.
+
+        Raises QueueError for one in any other state, and where `submit` would.
+        """
         with self._changing() as database:
             found = self.get(job, owner=owner)
             if found.state not in ("paused", "cancelled", "failed"):
                 raise QueueError(f"job {job} is {found.state}: only one that was paused, cancelled or failed can go on")
+            self._expect_room(found.owner)
             database.execute(
-                "UPDATE jobs SET state = 'queued', wish = NULL, ended = NULL, error = NULL, result = NULL, resumes = 1"
-                " WHERE id = ?",
+                "UPDATE jobs SET state = 'queued', wish = NULL, ended = NULL, error = NULL, result = NULL, resumes = 1,"
+                f" place = {LAST_PLACE} WHERE id = ?",
                 (job,),
             )
             self._record(job, "queued", {"resumes": True})
@@ -409,6 +391,15 @@ class JobQueue:
         last = self.latest(row["id"], ("queued",))
         data = last.data if last else {}
         return data.get("deaths", 0) + 1 if row["progress"] <= data.get("at", 0.0) else 1
+
+    def _expect_room(self, owner: str) -> None:
+        waiting, own = self._database.execute(
+            "SELECT count(*), coalesce(sum(owner = ?), 0) FROM jobs WHERE state = 'queued'", (owner,)
+        ).fetchone()
+        if waiting >= self.longest:
+            raise QueueError(f"{waiting} jobs are waiting, more are not taken: try again later")
+        if own >= self.share:
+            raise QueueError(f"{own} jobs of yours are waiting, more are not taken: try again later")
 
     def _expect(self, job: str, state: State, owner: str | None) -> None:
         found = self.get(job, owner=owner)

@@ -229,6 +229,42 @@ def test_nobody_fills_the_queue_for_everybody(tmp_path: Path) -> None:
     queue.close()
 
 
+def test_whoever_goes_on_waits_behind_those_who_came_meanwhile(queue: JobQueue) -> None:
+    paused, cancelled, first = ids(add(queue, 3))
+    queue.pause(paused)
+    queue.cancel(cancelled)
+    (second,) = ids(add(queue, owner="ana"))
+    queue.resume(cancelled)
+    queue.resume(paused)
+    assert ids(queue.jobs(states=("queued",))) == [first, second, cancelled, paused]
+
+
+def test_going_on_takes_no_more_room_than_sending_anew(tmp_path: Path) -> None:
+    """Paused jobs do not count, so that any number of them may lie there."""
+    queue = JobQueue(tmp_path, longest=4, owners=2)
+    paused = [queue.pause(add(queue, owner="ana")[0].id).id for _ in range(3)]
+    for job in paused[:2]:
+        queue.resume(job)
+    with pytest.raises(QueueError, match="2 jobs of yours are waiting"):
+        queue.resume(paused[2])
+    assert queue.get(paused[2]).state == "paused"
+    add(queue, 2, owner="rui")
+    queue.share = 4
+    with pytest.raises(QueueError, match="4 jobs are waiting"):
+        queue.resume(paused[2])
+    queue.close()
+
+
+def test_what_a_crash_interrupted_keeps_its_place_however_long_the_queue(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path, longest=1)
+    (running,) = ids(add(queue))
+    queue.claim("cpu")
+    (waiting,) = ids(add(queue))
+    queue.recover("cpu")
+    assert ids(queue.jobs(states=("queued",))) == [running, waiting]
+    queue.close()
+
+
 def test_events_count_on_and_can_be_read_from_any_point(queue: JobQueue) -> None:
     (job,) = add(queue)
     queue.claim("cpu")
