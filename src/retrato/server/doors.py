@@ -29,7 +29,9 @@ from retrato.server.problems import TOO_LARGE, problem
 from retrato.settings import ServerSettings
 
 READING = ("GET", "HEAD", "OPTIONS")
-FAILURES_PER_MINUTE = 10
+FAILURES_PER_MINUTE = 10  # of one name at one address
+FAILURES_OF_ADDRESS = 100  # a minute, whatever the names
+LINK = None  # whom a link's token speaks for: nobody by name
 COOKIE = "retrato"
 
 # No script, style, frame or picture from anywhere else, and this server in nobody's frame.
@@ -50,8 +52,9 @@ class Accounts:
     """Who may come in; with nobody in it and no token, everybody who reaches the door may.
 
     Whoever has the token is LOCAL, as is everybody where nobody is asked: it opens one person's server to their other
-    devices. Passwords are compared in constant time. After ten wrong ones within a minute, an address has to wait.
-    Raises SettingsError for somebody called what no folder can be, as everybody's photos lie in one.
+    devices. Passwords are compared in constant time. After ten wrong ones for a name within a minute that name has to
+    wait at that address, and after a hundred every name there: many people may come through one proxy. Raises
+    SettingsError for somebody called what no folder can be, as everybody's photos lie in one.
     """
 
     def __init__(self, passwords: Mapping[str, str], *, token: str | None = None) -> None:
@@ -64,20 +67,34 @@ class Accounts:
         self._digests = {user: _digest(password) for user, password in passwords.items()}
         self._token = None if token is None else _digest(token)
         self._sessions: dict[str, str] = {}
-        self._failures: dict[str, deque[float]] = {}
+        self._failures: dict[str | tuple[str, str | None], deque[float]] = {}
 
     @property
     def are_open(self) -> bool:
         """Says whether nobody is asked who they are."""
         return not self._digests and self._token is None
 
+    @property
+    def have_token(self) -> bool:
+        """Says whether there is a token that a link can bring."""
+        return self._token is not None
+
+    def named(self, headers: Headers) -> str:
+        """Gives the name that a request sends with its password, empty where a token is asked for or none is sent."""
+        sent = _basic(headers)
+        return sent[0] if sent and self._token is None else ""
+
     def user(self, headers: Headers) -> str | None:
-        """Gives who sent a request, None for somebody unknown."""
+        """Gives whose password or token a request sends, None for somebody unknown."""
         kind, _, secret = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "basic":
-            return self._basic(secret.strip())
         if kind.lower() == "bearer":
             return self.check_token(secret.strip())
+        if (sent := _basic(headers)) is None:
+            return None
+        return self.check(*sent) if self._token is None else self.check_token(sent[1])
+
+    def session_user(self, headers: Headers) -> str | None:
+        """Gives whose session a request's cookie is, None where it has none that holds."""
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
         return self._sessions.get(_digest(cookie).hex()) if cookie else None
 
@@ -97,28 +114,19 @@ class Accounts:
         self._sessions[_digest(session).hex()] = user
         return session
 
-    def wait_seconds(self, address: str) -> int:
-        """Gives how long an address with too many wrong passwords has to wait, 0 for the others."""
-        failures = self._failures.get(address)
-        if not failures or len(failures) < FAILURES_PER_MINUTE:
-            return 0
-        return max(0, int(60 - (time.monotonic() - failures[0])) + 1)
+    def wait_seconds(self, address: str, name: str | None) -> int:
+        """Gives how long a name with too many wrong passwords has to wait at an address, 0 for the others."""
+        now, both = time.monotonic(), (self._failures.get((address, name)), self._failures.get(address))
+        full = [failures for failures in both if failures and len(failures) == failures.maxlen]
+        return max([0, *(int(60 - (now - failures[0])) + 1 for failures in full)])
 
-    def failed(self, address: str) -> None:
-        """Notes a wrong password."""
+    def failed(self, address: str, name: str | None) -> None:
+        """Notes a wrong password, or the wrong token of a LINK."""
         now = time.monotonic()
         for known in [each for each, failures in self._failures.items() if now - failures[-1] > 60]:
             del self._failures[known]
-        self._failures.setdefault(address, deque(maxlen=FAILURES_PER_MINUTE)).append(now)
-
-    def _basic(self, encoded: str) -> str | None:
-        try:
-            user, found, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-        if not found:
-            return None
-        return self.check(user, password) if self._token is None else self.check_token(password)
+        self._failures.setdefault((address, name), deque(maxlen=FAILURES_PER_MINUTE)).append(now)
+        self._failures.setdefault(address, deque(maxlen=FAILURES_OF_ADDRESS)).append(now)
 
 
 class Doors:
@@ -208,28 +216,33 @@ class Doors:
         if self._accounts.are_open:
             state["user"] = LOCAL
             return None
-        address = (scope.get("client") or ("?",))[0]
-        if seconds := self._accounts.wait_seconds(address):
-            return problem(429, f"too many wrong passwords: wait {seconds} s", headers={"retry-after": str(seconds)})
+        address = _address(scope)
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-        if scope["type"] == "http" and scope["method"] == "GET" and (token := query.pop("token", [""])[0]):
-            return self._enter(scope, address, token, query)
-        state["user"] = self._accounts.user(headers)
+        may_enter = self._accounts.have_token and scope["type"] == "http" and scope["method"] == "GET"
+        token = query.pop("token", [""])[0] if may_enter else ""
+        user, name = self._accounts.session_user(headers), LINK if token else self._accounts.named(headers)
+        # Whoever is inside already is not kept out by what others send from the same address.
+        if user is None and (seconds := self._accounts.wait_seconds(address, name)):
+            return problem(429, f"too many wrong passwords: wait {seconds} s", headers={"retry-after": str(seconds)})
+        if token:
+            return self._enter(scope, headers, token, query)
+        state["user"] = user or self._accounts.user(headers)
         if state["user"] is not None:
             return None
         if "authorization" in headers:
-            self._accounts.failed(address)
+            self._accounts.failed(address, name)
         return problem(
             401,
             "this server lets in only those it knows: send a name and password (HTTP Basic), or the token it printed",
             headers={"www-authenticate": 'Basic realm="retrato", charset="UTF-8"'},
         )
 
-    def _enter(self, scope: Scope, address: str, token: str, query: Mapping[str, list[str]]) -> Response:
+    def _enter(self, scope: Scope, headers: Headers, token: str, query: Mapping[str, list[str]]) -> Response:
         """Trades the token of a link for a cookie, and takes it out of the address bar."""
         user = self._accounts.check_token(token)
         if user is None:
-            self._accounts.failed(address)
+            if headers.get("sec-fetch-site") != "cross-site":  # pictures on any page could ask for such addresses
+                self._accounts.failed(_address(scope), LINK)
             return problem(401, "the token is not the one that this server printed: copy the whole link")
         rest = urlencode(query, doseq=True)
         path = "/" + scope["path"].lstrip("/\\")  # `//elsewhere` would lead to another site
@@ -315,12 +328,28 @@ def _host_name(host: str) -> str | None:
     return parts.hostname
 
 
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("?",))[0])
+
+
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
         return False
     return True
+
+
+def _basic(headers: Headers) -> tuple[str, str] | None:
+    """Gives the name and the password of HTTP Basic, None where it is not sent or damaged."""
+    kind, _, encoded = headers.get("authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        name, found, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, password) if found else None
 
 
 def _digest(text: str) -> bytes:

@@ -234,6 +234,55 @@ def test_guessing_a_links_token_and_a_bearers_is_slow_too() -> None:
         assert [guess(client).status_code for _ in range(12)] == [401] * 10 + [429] * 2
 
 
+def test_one_persons_guesses_keep_out_nobody_else_behind_the_same_proxy() -> None:
+    client = door({"ana": "secret", "rui": "other"})
+    for _ in range(11):
+        client.get("/", headers=basic("ana", "guess"))
+    assert client.get("/", headers=basic("ana", "secret")).status_code == 429
+    assert client.get("/", headers=basic("rui", "other")).text == "hello rui"
+
+
+def test_an_address_that_guesses_many_names_waits_whole() -> None:
+    client = door({"ana": "secret"})
+    statuses = [client.get("/", headers=basic(f"name{number}", "guess")).status_code for number in range(101)]
+    assert statuses == [401] * 100 + [429]
+    assert client.get("/", headers=basic("ana", "secret")).status_code == 429
+
+
+def test_whoever_is_inside_is_not_kept_out_by_guesses_from_the_same_address() -> None:
+    client = door(token="the-token")
+    client.get("/?token=the-token")
+    session = dict(client.cookies)
+    client.cookies.clear()
+    for _ in range(11):
+        client.get("/?token=guess")
+        client.get("/", headers={"authorization": "Bearer guess"})
+    assert client.get("/", headers={"authorization": "Bearer the-token"}).status_code == 429
+    assert client.get("/?token=the-token").status_code == 429
+    client.cookies.update(session)
+    assert client.get("/").text == "hello local"
+    assert client.get("/?token=the-token").status_code == 303
+
+
+def test_a_token_is_no_guess_where_there_is_none_or_where_another_sites_page_sends_it() -> None:
+    """Ten pictures on any page that somebody looks at would keep them out."""
+    client = door({"ana": "secret"})
+    for _ in range(11):
+        assert client.get("/?token=x").status_code == 401
+    assert client.get("/?token=x", headers=basic("ana", "secret")).text == "hello ana"
+    client = door(token="the-token")
+    for _ in range(11):
+        assert client.get("/?token=x", headers={"sec-fetch-site": "cross-site"}).status_code == 401
+    assert client.get("/?token=the-token", headers={"sec-fetch-site": "cross-site"}).status_code == 303
+
+
+def test_wrong_links_keep_out_no_password() -> None:
+    client = door(token="the-token")
+    for _ in range(11):
+        client.get("/?token=x")
+    assert client.get("/", headers={"authorization": "Bearer the-token"}).text == "hello local"
+
+
 def test_passwords_are_compared_in_constant_time_known_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[int, int]] = []
 
