@@ -70,6 +70,7 @@ COLUMNS = """
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS pictures ({COLUMNS});
 CREATE INDEX IF NOT EXISTS pictures_by_time ON pictures (made);
+CREATE INDEX IF NOT EXISTS pictures_by_owner ON pictures (owner, made, id);
 CREATE TABLE IF NOT EXISTS pictures_away (picture INTEGER PRIMARY KEY REFERENCES pictures (id) ON DELETE CASCADE);
 CREATE VIRTUAL TABLE IF NOT EXISTS picture_words USING fts5 (
     prompt, negative, people, model, sampler, content='pictures', content_rowid='id',

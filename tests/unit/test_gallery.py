@@ -57,6 +57,20 @@ def put(
     return gallery.add(file, people=people, owner=owner)
 
 
+def test_one_owners_pictures_are_found_by_an_index_also_in_a_home_that_had_none(tmp_path: Path) -> None:
+    """Where others have a hundred thousand, the page must not look through them for one's own."""
+    with closing(Gallery(tmp_path)) as gallery:
+        gallery._database.execute("DROP INDEX pictures_by_owner")
+    with closing(Gallery(tmp_path)) as gallery:
+        plan: list[str] = []
+        execute = gallery._database.execute
+        gallery._database.set_trace_callback(plan.append)
+        gallery.search(owner="ana", before=7)
+        gallery._database.set_trace_callback(None)
+        steps = [row["detail"] for row in execute(f"EXPLAIN QUERY PLAN {plan[-1]}")]
+    assert steps[0].startswith("SEARCH pictures USING INDEX pictures_by_owner (owner=?")
+
+
 def found(pictures: list[Picture]) -> list[str]:
     return [picture.prompt for picture in pictures]
 

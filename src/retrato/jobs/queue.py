@@ -105,11 +105,11 @@ class JobQueue:
         """
         with self._reading() as database:
             row = database.execute(
-                f"SELECT * FROM jobs WHERE kind IN ({','.join('?' * len(kinds))}) AND coalesce(?, owner) = owner"
+                f"SELECT * FROM jobs WHERE kind IN ({','.join('?' * len(kinds))}){' AND owner = ?' if owner else ''}"
                 " AND coalesce(json_extract(options, '$.keep'), 1) ORDER BY"
                 " CASE state WHEN 'running' THEN 0 WHEN 'queued' THEN 1 ELSE 2 END,"
                 f" CASE state WHEN 'queued' THEN place ELSE -{LAST_EVENT} END LIMIT 1",
-                (*kinds, owner),
+                (*kinds, *([owner] if owner else [])),
             ).fetchone()
         return job_of(row, self.home) if row else None
 
