@@ -3,16 +3,19 @@
 A photo and its mask are cut together. What is hidden by a dot nobody learns from.
 """
 
+import hashlib
 import itertools
 import json
 import unicodedata
 from pathlib import Path, PurePath
+from typing import Any
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from retrato.embeddings.embedding import is_device
 from retrato.errors import PhotoError
-from retrato.files import printable, write_atomic
+from retrato.files import printable, visible, write_atomic
 from retrato.photos.decode import MAX_BYTES, Pixels, decode
 from retrato.photos.encode import encode
 from retrato.photos.photo import MASK_SUFFIX, read_mask
@@ -23,8 +26,10 @@ SMALLEST_CUT = 0.1  # of the shorter side
 # Pixels of the longer side of what is kept. As PNG it has 28 MB at most (a photo of more than 50 MB is not read), and a
 # face that is a third as wide, cut out of it, still has the 1024 pixels that the largest models learn from.
 LONGEST_SIDE = 3072
+MOST_PHOTOS = 1000  # of a set: twenty are enough to learn from, and each is looked at when the set is checked
 LONGEST_NAME = 120  # bytes, so that with a number, endings and dots it stays below the 255 of most systems
 _MASK = ".mask"
+_PIXELS = "pixels"  # the text in a photo that says which ones it has, so that none is decoded to be compared
 _MARKS = frozenset(" .,()'@+&_-")
 
 
@@ -64,15 +69,20 @@ def keep_photo(folder: Path, name: str, sent: Pixels, caption: str = "") -> Path
     """Writes a photo, its opacity as a mask, and its caption into `folder`, and gives its file.
 
     One that was sent before takes its own place again, whole; another one of that name gets a number, as telephones
-    call all of theirs `image.jpg`.
+    call all of theirs `image.jpg`. Raises PhotoError for another one in a set that holds MOST_PHOTOS.
     """
+    pixels = _pixels(sent.image)
     places = (folder / f"{name}{f'-{number}' * (number > 1)}.png" for number in itertools.count(1))
-    photo = next(place for place in places if _is_free_for(place, sent.image))
+    photo = next(place for place in places if _is_free_for(place, sent.image, pixels))
     if photo.exists():
         uncut(photo)
+    elif sum(not path.name.endswith(MASK_SUFFIX) for path in visible(folder, "*.png")) >= MOST_PHOTOS:
+        raise PhotoError(f"there are {MOST_PHOTOS} photos in this set, more are not taken: send them to another set")
     else:
         remove(photo)  # what is left of another one
-    write_atomic(photo, _png(sent.image))
+    said = PngInfo()
+    said.add_text(_PIXELS, pixels)
+    write_atomic(photo, _png(sent.image, pnginfo=said))
     if sent.mask is not None:
         write_atomic(mask_of(photo), _png(sent.mask))
     if caption.strip():
@@ -93,20 +103,30 @@ def keep_mask(folder: Path, name: str, sent: Pixels) -> Path:
     return mask_of(photo)
 
 
-def _is_free_for(place: Path, image: Image.Image) -> bool:
-    """Says whether nothing lies in `place` but, cut or not, this very picture."""
+def _is_free_for(place: Path, image: Image.Image, pixels: str) -> bool:
+    """Says whether nothing lies in `place` but, cut or not, this very picture, which has these `pixels`.
+
+    Only what may be the same is decoded: what is as large, and says that it has the same or says nothing.
+    """
     if not place.exists():
         return True
     try:
+        with Image.open(_whole(place)) as known:
+            if known.info.get(_PIXELS, pixels) != pixels or sorted(known.size) != sorted(image.size):
+                return False
         there = _decoded(_whole(place)).image
-    except PhotoError:
+    except (PhotoError, OSError, Image.DecompressionBombError):  # put there by hand
         return False
     return there.size == image.size and there.tobytes() == image.tobytes()
 
 
-def _png(image: Image.Image) -> bytes:
+def _pixels(image: Image.Image) -> str:
+    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
+
+
+def _png(image: Image.Image, **options: Any) -> bytes:
     """Gives a picture as PNG: a fifth of the usual time for an eighth more bytes."""
-    return encode(image, compress_level=2)
+    return encode(image, compress_level=2, **options)
 
 
 def cut_to(photo: Path, cut: Cut) -> None:

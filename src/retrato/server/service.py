@@ -64,7 +64,7 @@ class Service:
         self._options: dict[str, Any] = {"send_seed": True}
         self._reports: dict[Path, tuple[object, PhotoReport]] = {}
         self._lock = threading.Lock()
-        self._photos_lock = threading.Lock()  # held while a photo of any set is changed
+        self._photos_locks: dict[str, threading.Lock] = {}  # by owner; held while a photo of their sets is changed
         self._warming: threading.Thread | None = None
 
     def close(self) -> None:
@@ -230,7 +230,7 @@ class Service:
         `check_own_set` does.
         """
         (called, is_mask), sent = name_for(file), read_sent(content, file)
-        with self._photos_lock:  # a place that is free is taken before anybody else looks for one
+        with self._photos_locks.setdefault(owner, threading.Lock()):  # a free place is taken before others look
             folder = self.new_photo_set(name, owner=owner)
             return keep_mask(folder, called, sent) if is_mask else keep_photo(folder, called, sent, caption)
 
@@ -276,7 +276,7 @@ class Service:
 
     def remove_photo(self, name: str, file: str, *, owner: str) -> None:
         """Takes a photo out of a set, with its mask, its caption and what was cut off it. An empty set goes, too."""
-        with self._photos_lock:
+        with self._photos_locks.setdefault(owner, threading.Lock()):
             photo = self.own_photo(name, file, owner=owner)
             remove(photo)
             with contextlib.suppress(OSError):  # there is something left in it
@@ -284,7 +284,7 @@ class Service:
 
     def remove_photo_set(self, name: str, *, owner: str) -> None:
         """Removes a set of `owner`'s own; raises UnknownError, PhotoError, and QueueError while a job needs it."""
-        with self._photos_lock:
+        with self._photos_locks.setdefault(owner, threading.Lock()):
             folder = self.photo_set(name, owner=owner)
             if not self.is_own_set(name, owner=owner):
                 raise PhotoError(_shared(name))
@@ -294,12 +294,12 @@ class Service:
 
     def cut_photo(self, name: str, file: str, cut: Cut, *, owner: str) -> None:
         """Cuts a photo of a set to a square, which can move again; see `cut_to`."""
-        with self._photos_lock:
+        with self._photos_locks.setdefault(owner, threading.Lock()):
             cut_to(self.own_photo(name, file, owner=owner), cut)
 
     def uncut_photo(self, name: str, file: str, *, owner: str) -> None:
         """Gives a photo back what was cut off it."""
-        with self._photos_lock:
+        with self._photos_locks.setdefault(owner, threading.Lock()):
             uncut(self.own_photo(name, file, owner=owner))
 
     def caption_photo(self, name: str, file: str, caption: str, *, owner: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from retrato.errors import PhotoError
 from retrato.photos import list_photos, read_photo
@@ -184,6 +185,48 @@ def test_on_a_full_disk_photo_and_mask_are_whole_together(tmp_path: Path, monkey
         with pytest.raises(OSError, match="No space"):
             cut_to(file, (0, 0, 0.5))
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_photo_is_compared_without_decoding_those_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A telephone calls all of them `image.jpg`, and a hundred of them have to be compared with one another."""
+    decoded: list[Path] = []
+    decode = photo_files._decoded
+    monkeypatch.setattr(
+        photo_files, "_decoded", lambda file, **options: decoded.append(file) or decode(file, **options)
+    )
+    pictures = [Image.new("RGB", (70, 60), (shade, 0, 0)) for shade in range(4)]
+    files = [keep_photo(tmp_path, "image", read_sent(sent(picture), "image.jpg")) for picture in pictures]
+    assert [file.name for file in files] == ["image.png", "image-2.png", "image-3.png", "image-4.png"]
+    assert decoded == []
+    cut_to(files[2], (0, 0, 0.5))
+    decoded.clear()
+    assert keep_photo(tmp_path, "image", read_sent(sent(pictures[2]), "image.jpg")) == files[2]
+    assert decoded == [photo_files.whole_of(files[2])]
+    assert whole_size(files[2]) == (70, 60)
+
+
+def test_a_photo_that_says_nothing_of_its_pixels_is_compared_by_them(tmp_path: Path) -> None:
+    """As one of an earlier version, or one that somebody put there by hand or painted over."""
+    pictures = [Image.new("RGB", (70, 60), (shade, 0, 0)) for shade in range(2)]
+    (tmp_path / "a.png").write_bytes(sent(pictures[0]))
+    assert keep_photo(tmp_path, "a", read_sent(sent(pictures[1]), "a.png")).name == "a-2.png"
+    assert keep_photo(tmp_path, "a", read_sent(sent(pictures[0]), "a.png")).name == "a.png"
+    with Image.open(tmp_path / "a.png") as kept:
+        said = PngInfo()
+        said.add_text("pixels", kept.info["pixels"])
+    pictures[1].save(tmp_path / "a.png", pnginfo=said)
+    assert keep_photo(tmp_path, "a", read_sent(sent(pictures[0]), "a.png")).name == "a-3.png"
+
+
+def test_a_full_set_takes_no_more_photos_but_those_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photo_files, "MOST_PHOTOS", 2)
+    for name in "ab":
+        keep_photo(tmp_path, name, read_sent(sent(cutout()), "a.png"))  # with masks, which are no photos
+    with pytest.raises(PhotoError, match="there are 2 photos in this set"):
+        keep_photo(tmp_path, "c", read_sent(sent(cutout()), "c.png"))
+    assert keep_photo(tmp_path, "a", read_sent(sent(cutout()), "a.png")).name == "a.png"
 
 
 @pytest.mark.parametrize("name", ["exif-turned.heic", "turned.heic"])

@@ -219,6 +219,23 @@ def test_sets_of_photos_are_closed_to_others_on_this_machine(alone: Service) -> 
         assert folder.stat().st_mode & 0o077 == 0
 
 
+def test_one_accounts_photo_waits_for_nobody_elses(alone: Service) -> None:
+    alone.add_photo("ana", "a.png", photo(), owner="ana")
+    with alone._photos_locks["ana"]:
+        alone.add_photo("ana", "a.png", photo(), owner="rui")
+
+
+def test_a_set_that_did_not_change_is_not_looked_through_again(
+    shared: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = {"file": "1.png", "image": base64.b64encode(photo()).decode()}
+    assert ask(shared, "ana", "POST", "/api/v1/photos/once", sent).status_code == 201
+    report = ask(shared, "ana", "GET", "/api/v1/photos/once").json()
+    monkeypatch.setattr("retrato.server.service.checking", lambda *args, **options: pytest.fail("looked again"))
+    assert ask(shared, "ana", "GET", "/api/v1/photos/once").json() == report
+    assert ask(shared, "ana", "DELETE", "/api/v1/photos/once").status_code == 204
+
+
 def test_sets_of_photos_belong_to_who_sent_them(shared: TestClient) -> None:
     sent = {"file": "1.png", "image": base64.b64encode(photo()).decode()}
     assert ask(shared, "ana", "POST", "/api/v1/photos/secret", sent).status_code == 201

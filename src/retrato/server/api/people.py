@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from retrato.photos import check_photos
+from retrato.photos import PhotoReport
 from retrato.plain import plain
 from retrato.server.api.jobs import PROBLEMS, SetName
 from retrato.server.pictures import read_base64
@@ -92,8 +92,8 @@ def routes(service: Service) -> APIRouter:
     @router.get("/photos/{name}")
     def photos(name: SetName, request: Request) -> dict[str, Any]:
         """Reports on a set of photos: what is good and bad about each, and what to add or to drop."""
-        folder = service.photo_set(name, owner=request.state.user)
-        report = check_photos(folder, size=service.photo_size)
+        looking = service.look_at_photos(name, owner=request.state.user)
+        report = next(found for found in looking if isinstance(found, PhotoReport))
         verdicts = [{**_plain(each), "file": each.file.name} for each in report.photos]
         return {"photos": verdicts, "verdict": report.verdict, "advice": list(report.advice)}
 

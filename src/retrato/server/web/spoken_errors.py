@@ -109,6 +109,10 @@ ERRORS: Rows = (
         "{} é uma máscara, e não há foto {} aqui: solte a foto primeiro",
     ),
     (
+        "there are {} photos in this set, more are not taken: send them to another set",
+        "há {} fotos neste conjunto, e não cabem mais: mande-as para outro conjunto",
+    ),
+    (
         "the photos of {} are shared, and nobody changes them here: choose another name for photos of your own",
         "as fotos de {} são compartilhadas, e ninguém as muda aqui: escolha outro nome para as suas",
     ),
