@@ -12,6 +12,8 @@ from retrato.model.catalogue import describe_model
 from retrato.settings import ServerSettings
 from retrato.studio import Studio
 
+MOST_CONNECTIONS = 512  # half of the files that a process may have open on most systems
+
 
 @from_settings(ServerSettings)
 def serve(
@@ -42,7 +44,13 @@ def serve(
         host, port = settings.host, listener.getsockname()[1]
         app = create_app(studio, settings, accounts=accounts)
         app.state.worker.hold()  # before anything is said: where another server works in this home folder this one ends
-        config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=3)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=3,
+            limit_concurrency=MOST_CONNECTIONS,
+        )
         shown = f"[{host}]" if ":" in host else socket.gethostname() if host in ("0.0.0.0", "::") else host
         address = f"http://{shown}:{port}/{f'?token={token}' if token else ''}"
         screen.say(f"retrato is at {address} (Ctrl-C ends it)")

@@ -48,7 +48,8 @@ class JobQueue:
         self.history = history
         self._lock = threading.RLock()
         self._database = open_database(home, SCHEMA)
-        self._listeners: dict[object, Callable[[], None]] = {}
+        self._listeners: dict[object, tuple[str | None, Callable[[], None]]] = {}
+        self._touched: set[str] = set()  # jobs that the transaction said something of
         self._previews: dict[str, bytes] = {}
         self._begun: dict[str, tuple[float, float]] = {}  # running jobs: when by `monotonic`, and how far
 
@@ -206,6 +207,7 @@ class JobQueue:
         with self._changing() as database:
             if self.get(job, owner=owner).state == "running":
                 raise QueueError(f"job {job} is running: cancel it first")
+            self._touched.add(job)
             database.execute("DELETE FROM jobs WHERE id = ?", (job,))
 
     # --- what the worker does -------------------------------------------------------------------------------------
@@ -344,14 +346,14 @@ class JobQueue:
 
     # --- listening ------------------------------------------------------------------------------------------------
 
-    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[], None], *, job: str | None = None) -> Callable[[], None]:
         """Calls `listener` after every change, on the thread that made it; gives the function that ends this.
 
-        The listener must return at once and may not call the queue.
+        With `job` only where that had an event or was removed. The listener must return at once and may not call the
+        queue. Waits for no writer.
         """
         key = object()
-        with self._lock:
-            self._listeners[key] = listener
+        self._listeners[key] = job, listener  # one step, which needs no lock
         return lambda: self._listeners.pop(key, None) and None
 
     # --- inside ---------------------------------------------------------------------------------------------------
@@ -407,6 +409,7 @@ class JobQueue:
             raise QueueError(f"job {job} is {found.state}, not {state}: nothing was changed")
 
     def _record(self, job: str, kind: str, data: Mapping[str, Any]) -> JobEvent:
+        self._touched.add(job)
         at = time.time()
         cursor = self._database.execute(
             "INSERT INTO events (job, kind, at, data) VALUES (?, ?, ?, ?)", (job, kind, at, json.dumps(data))
@@ -426,10 +429,12 @@ class JobQueue:
                 yield self._database
                 return
             before = self._database.total_changes
+            self._touched.clear()
             with transaction(self._database):
                 yield self._database
-            # A worker that finds nothing to claim must not wake itself.
-            listeners = list(self._listeners.values()) if self._database.total_changes > before else []
+            heard: set[str | None] = {None, *self._touched} if self._database.total_changes > before else set()
+            # A worker that finds nothing to claim must not wake itself, nor a job those who listen to another.
+            listeners = [listener for job, listener in list(self._listeners.values()) if job in heard]
         for listener in listeners:
             listener()
 

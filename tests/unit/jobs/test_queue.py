@@ -292,6 +292,21 @@ def test_listeners_hear_each_change_until_they_leave(queue: JobQueue) -> None:
     assert len(heard) == 1
 
 
+def test_who_listens_to_a_job_hears_of_that_one_alone(queue: JobQueue) -> None:
+    job, other = ids(add(queue, 2))
+    heard: list[str] = []
+    queue.subscribe(lambda: heard.append("job"), job=job)
+    queue.subscribe(lambda: heard.append("other"), job=other)
+    queue.pause(other)
+    assert heard == ["other"]
+    with pytest.raises(QueueError):
+        queue.pause(other)
+    queue.move(job)
+    assert heard == ["other"]
+    queue.remove(job)
+    assert heard == ["other", "job"]
+
+
 def test_a_worker_that_finds_nothing_does_not_wake_itself(queue: JobQueue) -> None:
     heard: list[int] = []
     queue.subscribe(lambda: heard.append(1))

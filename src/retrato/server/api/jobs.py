@@ -1,10 +1,11 @@
 """`/api/v1/jobs`: settings in, an id out, and everything that happens to a job as server-sent events."""
 
-from collections.abc import AsyncIterable
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +32,7 @@ JobId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="what POST /a
 SetName = Annotated[str, Field(min_length=1, max_length=255, description="a set of photos, see /api/v1/photos")]
 ModelName = Annotated[str | None, Field(max_length=300, description="a base model, see /api/v1/models")]
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
+MOST_LISTENING = 100  # streams of events, of one account at once
 # Settings that name a picture: over HTTP by an id, never by a path.
 PICTURES = ("init_image", "mask")
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -163,6 +165,7 @@ def routes(service: Service) -> APIRouter:
     """Gives the endpoints about jobs."""
     router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=PROBLEMS)
     queue = service.queue
+    listening: Counter[str] = Counter()
 
     @router.post("", status_code=202)
     def submit(order: Annotated[AnyOrder, Body()], request: Request, response: Response) -> JobSeen:
@@ -227,7 +230,19 @@ def routes(service: Service) -> APIRouter:
         queue.get(job, owner=request.state.user)  # before the stream begins, so that a 404 is one
         return int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 19 else 0
 
-    @router.get("/{job}/events", response_class=EventSourceResponse)
+    async def take_a_place(request: Request) -> AsyncIterator[None]:
+        owner = request.state.user
+        if listening[owner] >= MOST_LISTENING:
+            raise HTTPException(
+                429, f"{listening[owner]} streams of yours are open, more are not: close one, or ask for the history"
+            )
+        listening[owner] += 1
+        try:
+            yield
+        finally:
+            listening[owner] -= 1
+
+    @router.get("/{job}/events", response_class=EventSourceResponse, dependencies=[Depends(take_a_place)])
     async def events(job: JobId, after: Annotated[int, Depends(listen_from)]) -> AsyncIterable[ServerSentEvent]:
         """Sends what happened and what happens, until the job is over; Last-Event-ID goes on after one."""
         async for event in follow(queue, job, after):

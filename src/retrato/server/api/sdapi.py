@@ -17,6 +17,7 @@ from retrato.generation.infotext import written_fields
 from retrato.jobs import Job, JobQueue, order_drawing
 from retrato.sampling.samplers import AUTOMATIC, find_sampler
 from retrato.server.api.jobs import PROBLEMS
+from retrato.server.api.light import LightRoute
 from retrato.server.api.sdapi_fields import (
     BOTH,
     IMG2IMG,
@@ -45,22 +46,20 @@ PLAIN: Mapping[str, Any] = {"wildcards": "off"}
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints that draw."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS, route_class=LightRoute)
     queue = service.queue
 
     @router.post("/txt2img", response_model_exclude_unset=True)
     async def txt2img(body: Annotated[Txt2Img, Body()], request: Request) -> Drawing:
         """Draws what a prompt says."""
-        values = _values(body)
-        settings = _settings(values, (*BOTH, *TXT2IMG), service.overrides())
+        values, settings = await run_in_threadpool(_asked, service, body, (*BOTH, *TXT2IMG))
         return await _draw(service, body, values, settings, request.state.user)
 
     @router.post("/img2img", response_model_exclude_unset=True)
     async def img2img(body: Annotated[Img2Img, Body()], request: Request) -> Drawing:
         """Draws over a picture, or with a mask over a part of it."""
-        values = _values(body)
+        values, settings = await run_in_threadpool(_asked, service, body, (*BOTH, *IMG2IMG))
         pictures = values.get("init_images") or []
-        settings = _settings(values, (*BOTH, *IMG2IMG), service.overrides())
         if not pictures:
             raise HTTPException(404, "init_images is empty: send the picture to draw over in base64")
         if len(pictures) > 1:
@@ -69,6 +68,14 @@ def routes(service: Service) -> APIRouter:
         for setting, picture, name in sent:
             if picture:
                 settings[setting] = str(await run_in_threadpool(store_upload, service.home, picture, name))
+        if not values.get("include_init_images"):
+            # They are stored, and many may wait for their turn.
+            sent.clear()
+            del pictures, picture
+            for name in ("init_images", "mask"):
+                values[name] = None
+                setattr(body, name, None)
+                (await request.json()).pop(name, None)
         drawing = await _draw(service, body, values, settings, request.state.user)
         return drawing if values.get("include_init_images") else drawing.without_pictures_sent()
 
@@ -109,6 +116,12 @@ def _values(body: Asking) -> dict[str, Any]:
     except ValidationError as error:
         raise RequestValidationError([{**each, "loc": ("infotext", *each["loc"])} for each in error.errors()]) from None
     return {**said, **values}
+
+
+def _asked(service: Service, body: Asking, fields: tuple[Field, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Gives what a request says, and the settings that it asks for; raises as `_settings` does."""
+    values = _values(body)
+    return values, _settings(values, fields, service.overrides())
 
 
 def _settings(values: Mapping[str, Any], fields: tuple[Field, ...], options: Mapping[str, Any] = {}) -> dict[str, Any]:
@@ -204,38 +217,46 @@ async def _draw(
     service: Service, body: Asking, values: Mapping[str, Any], settings: Mapping[str, Any], user: str
 ) -> Drawing:
     """Queues the pictures, waits for them, and answers as A1111 does: with all of the request's fields."""
-    overrides = values.get("override_settings") or {}
-    checkpoint, vae = overrides.get("sd_model_checkpoint"), overrides.get("sd_vae")
-    model = service.find_model(str(checkpoint)).source if checkpoint else service.model
-    vae_file = str(service.find_vae(str(vae)) or "") if vae else None
-    keep = bool(values.get("save_images", False))
-    asked = GenerateSettings(**settings)
-    await run_in_threadpool(service.check_drawing, asked, model)
-    if not values.get("override_settings_restore_afterwards", True):
-        await run_in_threadpool(apply_options, service, overrides)
-    job = order_drawing(
-        service.queue, asked, owner=user, model=model, vae=vae_file, keep=keep, task=values.get("force_task_id")
-    )
+    job = await run_in_threadpool(_order, service, values, settings, user)
+    keep = bool(job.options["keep"])
     try:
         job = await finished(service.queue, job.id)
         if job.state == "failed":
             raise failure(job)
         if job.state == "paused":
             raise QueueError(f"job {job.id} was paused: resume it and take its pictures from /api/v1/jobs/{job.id}")
-        images = [event.data for event in service.queue.events(job.id, kinds=("drawn",), limit=1000)]
+        drawn = await run_in_threadpool(service.queue.events, job.id, kinds=("drawn",), limit=1000)
+        images = [event.data for event in drawn]
         files = [image["file"] for image in images] or [file for file in [(job.result or {}).get("unfinished")] if file]
         said = {**body.model_dump(exclude=set(body.model_extra or ())), **values}
-        info = _info(service, job, images)
+        info = await run_in_threadpool(_info, service, job, images)
         left_out = [*_left_out(body), *_not_drawn(body.infotext or "", info)]
+        wanted = files if values.get("send_images", True) else []
         return Drawing(
-            images=[to_base64(service.home / file) for file in files] if values.get("send_images", True) else [],
+            images=[await run_in_threadpool(to_base64, service.home / file) for file in wanted],
             parameters=said,
             info=json.dumps(info),
             **({"left_out": left_out} if left_out else {}),
         )
     finally:
         if not keep and not job.is_open:
-            shutil.rmtree(service.home / "jobs" / job.id, ignore_errors=True)
+            await run_in_threadpool(shutil.rmtree, service.home / "jobs" / job.id, ignore_errors=True)
+
+
+def _order(service: Service, values: Mapping[str, Any], settings: Mapping[str, Any], user: str) -> Job:
+    """Queues the pictures that a request asks for; raises what can be refused now."""
+    overrides = values.get("override_settings") or {}
+    checkpoint, vae = overrides.get("sd_model_checkpoint"), overrides.get("sd_vae")
+    model = service.find_model(str(checkpoint)).source if checkpoint else service.model
+    vae_file = str(service.find_vae(str(vae)) or "") if vae else None
+    keep = bool(values.get("save_images", False))
+    asked = GenerateSettings(**settings)
+    service.check_drawing(asked, model)
+    if not values.get("override_settings_restore_afterwards", True):
+        apply_options(service, overrides)
+    return order_drawing(
+        service.queue, asked, owner=user, model=model, vae=vae_file, keep=keep, task=values.get("force_task_id")
+    )
 
 
 def failure(job: Job) -> RetratoError:

@@ -15,6 +15,7 @@ from retrato.generation import parse_infotext
 from retrato.jobs import order_captions
 from retrato.photos.encode import encode
 from retrato.server.api.jobs import PROBLEMS
+from retrato.server.api.light import LightRoute
 from retrato.server.api.sdapi import failure
 from retrato.server.api.sdapi_models import AnyObject, Picture
 from retrato.server.api.sdapi_models import Request as Body_
@@ -79,7 +80,7 @@ class Interrogate(Body_):
 
 def routes(service: Service) -> APIRouter:
     """Gives the endpoints about pictures that come with the request."""
-    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS)
+    router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS, route_class=LightRoute)
 
     @router.post("/extra-single-image")
     def extra_single_image(body: Annotated[ExtraSingle, Body()]) -> AnyObject:
@@ -107,7 +108,10 @@ def routes(service: Service) -> APIRouter:
         file = await run_in_threadpool(store_upload, service.home, body.image, "image")
         if body.model not in ("clip", "blip"):
             raise HTTPException(404, f"model is {body.model!r}: this server has its own captioner, ask for clip")
-        job = order_captions(service.queue, [file], owner=request.state.user, model=service.model)
+        body.image = (await request.json())["image"] = ""  # it is stored, and many may wait for their turn
+        job = await run_in_threadpool(
+            order_captions, service.queue, [file], owner=request.state.user, model=service.model
+        )
         job = await finished(service.queue, job.id)
         if job.state != "done" or job.result is None:
             raise failure(job)

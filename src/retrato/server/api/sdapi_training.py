@@ -146,12 +146,9 @@ def routes(service: Service) -> APIRouter:
     @router.post("/preprocess")
     async def preprocess(body: Annotated[Preprocess, Body()], request: Request) -> AnyObject:
         """Makes training pictures of a folder of photos, as A1111 did up to 1.6."""
-        user, said = request.state.user, body.model_dump(exclude_unset=True)
-        settings = _preparation(said)
-        photos, out = _folder(service, said, "process_src", user), _new_folder(service, said, "process_dst", user)
-        if photos == out:
-            raise PhotoError("process_src and process_dst are the same: name another set of photos to make")
-        job = await _done(service, order_preparation(service.queue, photos, out, settings, owner=user))
+        said = body.model_dump(exclude_unset=True)
+        job = await run_in_threadpool(_order_preparation, service, said, request.state.user)
+        job = await _done(service, job)
         refused = (job.result or {}).get("refused", [])
         return {"info": "preprocess complete", "refused": [each["reason"] for each in refused]}
 
@@ -194,16 +191,20 @@ def _numbers(said: str | list[float] | list[int] | None) -> str | None:
 
 
 async def _train(service: Service, body: Mapping[str, Any], user: str, kind: type[LearnSettings]) -> AnyObject:
-    settings = await run_in_threadpool(_training, service, body, kind)
-    photos = _folder(service, body, "data_root", user)
-    await run_in_threadpool(service.studio.check_training, photos, settings)
-    job = order_training(service.queue, photos, settings, owner=user, model=service.model)
+    job = await run_in_threadpool(_order_training, service, body, user, kind)
     job = await _done(service, job)
     file = (job.result or {}).get("file")
     # A1111 says "embedding" of hypernetworks too.
     done = {"info": f"train embedding complete: filename: {file} error: None", "job": job.id}
     left_out = [name for name in PREVIEWS if body.get("preview_from_txt2img") and body.get(name) not in (None, "")]
     return {**done, "left_out": left_out} if left_out else done
+
+
+def _order_training(service: Service, body: Mapping[str, Any], user: str, kind: type[LearnSettings]) -> Job:
+    settings = _training(service, body, kind)
+    photos = _folder(service, body, "data_root", user)
+    service.studio.check_training(photos, settings)
+    return order_training(service.queue, photos, settings, owner=user, model=service.model)
 
 
 def _training(service: Service, body: Mapping[str, Any], kind: type[LearnSettings]) -> LearnSettings:
@@ -290,6 +291,14 @@ def _template(said: str, names: Sequence[str]) -> str:
     if name not in names:
         raise SettingsError(f"template_filename is {said[:60]!r}: name one of {', '.join(names)}")
     return name
+
+
+def _order_preparation(service: Service, body: Mapping[str, Any], user: str) -> Job:
+    settings = _preparation(body)
+    photos, out = _folder(service, body, "process_src", user), _new_folder(service, body, "process_dst", user)
+    if photos == out:
+        raise PhotoError("process_src and process_dst are the same: name another set of photos to make")
+    return order_preparation(service.queue, photos, out, settings, owner=user)
 
 
 def _preparation(body: Mapping[str, Any]) -> PhotoSettings:

@@ -107,6 +107,20 @@ def test_listening_goes_on_after_the_last_event(client: TestClient) -> None:
         assert events(client, job["id"], after=event["number"]) == told[position + 1 :]
 
 
+def test_nobody_listens_to_more_streams_than_an_account_may(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = order(client)["id"]
+    events(client, job)
+    monkeypatch.setattr("retrato.server.api.jobs.MOST_LISTENING", 1)
+    for _ in range(3):  # a stream that ended counts no more
+        assert events(client, job)
+    monkeypatch.setattr("retrato.server.api.jobs.MOST_LISTENING", 0)
+    refused = client.get(f"/api/v1/jobs/{job}/events")
+    assert refused.status_code == 429
+    assert "close one" in refused.json()["detail"]
+
+
 def test_who_comes_back_has_what_was_missed_within_two_seconds(client: TestClient, service: Service) -> None:
     """A thousand steps of a training, of which the listener knows half. The least of three."""
     job = order(client)

@@ -1,5 +1,6 @@
 """A1111's API: its own tests' requests, and what it never tested: that the answers say what was asked."""
 
+import asyncio
 import base64
 import io
 import json
@@ -7,7 +8,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +31,7 @@ from retrato.server.api import sdapi_extras
 from retrato.server.api.sdapi import _settings
 from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG, from_infotext, joined_blur
 from retrato.server.api.sdapi_models import Asking, Img2Img, Txt2Img
+from retrato.server.pictures import to_base64
 from retrato.server.service import Service
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
@@ -426,6 +430,48 @@ def test_large_pictures_keep_nobody_waiting(client: TestClient, monkeypatch: pyt
     post(client, "img2img", SIMPLE | {"init_images": ["x"]}, 422)
     post(client, "interrogate", {"image": "x"}, 422)
     assert [name.startswith("AnyIO worker") for name in threads] == [True, True]
+
+
+def test_what_may_wait_for_the_disk_or_is_large_keeps_nobody_waiting(
+    client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_loop: dict[str, bool] = {}
+
+    def watched(name: str, does: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(*args: Any, **options: Any) -> Any:
+            on_loop.setdefault(name, False)
+            with suppress(RuntimeError):
+                asyncio.get_running_loop()
+                on_loop[name] = True
+            return does(*args, **options)
+
+        return watching
+
+    for name, does in (("order_drawing", order_drawing), ("to_base64", to_base64)):
+        monkeypatch.setattr(f"retrato.server.api.sdapi.{name}", watched(name, does))
+    for kind, name in ((JobQueue, "get"), (JobQueue, "events"), (Service, "find_model"), (Service, "overrides")):
+        monkeypatch.setattr(kind, name, watched(name, getattr(kind, name)))
+    monkeypatch.setattr("retrato.server.api.sdapi.shutil", SimpleNamespace(rmtree=watched("rmtree", shutil.rmtree)))
+    post(client, "txt2img", SIMPLE | {"override_settings": {"sd_model_checkpoint": Path(service.model).name}})
+    names = ("order_drawing", "to_base64", "get", "events", "find_model", "overrides", "rmtree")
+    assert on_loop == dict.fromkeys(names, False)
+
+
+def test_a_picture_that_is_stored_is_not_held_while_its_job_waits(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[object] = []
+
+    async def draw(service: Service, body: Img2Img, values: dict[str, Any], *_: Any) -> None:
+        held.extend((body.init_images, body.mask, values["init_images"], values["mask"]))
+        raise PhotoError("enough")
+
+    monkeypatch.setattr("retrato.server.api.sdapi._draw", draw)
+    asked = SIMPLE | {"init_images": [encoded(noise())], "mask": encoded(noise())}
+    post(client, "img2img", asked, 422)
+    assert held == [None] * 4
+    post(client, "img2img", asked | {"include_init_images": True}, 422)
+    assert held[4:] == [asked["init_images"], asked["mask"]] * 2
 
 
 def test_a_pictures_text_fills_in_all_that_its_table_and_the_request_have() -> None:
