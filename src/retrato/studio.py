@@ -189,8 +189,7 @@ class Studio:
         In `settings.name` a `*` stands for the folder's name. Each person gets what `train` gives, for the price of
         larger batches; one whose folder, name or training fails gets a Failed, and the others go on. With `resume`
         interrupted runs go on, and people who are in the library already are left out. Passes hold at most `at_once`
-        examples, and no more people are at work, with their photos in memory, than fill one. Raises PhotoError without
-        folders, SettingsError for two of one name, else what `train` finds.
+        examples, of no more people than fill one. Raises PhotoError without folders, SettingsError for two of one name.
         """
         people = people_in(folders, settings)
         check_choices(settings, recipe_of(settings))
@@ -320,9 +319,8 @@ class Studio:
     def _varied(self, settings: GenerateSettings, is_logged: bool) -> list[GenerateSettings]:
         """Gives what comes of `settings` (see `vary`); with `is_logged`, logs what may surprise in it."""
         found = vary(settings, styles=self.styles, wildcards=self.wildcards)
-        for warning in self.surprises(found):
-            if is_logged:
-                logger.warning(warning)
+        for warning in self.surprises(found) if is_logged else ():
+            logger.warning(warning)
         return found
 
     def _other(self, model: str, vae: str) -> Load:
