@@ -22,10 +22,13 @@ _SAME_LUMA, _SAME_WARMTH = 10.0, 0.05  # standard deviations over a set taken in
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What advice wants to know about one usable photo; None where it could not be told."""
+    """What advice wants to know about one usable photo; None where it could not be told.
+
+    `border` is None too where a mask takes the background out of training.
+    """
 
     framing: Framing | None
-    border: Border
+    border: Border | None
     light: Light
     clothes: Colour | None = None
     turn: float | None = None
@@ -45,7 +48,8 @@ def set_advice(photos: Sequence[Figures], *, doubtful: Sequence[str], refused: S
         sentences.append(f"{len(photos)} usable photos are few: about {ADVISED} give a better likeness.")
     elif len(photos) > MANY:
         sentences.append(f"{len(photos)} photos are many: the best {ADVISED} of them teach as much and take less time.")
-    sentences += _about_sameness([photo.border.colour for photo in photos], "have about the same background", "places")
+    grounds = [photo.border.colour for photo in photos if photo.border is not None]
+    sentences += _about_sameness(grounds, "have about the same background", "places")
     known = [photo.clothes for photo in photos if photo.clothes is not None]
     sentences += _about_sameness(known, "show clothes of about the same colour", "clothes")
     sentences += _about_framing([photo.framing for photo in photos])

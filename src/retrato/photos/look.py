@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageFilter
 
 from retrato.errors import PhotoError
 from retrato.files import printable
@@ -16,7 +17,7 @@ from retrato.photos.advice import Figures
 from retrato.photos.clothes import clothes
 from retrato.photos.faces import BEST_SIDE, Face, find_faces, why_missing
 from retrato.photos.framing import Box, Framing, framing, subject
-from retrato.photos.measure import Exposure, Floats, border, exposure, light, scaled_size, sharpness
+from retrato.photos.measure import Exposure, Floats, Pixels, border, exposure, light, scaled_size, sharpness
 from retrato.photos.photo import Photo, Refused, read_photo
 
 Verdict = Literal["good", "doubtful", "refused"]
@@ -24,6 +25,7 @@ Verdict = Literal["good", "doubtful", "refused"]
 BLURRED = 0.24  # see `sharpness`; a blur of sigma 2 in a picture of 512 pixels
 DARK, BRIGHT, FLAT = 70, 185, 40  # luma of 255, see `Exposure`
 SMALLEST_FACE = 24  # pixels at the training size: three cells of Stable Diffusion's latents
+_OPAQUE, _EDGE = 250, 9  # of 255; pixels, so that a cut's own edge reaches no figure
 _SECOND = 0.5  # of the height of the largest face; smaller ones stand in the background
 
 
@@ -31,8 +33,9 @@ _SECOND = 0.5  # of the height of the largest face; smaller ones stand in the ba
 class Measured:
     """The figures that a verdict rests on. `faces` counts the large ones, None where none were looked for.
 
-    `sharpness` is the face's where there is one that is large enough to tell, else the picture's; `face` is the
-    largest, `face_height` its pixels in the file's picture and `trained_face` at the training size.
+    `sharpness` is the face's where there is one that is large enough to tell, else the picture's. With a mask, it and
+    `exposure` are those of what lies well inside. `face` is the largest, `face_height` its pixels in the file's picture
+    and `trained_face` at the training size.
     """
 
     file: Path
@@ -75,11 +78,11 @@ def measure(photo: Photo, size: int, faces: tuple[Face, ...] | None = None) -> M
     mask = photo.mask.resize(image.size) if photo.mask else None
     face = faces[0] if faces else None
     box = _scaled(face.box, scale) if face else None
-    part = image.crop(box) if box and box[3] - box[1] >= 32 else image
+    part = box if box and box[3] - box[1] >= 32 else None
     figures = Figures(
         framing(image, mask, box),
-        border(image),
-        light(image.crop(box) if box else image),
+        None if mask else border(image),
+        light(*_part(image, mask, box)),
         clothes(image, box, None if box else subject(image, mask)),
         face.turn if face else None,
     )
@@ -87,8 +90,8 @@ def measure(photo: Photo, size: int, faces: tuple[Face, ...] | None = None) -> M
     return Measured(
         photo.path,
         photo.original_size,
-        sharpness(part),
-        exposure(image),
+        sharpness(*_part(image, mask, part)),
+        exposure(*_part(image, mask)),
         duplicates.fingerprint(image),
         figures,
         None if faces is None else sum(each.height >= _SECOND * faces[0].height for each in faces),
@@ -134,6 +137,16 @@ def problems_of(
     if stranger is not None:
         problems.append(f"another person? The face differs from the others by {stranger:.2f} (one person: up to 0.6)")
     return tuple(problems)
+
+
+def _part(image: Image.Image, mask: Image.Image | None, box: Box | None = None) -> tuple[Image.Image, Pixels | None]:
+    """Gives what lies in the box, and which of its pixels [H, W] lie well inside the mask; None where hardly any do."""
+    part = image.crop(box) if box else image
+    if mask is None:
+        return part, None
+    core = mask.point(lambda value: 255 if value > _OPAQUE else 0).filter(ImageFilter.MinFilter(_EDGE))
+    inside: Pixels = np.asarray(core.crop(box) if box else core) > 0
+    return part, inside if inside.mean() > 0.02 else None
 
 
 def _reduced(image: Image.Image, shorter_side: int) -> tuple[Image.Image, float]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Floats = NDArray[np.floating[Any]]
+Pixels = NDArray[np.bool_]
 Colour = tuple[float, float, float]
 
 BORDER = 0.06  # of the shorter side
@@ -51,13 +52,14 @@ def luma(image: Image.Image) -> Floats:
     return np.asarray(image.convert("L"), dtype=np.float64)
 
 
-def sharpness(image: Image.Image) -> float:
+def sharpness(image: Image.Image, inside: Pixels | None = None) -> float:
     """Gives how sharp the picture's clearest edges are: about 0.6 in focus, 0.2 blurred by sigma 2, 0 without any edge.
 
     The variance of the Laplacian (Pech-Pacheco et al. 2000) alone says as much about contrast and content as about
     focus: a plain wall is not blurred. Divided by the energy of the gradient, over the strongest edges only, contrast
     and content cancel, a soft background behind a sharp face does not count, and one figure fits photos and drawings.
-    A little smoothing first keeps camera noise from passing for sharpness.
+    A little smoothing first keeps camera noise from passing for sharpness. Only pixels `inside` [H, W] count, by
+    default all.
     """
     values = _smoothed(luma(image))
     if min(values.shape) < 3:
@@ -65,6 +67,8 @@ def sharpness(image: Image.Image) -> float:
     left, right, above, below = values[1:-1, :-2], values[1:-1, 2:], values[:-2, 1:-1], values[2:, 1:-1]
     energy = ((right - left) / 2) ** 2 + ((below - above) / 2) ** 2
     laplacian = left + right + above + below - 4 * values[1:-1, 1:-1]
+    if inside is not None:
+        energy, laplacian = (each[inside[1:-1, 1:-1]] for each in (energy, laplacian))
     strong = energy >= max(float(np.quantile(energy, 0.98)), 4.0)
     if not strong.any():
         return 0.0
@@ -78,16 +82,18 @@ def _smoothed(values: Floats) -> Floats:
     return (values[:, :-2] + 2 * values[:, 1:-1] + values[:, 2:]) / 4
 
 
-def exposure(image: Image.Image) -> Exposure:
-    """Gives between which brightnesses nearly all of the picture lies."""
-    dark, bright = np.percentile(luma(image), (2, 98))
+def exposure(image: Image.Image, inside: Pixels | None = None) -> Exposure:
+    """Gives between which brightnesses nearly all of the picture lies, or of its pixels `inside` [H, W]."""
+    dark, bright = np.percentile(luma(image)[inside] if inside is not None else luma(image), (2, 98))
     return Exposure(float(dark), float(bright))
 
 
-def light(image: Image.Image) -> Light:
-    """Gives how bright and how warm a picture, or the face cut out of it, is lit."""
-    values = np.asarray(image, dtype=np.float64)
-    median = float(np.median(luma(image)))
+def light(image: Image.Image, inside: Pixels | None = None) -> Light:
+    """Gives how bright and how warm a picture, the face cut out of it, or its pixels `inside` [H, W] are lit."""
+    values, brightness = np.asarray(image, dtype=np.float64), luma(image)
+    if inside is not None:
+        values, brightness = values[inside], brightness[inside]
+    median = float(np.median(brightness))
     return Light(median, float(np.median(values[..., 0] - values[..., 2])) / max(median, 1.0))
 
 

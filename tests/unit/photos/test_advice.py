@@ -46,6 +46,11 @@ def test_one_background_for_most() -> None:
     assert "14 of 20 photos have about the same background (#f0dcb4): add some in other places" in said
 
 
+def test_a_background_that_is_masked_teaches_nothing() -> None:
+    white = [dataclasses.replace(each, border=None) for each in figures(MIX)]
+    assert set_advice(white, doubtful=[], refused=[]) == []
+
+
 def said_of(**same: object) -> str:
     return " ".join(set_advice([dataclasses.replace(each, **same) for each in figures(MIX)], doubtful=[], refused=[]))
 

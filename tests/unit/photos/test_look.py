@@ -1,10 +1,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
 
 from retrato.photos import Photo
-from retrato.photos.look import Measured, framing_of, look, lost, measure, problems_of
+from retrato.photos.look import BLURRED, Measured, framing_of, look, lost, measure, problems_of
 from retrato.photos.photo import Refused
 
 Scene = Callable[..., Image.Image]
@@ -44,3 +45,37 @@ def test_framing_without_a_face_is_by_the_outline() -> None:
     plain = Image.new("RGB", (120, 240), "beige")
     plain.paste("navy", (45, 10, 75, 230))
     assert framing_of(Photo(Path("a.png"), plain, plain.size)) == "full"
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alpha", "mask beside it"])
+def test_a_mask_says_what_is_looked_at(scene: Scene, tmp_path: Path, beside: bool) -> None:
+    mask = Image.new("L", (256, 256))
+    ImageDraw.Draw(mask).ellipse((70, 40, 180, 255), fill=255)
+
+    def found(image: Image.Image) -> Measured:
+        if beside:
+            mask.save(tmp_path / "a.mask.png")
+            Image.composite(image, Image.new("RGB", image.size, "white"), mask).save(tmp_path / "a.png")
+        else:
+            image.putalpha(mask)
+            image.save(tmp_path / "a.png")
+        measured = look(tmp_path / "a.png", 256, "none")
+        assert isinstance(measured, Measured)
+        return measured
+
+    sharp, blurred = found(scene(5)), found(scene(5).filter(ImageFilter.GaussianBlur(5)))
+    assert sharp.sharpness > BLURRED > blurred.sharpness
+    assert problems_of(sharp, 256, None, None, False) == ()
+    assert problems_of(blurred, 256, None, None, False) == ("blurred: it has no sharp edge at the training size",)
+    night = found(scene(5).point(lambda value: value // 8))
+    assert problems_of(night, 256, None, None, False) == ("too dark: even its bright parts are nearly black",)
+    assert night.figures.light.luma < 40
+    assert sharp.figures.border is None
+
+
+def test_a_mask_with_hardly_anything_inside_leaves_the_whole_picture(scene: Scene) -> None:
+    mask = Image.new("L", (256, 256))
+    mask.paste(255, (100, 100, 112, 112))
+    photo = Photo(Path("a.png"), scene(5), (256, 256))
+    masked = Photo(Path("a.png"), scene(5), (256, 256), mask=mask)
+    assert measure(masked, 256).sharpness == measure(photo, 256).sharpness
