@@ -20,15 +20,17 @@ from retrato.prompts import (
 from retrato.settings import GenerateSettings
 
 MOST_PICTURES = 1000
+_FIRST, _SECOND = ("prompt", "negative_prompt"), ("hires_prompt", "hires_negative_prompt")  # of the passes
 
 
 def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFolder) -> list[GenerateSettings]:
     """Gives settings with nothing left to work out, in the order of drawing; only one where nothing had to be.
 
     First the matrix makes several prompts, then the styles are joined to each, then comments go, then wildcards are
-    chosen: one for each image by its own seed (`random`), or each in all ways with the same seeds (`all`). The seeds
-    are fixed, and what is left of braces is text, so that `vary` gives each of these settings back as they are. Raises
-    PromptError for unknown styles or lists, SettingsError for more than `MOST_PICTURES` pictures.
+    chosen: one for each image by its own seed (`random`), or each in all ways with the same seeds (`all`; by the seed
+    still in a second pass's own prompts). The seeds are fixed, and what is left of braces is text, so that `vary` gives
+    each of these settings back as they are. Raises PromptError for unknown styles or lists, SettingsError for more than
+    `MOST_PICTURES` pictures.
     """
     pairs = [(settings.prompt, settings.negative_prompt)]
     if settings.matrix == "prompt":
@@ -43,12 +45,12 @@ def vary(settings: GenerateSettings, *, styles: StyleFile, wildcards: WildcardFo
         pairs = _in_all_ways(pairs, settings.count, wildcards)
     _require_few(len(pairs), settings.count)
     base = seeded(settings).changed(styles=(), matrix="off", wildcards="off", prompt_comments=False)
-    second = {name: said(text) for name in ("hires_prompt", "hires_negative_prompt") if (text := getattr(base, name))}
-    base = base.changed(**second)
+    styled = apply_styles(chosen, base.hires_prompt or "", base.hires_negative_prompt or "")
+    base = base.changed(**{name: said(text) for name, text in zip(_SECOND, styled, strict=True) if getattr(base, name)})
     several = [base.changed(prompt=each, negative_prompt=other) for each, other in pairs]
-    if settings.wildcards != "random":
-        return several
-    return [each for variant in several for each in _chosen(variant, wildcards)]
+    by_seed = {"random": (*_FIRST, *_SECOND), "all": _SECOND, "off": ()}[settings.wildcards]
+    names = [name for name in by_seed if name in _FIRST or getattr(base, name)]
+    return [each for variant in several for each in _chosen(variant, wildcards, names)] if names else several
 
 
 def after(variants: Iterable[GenerateSettings], done: int) -> list[GenerateSettings]:
@@ -110,15 +112,15 @@ def _in_all_ways(pairs: Iterable[tuple[str, str]], count: int, wildcards: Wildca
     return found
 
 
-def _chosen(settings: GenerateSettings, wildcards: WildcardFolder) -> Iterator[GenerateSettings]:
-    """Yields `settings` for each run of images that got the same words."""
-    runs: list[tuple[str, str, int, int]] = []
-    choosers = [word_chooser(text, wildcards) for text in (settings.prompt, settings.negative_prompt)]
+def _chosen(settings: GenerateSettings, wildcards: WildcardFolder, names: Sequence[str]) -> Iterator[GenerateSettings]:
+    """Yields `settings` for each run of images that got the same words in the prompts of those `names`."""
+    runs: list[tuple[tuple[str, ...], int, int]] = []
+    choosers = [word_chooser(getattr(settings, name), wildcards) for name in names]
     for index in range(settings.count):
-        prompt, negative = (choose(settings.seed + index, index) for choose in choosers)
-        if runs and runs[-1][:2] == (prompt, negative):
-            runs[-1] = (*runs[-1][:3], runs[-1][3] + 1)
+        words = tuple(choose(settings.seed + index, index) for choose in choosers)
+        if runs and runs[-1][0] == words:
+            runs[-1] = (*runs[-1][:2], runs[-1][2] + 1)
         else:
-            runs.append((prompt, negative, index, 1))
-    for prompt, negative, first, count in runs:
-        yield part_of(settings, first, count).changed(prompt=prompt, negative_prompt=negative)
+            runs.append((words, index, 1))
+    for words, first, count in runs:
+        yield part_of(settings, first, count).changed(**dict(zip(names, words, strict=True)))

@@ -110,6 +110,22 @@ def test_choices_leave_a_variations_seed_where_it_is(folder: Path) -> None:
     assert [one[2:] for each in found for one in singly(each)] == [(5, 7 + index) for index in range(12)]
 
 
+def test_a_second_passs_own_prompts_get_styles_and_the_same_words(folder: Path) -> None:
+    hat = "a {red|blue|old} hat"
+    second = {"hires": True, "hires_prompt": hat, "hires_negative_prompt": "bad"}
+    found = varied(folder, prompt=hat, styles=("Pixel",), count=12, **second)
+    assert len(found) > 1
+    for each in found:
+        assert each.hires_prompt == each.prompt
+        assert "{" not in each.hires_prompt
+        assert ", pixel " in each.hires_prompt
+        assert each.hires_negative_prompt == "bad, photo"
+    (one, other) = varied(folder, prompt="{x|y}", wildcards="all", **second)
+    assert one.hires_prompt == other.hires_prompt in ("a red hat", "a blue hat", "a old hat")
+    (plain,) = varied(folder, styles=("Pixel",), hires=True)
+    assert plain.hires_prompt is None
+
+
 def test_off_leaves_the_prompt_alone(folder: Path) -> None:
     assert varied(folder, prompt="{a|b} __c__", wildcards="off")[0].prompt == "{a|b} __c__"
 
