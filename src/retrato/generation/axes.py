@@ -9,6 +9,7 @@ import difflib
 import io
 import itertools
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -58,8 +59,8 @@ def parse_axis(text: str) -> Axis:
     """Gives the axis written as `Name=values`, such as `Seed=1-4` or `Sampler=Euler a,LMS`.
 
     Values stand between commas (quoted where they hold one); numbers may be ranges as in A1111: `1-5`, `1-9 (+2)`,
-    `0-1 [5]` for five of them, cut to whole ones where the setting takes no others. Raises SettingsError for an unknown
-    axis, and for values that are none.
+    `0-1 [5]` for five of them, cut to whole ones where the setting takes no others; a seed of -1, or none, is drawn
+    here. Raises SettingsError for an unknown axis, and for values that are none.
     """
     name, equals, written = text.partition("=")
     found = {each.casefold(): each for each in AXES}
@@ -77,11 +78,17 @@ def parse_axis(text: str) -> Axis:
     values = [value.strip() for row in rows for value in row]
     if not any(values):
         raise SettingsError(f"axis {found[wanted]} has no values: write {found[wanted]}=this,that")
+    if kind.is_seed:
+        values = [value or "-1" for value in values]
     if kind.numbers:
         values = [number for value in values for number in _numbers(found[wanted], kind.numbers, value)]
+    if kind.is_seed:  # drawn once, so that cells of one value share it
+        values = [str(secrets.randbelow(2**32 - 1)) if value == "-1" else value for value in values]
     changes = kind.changes(found[wanted], values)
     if len(changes) > MOST_VALUES:
-        raise SettingsError(f"axis {found[wanted]} has {len(changes)} values: at most {MOST_VALUES} fit on a sheet")
+        raise SettingsError(
+            f"axis {found[wanted]} has more than {MOST_VALUES} values: at most {MOST_VALUES} fit on a sheet"
+        )
     return Axis(found[wanted], tuple(kind.labels(values)), tuple(changes), kind.rank)
 
 
@@ -118,6 +125,7 @@ class _Kind:
     numbers: type | None = None
     rank: int = 0
     labels: Callable[[Sequence[str]], Sequence[str]] = tuple
+    is_seed: bool = False
 
 
 def _numbers(name: str, kind: type, written: str) -> list[str]:
@@ -261,8 +269,8 @@ def _nothing(name: str, values: Sequence[str]) -> list[Callable[[State], State]]
 # Axes by A1111's names; two are retrato's own: which checkpoint of a training is drawn, and how strongly.
 AXES: Mapping[str, _Kind] = {
     "Nothing": _Kind(_nothing),
-    "Seed": _Kind(partial(_setting, "seed"), numbers=int),
-    "Var. seed": _Kind(partial(_setting, "variation_seed"), numbers=int),
+    "Seed": _Kind(partial(_setting, "seed"), numbers=int, is_seed=True),
+    "Var. seed": _Kind(partial(_setting, "variation_seed"), numbers=int, is_seed=True),
     "Var. strength": _Kind(partial(_setting, "variation_strength"), numbers=float),
     "Steps": _Kind(partial(_setting, "steps"), numbers=int),
     "Hires steps": _Kind(partial(_setting, "hires_steps"), numbers=int),

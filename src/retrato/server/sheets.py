@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from retrato.errors import SettingsError
 from retrato.generation import parse_axis, require_sheet
-from retrato.generation.axes import State
+from retrato.generation.axes import AXES, State
 from retrato.server.service import Service
 from retrato.settings import GenerateSettings
 
@@ -27,7 +27,8 @@ def check_axes(service: Service, settings: GenerateSettings, said: Sequence[str]
         for change in axis.changes if axis.rank == 0 else ():  # of later ones, what they change is not there yet
             change(State(settings, {}))
     require_sheet(axes)
-    return texts
+    pairs = zip(texts, axes, strict=True)  # a job that goes on has the same seeds
+    return [f"{axis.name}={','.join(axis.labels)}" if AXES[axis.name].is_seed else text for text, axis in pairs]
 
 
 def _inside(service: Service, text: str, owner: str) -> str:

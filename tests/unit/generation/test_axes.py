@@ -54,7 +54,7 @@ def test_values_are_read_as_in_a1111(written: str, labels: tuple[str, ...]) -> N
         ("Seed=abc", "write numbers"),
         ("Seed=1-5 (-1)", "does not lead"),
         ("Seed=1-5 (+0)", "does not lead"),
-        ("Seed=1-100000000000", "at most 100"),
+        ("Seed=1-250", "has more than 100 values: at most 100"),
         ("Prompt order=a,b,c,d,e", "at most 4"),
         ("Prompt S/R=" + "x" * 200_000, "cannot be read"),
     ],
@@ -123,6 +123,16 @@ def test_models_and_vaes_are_named_for_whoever_can_load_them() -> None:
     assert vae.changes[0](State(START, {})).vae == "automatic"
     with pytest.raises(SettingsError, match="has an empty value"):
         parse_axis("Checkpoint name=mini,,other")
+
+
+@pytest.mark.parametrize(("name", "field"), [("Seed", "seed"), ("Var. seed", "variation_seed")])
+def test_a_seed_that_is_left_open_is_drawn_once_for_all_cells(name: str, field: str) -> None:
+    axis = parse_axis(f"{name}=-1,,7")
+    seeds = [[getattr(change(State(START, {})).settings, field) for change in axis.changes] for _ in range(2)]
+    assert seeds[0] == seeds[1] == [int(label) for label in axis.labels]
+    assert -1 not in seeds[0]
+    assert len(set(seeds[0])) == 3
+    assert seeds[0][2] == 7
 
 
 def test_every_axis_has_a_value_that_works() -> None:
