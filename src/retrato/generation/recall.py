@@ -12,6 +12,7 @@ from retrato.generation.infotext import FIELDS, READ_DEFAULTS, parse_infotext, v
 from retrato.generation.picture_text import read_infotext
 from retrato.generation.resolve import part_of
 from retrato.generation.sign import PROGRAM
+from retrato.generation.upscale import find_upscaler
 from retrato.model.components import Components
 from retrato.sampling.samplers import AUTOMATIC, find_sampler
 from retrato.settings import GenerateSettings
@@ -126,7 +127,11 @@ def recall(infotext: str) -> Recalled:
     values["hires"] = any(key.startswith("Hires ") for key in said)
     is_ours = written.get("Version", "").startswith(PROGRAM)
     values |= _split(values)
-    notes = [*_without_idle(values, is_ours=is_ours), *_with_second_schedule(values, written)]
+    notes = [
+        *_without_unknown(values),
+        *_without_idle(values, is_ours=is_ours),
+        *_with_second_schedule(values, written),
+    ]
     if not is_ours:
         notes += [*_with_old_schedules(values, written), *_of_guidance(values, written)]
     begins_with_picture = "denoising_strength" in values and not values["hires"]
@@ -203,6 +208,22 @@ def _without_idle(values: dict[str, Any], *, is_ours: bool) -> Iterator[str]:
     if schedule not in sampler.schedules:
         del values["schedule"]
         yield f"it says the schedule {schedule}, of which {sampler.name} takes no notice: it is left out"
+
+
+def _without_unknown(values: dict[str, Any]) -> Iterator[str]:
+    """Puts what is here in place of an upscaler and a schedule that are not; yields a sentence for each."""
+    if name := values.get("hires_upscaler"):
+        try:
+            find_upscaler(name)
+        except SettingsError:
+            values["hires_upscaler"] = "Lanczos"
+            yield f"it says the upscaler {name[:40]}, which retrato does not bring: Lanczos takes its place"
+    if name := values.get("schedule"):
+        try:
+            find_sampler("Euler", name)
+        except SettingsError:
+            values["schedule"] = AUTOMATIC
+            yield f"it says the schedule {name[:40]}, which retrato does not know: Automatic takes its place"
 
 
 def _with_second_schedule(values: dict[str, Any], fields: Mapping[str, str]) -> Iterator[str]:

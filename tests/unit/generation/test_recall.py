@@ -144,6 +144,15 @@ def test_a_schedule_that_had_no_effect_is_said() -> None:
     assert any("takes no notice" in note for note in notes)
 
 
+def test_an_upscaler_and_a_schedule_that_are_not_here_are_replaced() -> None:
+    recalled = recall(
+        "a\nSteps: 3, Sampler: DPM++ 2M, Schedule type: Bong Tangent, Seed: 9, Hires upscale: 2, "
+        "Hires upscaler: R-ESRGAN 4x+"
+    )
+    assert (recalled.settings.hires_upscaler, recalled.settings.schedule) == ("Lanczos", "Automatic")
+    assert sum("takes its place" in note for note in recalled.notes) == 2
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

@@ -306,6 +306,14 @@ OF_DRAWING: Sequence[tuple[str, str]] = (
         "outro programa a desenhou, com outro ruído: sai uma imagem parecida, não a mesma",
     ),
     (
+        "it says the upscaler {}, which retrato does not bring: Lanczos takes its place",
+        "ela diz a ampliação {}, que o retrato não traz: fica Lanczos no lugar dela",
+    ),
+    (
+        "it says the schedule {}, which retrato does not know: Automatic takes its place",
+        "ela diz a escala {}, que o retrato não conhece: fica Automatic no lugar dela",
+    ),
+    (
         "it says the schedule {}, of which {} takes no notice: it is left out",
         "ela diz a escala {}, que não faz diferença para {}: fica de fora",
     ),
