@@ -183,6 +183,6 @@ def _captioner(model: str, named: str | None, device: str) -> Callable[[Image.Im
 
 
 def _model_size(model: str) -> int:
-    from retrato.studio import Studio  # torch is only waited for where the model is asked
+    from retrato.model.catalogue import describe_model, find_model  # torch is only waited for where a model is asked
 
-    return Studio.open(model).components.defaults.size
+    return describe_model(find_model(model, home_folder() / "models")).size
