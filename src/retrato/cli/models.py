@@ -32,6 +32,8 @@ def list_all(json: Json = False) -> None:
     for each in found:
         if each.problem:
             screen.note(f"cannot be used: {each.problem}")
+        if each.lacks_vae:
+            screen.note(f"{each.name} holds no VAE: it needs --vae, or {each.name}.vae.safetensors beside it")
     screen.note(f"more go into {folder}: folders in diffusers layout, .safetensors, .ckpt")
     skipped = [{"file": each.path, "reason": each.problem} for each in found if each.problem]
     screen.finish({"models": [_facts(each) for each in usable], "skipped": skipped, "folder": folder})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from retrato.model.checkpoint_file import open_checkpoint
 from retrato.model.families import FAMILIES, check_configs, require_family, text_config, unet_config
 from retrato.model.folder import read_index, read_json
 from retrato.model.load import EMBEDDED, model_path, picture_side, read_defaults
-from retrato.model.single_file import VAE_ENDINGS, vae_beside, yaml_predicts_v
+from retrato.model.single_file import VAE_ENDINGS, holds_vae, vae_beside, yaml_predicts_v
 
 ENDINGS = (".safetensors", ".ckpt")
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -26,8 +27,8 @@ class ModelFacts:
     """What a model is: its name, place, layout (folder, safetensors, ckpt), family and what its U-Net predicts.
 
     `size` is the side of its pictures in pixels, `dims` are the widths that an embedding must have. `prediction_type`
-    is None where only loading can tell (Stable Diffusion 2 in one file). `problem` says why it cannot be used; the rest
-    is unknown then.
+    is None where only loading can tell (Stable Diffusion 2 in one file). `lacks_vae` says that it needs one from
+    elsewhere. `problem` says why it cannot be used; the rest is unknown then.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ModelFacts:
     is_for_inpainting: bool = False
     dims: tuple[int, ...] = ()
     vae: Path | None = None
+    lacks_vae: bool = False
     bytes: int = 0
     size: int = 0
     problem: str | None = None
@@ -54,8 +56,7 @@ def find_model(source: str | Path, folder: Path) -> str | Path:
     if name == "mini" or existing(source):
         return source
     for candidate in (name.replace("/", "--"), *(name + ending for ending in ENDINGS)):
-        found = existing(folder / candidate)
-        if found and found.resolve().is_relative_to(folder.resolve()):
+        if found := find_inside(folder, candidate):
             return found
     if HUB_NAME.fullmatch(name):
         raise ModelError(f"{name} is not on this machine: `retrato models fetch {name}` downloads it from the hub")
@@ -64,6 +65,12 @@ def find_model(source: str | Path, folder: Path) -> str | Path:
     if isinstance(source, Path) or len(Path(name).parts) > 1 or Path(name).suffix in ENDINGS:
         model_path(source)  # it was meant as a path: the sentence says what would do
     raise ModelError(f"{printable(name)} is not on this machine: {advice}")
+
+
+def find_inside(folder: Path, name: str) -> Path | None:
+    """Gives what is called so in `folder`, links followed; None where nothing is or the name leads elsewhere."""
+    path = folder / name
+    return existing(path) if path.is_relative_to(folder) and ".." not in Path(name).parts else None
 
 
 def find_vae(name: str, folder: Path) -> Path | None:
@@ -124,6 +131,7 @@ def _describe_file(path: Path) -> ModelFacts:
             raise ModelError(f"{path} cannot be used: {error}") from None
     if yaml_predicts_v(path):
         family = FAMILIES[f"{key.partition('-')[0]}-v"]
+    beside = vae_beside(path)
     is_open = key == "sd2" and family.prediction_type == "epsilon"
     return ModelFacts(
         _name(path),
@@ -133,7 +141,8 @@ def _describe_file(path: Path) -> ModelFacts:
         prediction_type=None if is_open else family.prediction_type,
         is_for_inpainting=channels == 9,
         dims=dims,
-        vae=vae_beside(path),
+        vae=beside,
+        lacks_vae=beside is None and not holds_vae(shapes),
         bytes=path.stat().st_size,
         size=read_defaults(path, family.size)[1].size,
     )
@@ -157,7 +166,7 @@ def _describe_folder(folder: Path) -> ModelFacts:
     files = [path for path in visible(folder, "**/*.safetensors") if path.is_file()]
     if not files:
         raise ModelError(f"{folder} holds no .safetensors: weights in pickles (.bin) are not read from folders")
-    name = "mini" if folder == EMBEDDED else folder.resolve().name
+    name = "mini" if folder == EMBEDDED else Path(os.path.abspath(folder)).name
     return ModelFacts(
         name,
         folder,

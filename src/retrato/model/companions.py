@@ -14,7 +14,7 @@ from typing import TypeVar
 from retrato.errors import ModelError
 from retrato.files import existing, printable
 from retrato.model.caption import Captioner, load_captioner
-from retrato.model.catalogue import HUB_NAME
+from retrato.model.catalogue import HUB_NAME, find_inside
 from retrato.model.load import model_path
 from retrato.model.score import Scorer, load_scorer
 
@@ -63,8 +63,8 @@ def find_companion(name: str | Path, folder: Path) -> str | Path:
     """
     if str(name) == "mini" or existing(name):
         return name
-    found = existing(folder / str(name).replace("/", "--"))
-    if found and found.is_dir() and found.resolve().is_relative_to(folder.resolve()):
+    found = find_inside(folder, str(name).replace("/", "--"))
+    if found and found.is_dir():
         return found
     there = ", ".join(path.name for path in list_companions(folder)) or "nothing yet"
     fetch = f": `retrato models fetch {name}` downloads it from the hub" if HUB_NAME.fullmatch(str(name)) else ""

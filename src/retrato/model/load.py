@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def read_defaults(path: Path, size: int) -> tuple[str, ModelDefaults]:
 
     `retrato.json` in a folder, or `<name>.retrato.json` beside a file, may say others; its further keys are for others.
     """
-    name = path.stem if path.is_file() else path.resolve().name
+    name = path.stem if path.is_file() else Path(os.path.abspath(path)).name  # of a link, its own
     said_in = path.with_name(f"{path.stem}.retrato.json") if path.is_file() else path / "retrato.json"
     if not said_in.is_file():
         return name, ModelDefaults(size=size)

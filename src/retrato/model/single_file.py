@@ -6,7 +6,7 @@ Configurations come from the shapes (see `families.configs`), so nothing is look
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,11 @@ def read_single_file(path: Path, *, family: str = "auto", vae: Path | None = Non
     return Parts(encoders, tokenizers, unet, autoencoder, scheduler, row.zero_empty_negative)
 
 
+def holds_vae(names: Collection[str]) -> bool:
+    """Says whether a checkpoint with tensors of these `names` brings a VAE."""
+    return f"{_vae_prefix(names)}decoder.conv_in.weight" in names
+
+
 def read_vae(path: Path, family: Family | None = None) -> AutoencoderKL:
     """Gives the VAE in a file with LDM or diffusers keys, or in a folder in diffusers layout; raises ModelError."""
     import_quietly()
@@ -134,12 +139,16 @@ def _unet(checkpoint: Checkpoint, config: dict[str, Any]) -> dict[str, Tensor]:
     return convert_ldm_unet_checkpoint(_section(checkpoint, UNET), config)
 
 
+def _vae_prefix(names: Collection[str]) -> str:
+    return VAE if any(name.startswith(VAE) for name in names) else ""
+
+
 def _read_vae(checkpoint: Checkpoint, family: Family) -> AutoencoderKL:
     from diffusers import AutoencoderKL
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
-    prefix = VAE if any(key.startswith(VAE) for key in checkpoint.shapes) else ""
-    if f"{prefix}decoder.conv_in.weight" not in checkpoint.shapes:
+    prefix = _vae_prefix(checkpoint.shapes)
+    if not holds_vae(checkpoint.shapes):
         raise ModelError("it holds no VAE: give one with --vae")
     own = {key: shape for key, shape in checkpoint.shapes.items() if key.startswith(prefix)}
     shapes = {f"{VAE}{key.removeprefix(prefix)}": shape for key, shape in own.items()}

@@ -10,6 +10,7 @@ from benchmarks.ldm_file import ldm_tensors
 from retrato.cli import main
 from retrato.errors import ModelError
 from retrato.model.catalogue import describe_model, find_model, find_vae, list_models, list_vaes
+from retrato.model.families.configs import VAE
 from retrato.model.load import EMBEDDED, load_components
 
 
@@ -70,6 +71,24 @@ def test_names_are_looked_up_in_the_folder(folder: Path) -> None:
             find_model(name, folder)
 
 
+def test_a_link_is_a_model_under_its_own_name(folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copytree(folder / "tiny", elsewhere / "v7")
+    shutil.copy(folder / "people.v2.safetensors", elsewhere / "big.safetensors")
+    (folder / "linked").symlink_to(elsewhere / "v7", target_is_directory=True)
+    (folder / "large.safetensors").symlink_to(elsewhere / "big.safetensors")
+    names = [each.name for each in list_models(folder)]
+    assert {"linked", "large"} <= set(names)
+    for name in ("linked", "large"):
+        found = find_model(name, folder)
+        assert describe_model(found).name == name
+    with pytest.raises(ModelError):
+        find_model("../elsewhere/big", folder)
+    with pytest.raises(ModelError):
+        find_model(str(elsewhere / "big"), folder)
+
+
 @pytest.mark.parametrize(
     ("file", "said", "sentence"),
     [
@@ -125,6 +144,7 @@ def test_the_commands(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     said = json.loads(capsys.readouterr().out)
     assert [each["name"] for each in said["models"]] == ["mini", "people.v2", "somebody--painting", "tiny"]
     assert said["skipped"][0]["file"].endswith("page.ckpt")
+    assert not any(each["lacks_vae"] for each in said["models"])
     (folder / "people.v2.vae.pt").unlink()
     assert main(["models", "check", "people.v2", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -134,6 +154,24 @@ def test_the_commands(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert json.loads(capsys.readouterr().out)["dims"] == [32]
     assert main(["models", "check", "page"]) == 2
     assert "web page" in capsys.readouterr().err
+
+
+def test_a_checkpoint_without_a_vae_is_listed_as_such(
+    folder: Path,
+    family_folder: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tensors = ldm_tensors(family_folder("sd1"))
+    save_file({key: each for key, each in tensors.items() if not key.startswith(VAE)}, folder / "bare.safetensors")
+    (folder / "people.v2.vae.pt").rename(folder / "bare.vae.pt")
+    assert not any(describe_model(folder / f"{name}.safetensors").lacks_vae for name in ("bare", "people.v2"))
+    (folder / "bare.vae.pt").unlink()
+    assert describe_model(folder / "bare.safetensors").lacks_vae
+    monkeypatch.setenv("RETRATO_HOME", str(folder.parent))
+    assert main(["models", "list"]) == 0
+    said = capsys.readouterr()
+    assert "bare holds no VAE: it needs --vae" in said.out + said.err
 
 
 def test_a_vae_is_found_by_its_name_or_path(tmp_path: Path) -> None:
