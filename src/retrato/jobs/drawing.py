@@ -49,10 +49,8 @@ def draw(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish | No
     count = sum(variant.count for variant in variants)
     yield from _surprises(studio, queue, job, variants)
     while rest := after(variants, done):
-        first, events = (
-            done,
-            cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest[0], is_logged=False)),
-        )
+        first = done
+        events = cast("Generator[Sampled | Drawn, None, None]", studio.draw_events(rest[0], is_logged=False))
         with closing(events):
             for event in events:
                 if isinstance(event, Drawn):

@@ -190,7 +190,10 @@ OF_DRAWING: Sequence[tuple[str, str]] = (
         "não foi possível ler o eixo {} ({}): separe por vírgulas",
     ),
     ("axis {} has no values: write {}=this,that", "o eixo {} não tem valores: escreva os de {} separados por vírgulas"),
-    ("axis {} has {} values: at most {} fit on a sheet", "o eixo {} tem {} valores: cabem no máximo {} numa folha"),
+    (
+        "axis {} has more than {} values: at most {} fit on a sheet",
+        "o eixo {} tem mais de {} valores: cabem no máximo {} numa folha",
+    ),
     (
         "axis {} has the value {}: write numbers, 1-5 or 0-1 [5]",
         "o eixo {} tem o valor {}: escreva números, 1-5 ou 0-1 [5]",
