@@ -18,7 +18,7 @@ from typing import IO, Any
 
 WINDOWS = os.name == "nt"
 FULL = (errno.ENOSPC, errno.EDQUOT)
-NAMES = ".names"  # in a folder of numbered files: the names that were ever given
+NAMES = ".names"  # in a folder of numbered files: the names that are never given again
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.75)  # seconds between tries to rename on Windows
 
 
@@ -95,11 +95,13 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
     return path
 
 
-def write_numbered(folder: Path, name: Callable[[int], str], counted: re.Pattern[str], content: bytes) -> Path:
-    """Writes `content` atomically into `folder` as `name(number)`, and gives its path; no name is given twice.
+def write_numbered(
+    folder: Path, name: Callable[[int], str], counted: re.Pattern[str], content: bytes, *, is_noted: bool = False
+) -> Path:
+    """Writes `content` atomically into `folder` as `name(number)`, gives its path; of two processes each gets its own.
 
-    The number is one more than the largest that `counted` finds in names there, and in those of files that are gone:
-    who still knows such a name would take the new file for the old one. Of two processes each gets its own name.
+    The number is one more than the largest that `counted` finds in names there, and in those that were noted: with
+    `is_noted` the name is never given again, as who still knows it would take another file for this one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     given = folder / NAMES
@@ -116,8 +118,9 @@ def write_numbered(folder: Path, name: Callable[[int], str], counted: re.Pattern
     with contextlib.ExitStack() as undo:
         undo.callback(path.unlink, missing_ok=True)
         write_atomic(path, content)
-        with given.open("ab", buffering=0) as file:
-            append(file, f"\n{path.name}")  # in front: what a full disk has cut off spoils no other name
+        if is_noted:
+            with given.open("ab", buffering=0) as file:
+                append(file, f"\n{path.name}")  # in front: what a full disk has cut off spoils no other name
         undo.pop_all()
     return path
 

@@ -279,7 +279,8 @@ def test_what_somebody_names_is_there_or_not(tmp_path: Path, monkeypatch: pytest
 
 
 def numbered(folder: Path, seed: int = 7) -> str:
-    return write_numbered(folder, lambda number: f"{number:05d}-{seed}.png", re.compile(r"(\d{5,18})-"), b"x").name
+    name = lambda number: f"{number:05d}-{seed}.png"
+    return write_numbered(folder, name, re.compile(r"(\d{5,18})-"), b"x", is_noted=True).name
 
 
 def test_no_number_is_given_twice(tmp_path: Path) -> None:
@@ -292,6 +293,11 @@ def test_no_number_is_given_twice(tmp_path: Path) -> None:
     assert numbered(tmp_path / "a") == "00002-7.png"
     (tmp_path / "a" / "00002-7.png").unlink()
     assert numbered(tmp_path / "a") == "00003-7.png"
+
+
+def test_a_folder_that_notes_nothing_holds_its_files_alone(tmp_path: Path) -> None:
+    file = write_numbered(tmp_path, "{:02d}.png".format, re.compile(r"(\d+)\."), b"x")
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_two_that_write_at_once_have_their_own_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

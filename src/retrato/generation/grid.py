@@ -158,12 +158,12 @@ def sheet(cells: Sequence[Cell], axes: Sequence[Axis]) -> Image.Image:
     return whole if share >= 1 else whole.resize((int(whole.width * share), int(whole.height * share)))
 
 
-def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path) -> Path:
+def save_sheet(cells: Sequence[Cell], axes: Sequence[Axis], folder: Path, *, is_noted: bool = False) -> Path:
     """Writes the sheet as `grid-<next number>.png` with its `sheet_infotext`, as `write_numbered`; gives its path."""
     notes = PngInfo()
     notes.add_text("parameters", sheet_infotext(cells, axes))
     content = encode(sheet(cells, axes), pnginfo=notes)
-    return write_numbered(folder, lambda number: f"grid-{number:04d}.png", _NUMBERED, content)
+    return write_numbered(folder, lambda number: f"grid-{number:04d}.png", _NUMBERED, content, is_noted=is_noted)
 
 
 def sheet_infotext(cells: Sequence[Cell], axes: Sequence[Axis]) -> str:

@@ -22,11 +22,12 @@ class GeneratedImage:
     infotext: str
     settings: GenerateSettings
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, is_noted: bool = False) -> Path:
         """Writes `<next number>-<seed>.png` with its parameters into `folder` (see `write_numbered`); gives its path.
 
         The ending is that of `settings.picture_format`; where the parameters stand, `picture_bytes` says.
         """
         ending = self.settings.picture_format
         content = picture_bytes(self.image, ending, self.infotext)
-        return write_numbered(Path(folder), lambda number: f"{number:05d}-{self.seed}.{ending}", _NUMBERED, content)
+        name = lambda number: f"{number:05d}-{self.seed}.{ending}"
+        return write_numbered(Path(folder), name, _NUMBERED, content, is_noted=is_noted)

@@ -92,7 +92,7 @@ def draw_sheet(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wis
             if pace.is_due():
                 said = {"step": event.step, "steps": event.steps, "index": event.first, "count": event.count}
                 yield Said("sampled", said, min((event.first + event.step / event.steps) / event.count, 0.99))
-    file = save_sheet(cells, axes, studio.outputs).relative_to(studio.home).as_posix()
+    file = save_sheet(cells, axes, studio.outputs, is_noted=True).relative_to(studio.home).as_posix()
     infotext = min(cells, key=lambda cell: cell.place).image.infotext
     yield Said("sheet", {"file": file, "infotext": infotext}, 1.0)
     return {"sheet": file, "images": images, "seconds": time.perf_counter() - started}
@@ -125,7 +125,7 @@ def _filed(studio: Studio, image: GeneratedImage, folder: Path, index: int) -> d
     """Files a picture and gives what there is to say about it."""
     return {
         "index": index,
-        "file": image.save(folder).relative_to(studio.home).as_posix(),
+        "file": image.save(folder, is_noted=True).relative_to(studio.home).as_posix(),
         "seed": image.seed,
         "infotext": image.infotext,
     }

@@ -66,12 +66,12 @@ def test_the_sheet_has_a_place_for_each(tiny_components: Components, tmp_path: P
     for cell in cells:  # each picture stands on it, row by row
         first_row = cell.image.image.crop((0, 0, 64, 1)).tobytes()
         assert first_row in shown
-    file = save_sheet(cells, axes, tmp_path)
+    file = save_sheet(cells, axes, tmp_path, is_noted=True)
     assert file.name == "grid-0000.png"
-    second = save_sheet(cells, axes, tmp_path)
+    second = save_sheet(cells, axes, tmp_path, is_noted=True)
     assert second.name == "grid-0001.png"
     second.unlink()
-    assert save_sheet(cells, axes, tmp_path).name == "grid-0002.png"  # whoever still knows that one finds no other
+    assert save_sheet(cells, axes, tmp_path, is_noted=True).name == "grid-0002.png"
     text = read_infotext(file) or ""
     added = 'Script: X/Y/Z plot, X Type: Seed, X Values: "1,2,3", Y Type: Steps, Y Values: "1,2", Z Type: Sampler, '
     assert text.replace(f'{added}Z Values: "Euler,Heun", ', "") == cells[0].image.infotext

@@ -158,7 +158,7 @@ def test_what_nobody_foresaw_fails_the_job_and_shows_nothing(
 ) -> None:
     job = order_drawing(queue, DRAWING)
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("/secret/path")
 
     monkeypatch.setattr(studio, "draw_events", broken)

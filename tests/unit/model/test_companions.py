@@ -48,8 +48,7 @@ def test_what_is_not_here_says_how_to_get_it(tmp_path: Path, name: str) -> None:
         find_companion(name, tmp_path / SCORERS)
 
 
-def test_a_name_does_not_lead_out_of_the_folder(clip_folder: Path, tmp_path: Path) -> None:
+def test_what_is_linked_into_the_folder_is_found_by_the_links_name(clip_folder: Path, tmp_path: Path) -> None:
     (tmp_path / SCORERS).mkdir()
-    (tmp_path / SCORERS / "away").symlink_to(clip_folder)
-    with pytest.raises(ModelError, match="away is not on this machine"):
-        find_companion("away", tmp_path / SCORERS)
+    (tmp_path / SCORERS / "linked").symlink_to(clip_folder)
+    assert find_companion("linked", tmp_path / SCORERS) == tmp_path / SCORERS / "linked"

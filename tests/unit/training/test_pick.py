@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from retrato.settings import TrainSettings
+from retrato.settings import GenerateSettings, TrainSettings
 from retrato.training import Comparing, Finished, Picked, Scored, TrainingEvent, pick
 from retrato.training.events import Candidate
 from retrato.training.judge import Judge
@@ -106,12 +106,8 @@ def paint(candidate_colours: dict[str, tuple[int, int, int]]) -> Callable[..., l
     @dataclasses.dataclass
     class Picture:
         image: Image.Image
-
-        def save(self, folder: Path) -> Path:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = folder / "new.png"
-            self.image.save(file)
-            return file
+        infotext = ""
+        settings = GenerateSettings(prompt="-")
 
     def draw(components: object, plan: object, cells: Sequence[int], subject: Subject) -> list[object]:
         embedding = next(iter(subject.embeddings.values()), None)

@@ -111,7 +111,7 @@ def test_what_a_list_does_not_have_is_not_put_into_it(site: Site, controls: Mapp
     text = "a hat\nSteps: 7, Sampler: Euler SMEA, Seed: 1, Hires upscale: 2, Hires upscaler: 4x-UltraSharp"
     values = after(site, controls, text)
     assert (values["steps"], values["sampler"], values["hires"]) == (7, "Euler a", True)
-    assert values["hires_upscaler"] == "Latent"
+    assert values["hires_upscaler"] == "Lanczos"
     assert all(word in unescape(said_of(site, values["carried"])) for word in ("Euler SMEA", "4x-UltraSharp"))
 
 

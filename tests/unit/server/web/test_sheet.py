@@ -49,7 +49,7 @@ def test_nothing_chosen_is_no_sheet(site: Site) -> None:
 
 def test_axes_are_written_as_the_command_line_writes_them(site: Site) -> None:
     said = {**NONE, "x": "Seed", "x_values": "1-4", "z": "Sampler", "z_values": "Euler a, LMS"}
-    assert axes_of(site, said, DRAWING, "local") == ["Seed=1-4", "Sampler=Euler a, LMS"]
+    assert axes_of(site, said, DRAWING, "local") == ["Seed=1,2,3,4", "Sampler=Euler a, LMS"]
 
 
 def test_a_checkpoint_is_one_of_the_home_folder(site: Site) -> None:
