@@ -134,9 +134,12 @@ class Bench:
     cells: int = CELLS
 
     @classmethod
-    def open(cls, model: str, judge_file: Path, root: Path, cells: int = CELLS) -> "Bench":
-        """Draws everyone's galleries and the class word's pictures once."""
-        studio, judge, people = Studio.open(model, home=root / "home"), load_judge(judge_file), held_out_identities(20)
+    def open(
+        cls, model: str, judge_file: Path, root: Path, cells: int = CELLS, people: list[Identity] | None = None
+    ) -> "Bench":
+        """Draws the galleries of `people`, by default the twenty, and the class word's pictures once."""
+        studio, judge = Studio.open(model, home=root / "home"), load_judge(judge_file)
+        people = people or held_out_identities(20)
         shelves = {style: galleries(judge, people, style) for style in dict.fromkeys(STYLE_OF_PROMPT)}
         drawn = [drawn.image for drawn in draw_cells(studio.components, PLAN, range(cells), Subject("a person"))]
         texts = judge_of(studio.scorer, drawn[:1], [p.text.replace("[name]", "a person") for p in PLAN.prompts])

@@ -1,6 +1,7 @@
 """Regret of the pick: what the best of all checkpoints would have been worth beyond the one that retrato kept.
 
 python -m benchmarks.regret --out regret.jsonl --people 8 --seeds 3
+python -m benchmarks.regret --out sealed.jsonl --people 8 --seeds 3 --sealed 20261201
 python -m benchmarks.regret --out a1111.jsonl --people 8 --recipe a1111 --save-every 2000
 python -m benchmarks.regret --out regret.jsonl --table --beside a1111.jsonl
 python -m benchmarks.regret --out a1111.jsonl --table --recipe a1111 --save-every 2000
@@ -19,10 +20,11 @@ pick            what retrato picked            last step, random     the last ch
 least loss      least loss on held-out photos  fixed step            the one that is best for the other people
 by eye          the most alike in one picture of one prompt, as whoever looks at previews would take it
 
-With `--only-picked` no other checkpoint is judged: in a third of the time it says whether a person fails (an identity
-under 0.5, half of fresh renders'), which the table says of all trainings. One line per training is appended to
-`--out`, and what stands there is not done again. One file holds what was measured alike: another model, recipe, number
-of vectors, steps, checkpoints or pictures wants another file.
+With `--sealed` the people are those of that seed of `benchmarks.identities`, whom nothing was tuned on, instead of the
+twenty. With `--only-picked` no other checkpoint is judged: in a third of the time it says whether a person fails (an
+identity under 0.5, half of fresh renders'), which the table says of all trainings. One line per training is appended to
+`--out`, and what stands there is not done again. One file holds what was measured alike: other people, another model,
+recipe, number of vectors, steps, checkpoints or pictures want another file.
 """
 
 import argparse
@@ -37,6 +39,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageColor
 
+from benchmarks.identities import TUNED_ON, sealed_people
 from benchmarks.levers import PLAN, Bench, paired
 from benchmarks.main_job import circumstances
 from mini.evaluate import as_pixels
@@ -64,8 +67,8 @@ PREVIEW = dataclasses.replace(
     PLAN, prompts=(PickPrompt("a portrait of [name]"),), rounds=(1,), first_seed=4_000_037, most_candidates=1
 )
 # The options that all lines of a file have in common, and what lines without them were measured with: they are older.
-MEASURED_WITH = ("model", "recipe", "vectors", "cells", "steps", "save_every")
-BEFORE = {"model": "mini", "steps": None, "save_every": None}
+MEASURED_WITH = ("model", "recipe", "vectors", "cells", "steps", "save_every", "sealed")
+BEFORE = {"model": "mini", "steps": None, "save_every": None, "sealed": None}
 WANTED_MEAN, WANTED_95 = 0.03, 0.06
 FAILED = 0.5
 Line = dict[str, object]
@@ -293,6 +296,9 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="only print what is there")
     parser.add_argument("--people", type=int, default=8, help="of the twenty that are held out for ever")
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument(
+        "--sealed", type=int, metavar="SEED", help="people on whom nothing was tuned, in place of the twenty"
+    )
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--cells", type=int, default=24, help="pictures of each checkpoint, a multiple of six")
     parser.add_argument("--only-picked", action="store_true", help="judge no other checkpoint: no regret")
@@ -313,7 +319,8 @@ def main() -> None:
     missing = [(number, seed) for seed in range(options.seeds) for number in people if (number, seed) not in done]
     if missing and not options.table:
         with tempfile.TemporaryDirectory() as folder, options.out.open("a") as out:
-            bench = Bench.open(options.model, options.judge, Path(folder), options.cells)
+            people = None if options.sealed is None else sealed_people(TUNED_ON, options.sealed)
+            bench = Bench.open(options.model, options.judge, Path(folder), options.cells, people)
             reader = Reader(bench)
             for number, seed in missing:
                 lines.append(measure(bench, reader, number, seed, options))
