@@ -143,6 +143,7 @@ class Bench:
         shelves = {style: galleries(judge, people, style) for style in dict.fromkeys(STYLE_OF_PROMPT)}
         drawn = [drawn.image for drawn in draw_cells(studio.components, PLAN, range(cells), Subject("a person"))]
         texts = judge_of(studio.scorer, drawn[:1], [p.text.replace("[name]", "a person") for p in PLAN.prompts])
+        looks = texts.look(drawn)
         ceilings = []
         for number, person in enumerate(people):
             r = random.Random(f"levers ceiling {number}")
@@ -152,7 +153,7 @@ class Bench:
             ceilings.append(float((found * own).sum(1).mean()))
         return cls(
             studio, people, judge, shelves, drawn, judge.identity(as_pixels(drawn)), ceilings,
-            float(texts.cells(drawn).fidelity.mean()), texts.unrelated(drawn), root, cells,
+            float(texts.cells_of(looks).fidelity.mean()), texts.unrelated_of(looks.images), root, cells,
         )  # fmt: skip
 
     def photos(self, number: int, with_masks: bool = False) -> Path:
