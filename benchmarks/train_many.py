@@ -1,42 +1,67 @@
 """Training of many people in one batch: photo passes per second for 1, 4, 8 and 16 people. A table, then one JSON line.
 
 python benchmarks/train_many.py                        retrato-mini, batch of 4 for each person
-python benchmarks/train_many.py --model FOLDER --steps 10
+python -m benchmarks.train_many --script textual_inversion.py         the same beside diffusers' script
 
-Only gradients are timed (processor time of this process and wall time), as everything else is each person's own; the
-numbers of people take turns, so that a busy machine is busy for all. `1 alone` is `retrato train`'s own way.
+Whole steps are timed (processor time of this process and wall time), without comparing and saving; the numbers of
+people take turns, so that a busy machine is busy for all. `1 alone` is `retrato train`'s own way. The script
+(examples/textual_inversion of a checkout of diffusers) learns one person with the same batch size, in float32, its
+default, or in `--peer-precision bfloat16`. retrato's precision is what it takes by itself on this machine.
 """
 
 import argparse
-import dataclasses
 import json
-import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.main_job import circumstances
+from benchmarks.train_step import MIXED_PRECISION, NEVER, Peer
+from retrato.model import Components
+from retrato.model.load import model_path
 from retrato.settings import TrainSettings
 from retrato.studio import Studio
-from retrato.training.answer import Wanted, answer_of
-from retrato.training.crowd import joint_gradients
-from retrato.training.frozen import frozen
+from retrato.training import Stepped, train
+from retrato.training.crowd import crowd
 from retrato.training.train import lesson
 
+SCRIPT = "diffusers' script"
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos" / "benny"
 
 
-def wanted_by(studio: Studio, people: int, batch_size: int, photos: Path, root: Path) -> list[Wanted]:
-    """Gives the first gradient that each of `people` trainings waits for; all learn from the same photos."""
-    found = []
+def steps_of(events: Iterable[object], people: int) -> Iterator[None]:
+    """Gives nothing at all each time that every one of `people` has made a step."""
+    stepped = (each for each in events if isinstance(getattr(each, "event", each), Stepped))
+    for number, _ in enumerate(stepped, 1):
+        if number % people == 0:
+            yield
+
+
+def learning(
+    components: Components, people: int | None, options: argparse.Namespace, root: Path
+) -> Generator[None, None, None]:
+    """Trains that many people in one batch, or one alone for None, and gives nothing after each step of all of them."""
+
+    def arguments(number: int) -> tuple[TrainSettings, Path]:
+        settings = TrainSettings(
+            name=f"who-{number}", batch_size=options.batch_size, seed=number, caption="none", held_out=0,
+            steps=NEVER, evaluate_every=NEVER, save_every=NEVER,
+        )  # fmt: skip
+        return settings, root / f"{people}-{number}"
+
+    if people is None:
+        settings, run = arguments(0)
+        yield from steps_of(train(components, options.photos, settings, run_folder=run), 1)
+        return
+    lessons = {}
     for number in range(people):
-        settings = TrainSettings(name=f"who-{number}", batch_size=batch_size, seed=number, caption="none")
-        begun = lesson(studio.components, photos, settings, run_folder=root / str(number))
-        found.append(next(said for said in begun if isinstance(said, Wanted)))
-        begun.close()
-    return found
+        settings, run = arguments(number)
+        lessons[settings.name] = lesson(components, options.photos, settings, run_folder=run)
+    yield from steps_of(crowd(components, lessons, at_once=people * options.batch_size), people)
 
 
 def main() -> None:
@@ -46,49 +71,57 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, default=PHOTOS)
     parser.add_argument("--people", default="1,4,8,16")
     parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--at-once", type=int, default=32)
+    parser.add_argument("--script", type=Path, help="diffusers' textual_inversion.py, as one more that takes turns")
+    parser.add_argument("--peer-precision", choices=list(MIXED_PRECISION), default="float32")
     parser.add_argument("--steps", type=int, default=7, help="steps of each number of people")
     options = parser.parse_args()
     counts = [int(count) for count in options.people.split(",")]
     with tempfile.TemporaryDirectory(prefix="retrato-benchmark-") as folder:
-        studio = Studio.open(options.model, home=folder)
-        components = studio.components
-        wanted = wanted_by(studio, max(counts), options.batch_size, options.photos, Path(folder))
-        ways: dict[str, tuple[int, Callable[[int], object]]] = {
-            "1 alone": (1, lambda step: answer_of(at(wanted[0], step)))
-        }
-        for count in counts:
-            ways[f"{count} together"] = (
-                count,
-                lambda step, count=count: joint_gradients(
-                    components, [at(each, step) for each in wanted[:count]], options.at_once
-                ),
-            )
+        components = Studio.open(options.model, home=folder).components
+        groups: dict[str, int | None] = {"1 alone": None} | {f"{count} together": count for count in counts}
+        own = {name: learning(components, people, options, Path(folder)) for name, people in groups.items()}
+        ways: dict[str, Iterator[None]] = dict(own)
+        peer = None
+        if options.script:
+            peer = Peer(
+                options.script, model_path(options.model), options.photos, components.defaults.size, options.batch_size,
+                options.peer_precision, Path(folder) / "peer",
+            )  # fmt: skip
+            ways[SCRIPT] = iter(peer.step, NEVER)
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-        with frozen(components, options.at_once, wanted[0].run.latent_cells):
-            for step in range(options.steps + 1):
-                for name, (_, work) in ways.items():
-                    started = time.process_time(), time.perf_counter()
-                    work(step)
-                    if step:  # the first one warms up
-                        times[name].append((time.process_time() - started[0], time.perf_counter() - started[1]))
+        for step in range(options.steps + 1):
+            for name, steps in ways.items():
+                started = time.process_time(), time.perf_counter()
+                next(steps)
+                if step:  # the first one prepares and warms up
+                    times[name].append((time.process_time() - started[0], time.perf_counter() - started[1]))
+        for each in own.values():
+            each.close()
+        if peer:
+            peer.stop()
+    passes = {name: (groups.get(name) or 1) * options.batch_size for name in ways}
     result = {}
-    print(f"{'people':14}{'passes/cpu s':>14}{'passes/s':>10}{'to 1 alone':>12}")
-    for name, (count, _) in ways.items():
-        cpu, wall = (statistics.median(part) for part in zip(*times[name], strict=True))
-        result[name] = {
-            "per_cpu_second": count * options.batch_size / cpu,
-            "per_second": count * options.batch_size / wall,
-        }
-        ratio = result[name]["per_cpu_second"] / result["1 alone"]["per_cpu_second"]
-        print(f"{name:14}{result[name]['per_cpu_second']:14.2f}{result[name]['per_second']:10.2f}{ratio:12.2f}")
-    versions = {name: version(name) for name in ("torch", "diffusers", "transformers")}
-    print(json.dumps({"machine": platform.machine(), **versions, "batch_size": options.batch_size, "people": result}))
-
-
-def at(wanted: Wanted, step: int) -> Wanted:
-    """Gives the same training, waiting for the gradient of another step."""
-    return dataclasses.replace(wanted, state=dataclasses.replace(wanted.state, step=step))
+    beside = SCRIPT if options.script else "1 alone"
+    print(f"{'people':18}{'passes/cpu s':>14}{'passes/s':>10}  times {beside}")
+    for name, each in times.items():
+        cpu, wall = (statistics.median(part) for part in zip(*each, strict=True))
+        rounds = [  # passes of each round beside those of the other in the same round
+            passes[name] / own[0] / (passes[beside] / theirs[0])
+            for own, theirs in zip(each, times[beside], strict=True)
+        ]
+        low, middle, high = np.quantile(rounds, (0.1, 0.5, 0.9))
+        result[name] = {"per_cpu_second": passes[name] / cpu, "per_second": passes[name] / wall}
+        result[name] |= {"times": middle, "low": low, "high": high}
+        print(
+            f"{name:18}{result[name]['per_cpu_second']:14.2f}{result[name]['per_second']:10.2f}"
+            f"  {middle:.2f} ({low:.2f} to {high:.2f})"
+        )
+    precision = {"peer_precision": options.peer_precision} if options.script else {}
+    print(
+        json.dumps(
+            {"batch_size": options.batch_size, "beside": beside, **precision, "people": result, **circumstances()}
+        )
+    )
 
 
 if __name__ == "__main__":
