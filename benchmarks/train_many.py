@@ -6,16 +6,18 @@ python -m benchmarks.train_many --script textual_inversion.py         the same b
 Whole steps are timed (processor time of this process and wall time), without comparing and saving; the numbers of
 people take turns, so that a busy machine is busy for all. `1 alone` is `retrato train`'s own way. The script
 (examples/textual_inversion of a checkout of diffusers) learns one person with the same batch size, in float32, its
-default, or in `--peer-precision bfloat16`. retrato's precision is what it takes by itself on this machine.
+default, or in `--peer-precision bfloat16`.
 """
 
 import argparse
+import contextlib
 import json
 import statistics
 import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -25,7 +27,7 @@ from retrato.model import Components
 from retrato.model.load import model_path
 from retrato.settings import TrainSettings
 from retrato.studio import Studio
-from retrato.training import Stepped, train
+from retrato.training import Stepped, frozen, train
 from retrato.training.crowd import crowd
 from retrato.training.train import lesson
 
@@ -72,11 +74,15 @@ def main() -> None:
     parser.add_argument("--people", default="1,4,8,16")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--script", type=Path, help="diffusers' textual_inversion.py, as one more that takes turns")
+    parser.add_argument("--float32", action="store_true", help="also where retrato would take bfloat16 by itself")
     parser.add_argument("--peer-precision", choices=list(MIXED_PRECISION), default="float32")
     parser.add_argument("--steps", type=int, default=7, help="steps of each number of people")
     options = parser.parse_args()
     counts = [int(count) for count in options.people.split(",")]
-    with tempfile.TemporaryDirectory(prefix="retrato-benchmark-") as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="retrato-benchmark-"))
+        if options.float32:
+            stack.enter_context(mock.patch.object(frozen, "uses_bfloat16", return_value=False))
         components = Studio.open(options.model, home=folder).components
         groups: dict[str, int | None] = {"1 alone": None} | {f"{count} together": count for count in counts}
         own = {name: learning(components, people, options, Path(folder)) for name, people in groups.items()}
@@ -116,7 +122,7 @@ def main() -> None:
             f"{name:18}{result[name]['per_cpu_second']:14.2f}{result[name]['per_second']:10.2f}"
             f"  {middle:.2f} ({low:.2f} to {high:.2f})"
         )
-    precision = {"peer_precision": options.peer_precision} if options.script else {}
+    precision = {"float32": options.float32, "peer_precision": options.peer_precision}
     print(
         json.dumps(
             {"batch_size": options.batch_size, "beside": beside, **precision, "people": result, **circumstances()}
