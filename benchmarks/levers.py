@@ -172,13 +172,18 @@ class Bench:
 
     def likeness(self, number: int, pictures: list[Image.Image]) -> tuple[float, float]:
         """Likeness to a person by the judge, and the share of pictures nearest to their own person, cell by cell."""
+        identities, nearest = self.cells_of(number, pictures)
+        return float(identities.mean()), float(nearest.mean())
+
+    def cells_of(self, number: int, pictures: list[Image.Image]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same of each of the pictures, which are those of all cells: likeness [cells], and whether nearest."""
         styles = [STYLE_OF_PROMPT[cell % len(STYLE_OF_PROMPT)] for cell in range(self.cells)]
         shelf = torch.stack([self.shelves[style] for style in styles])  # [cells, people, 128]
         seen = self.judge.identity(as_pixels(pictures))
         alike = (shelf @ seen[:, :, None])[..., 0]
         low = float((shelf[:, number] * self.floor).sum(1).mean())
-        identity = (float(alike[:, number].mean()) - low) / max(self.ceilings[number] - low, 0.05)
-        return identity, float((alike.argmax(1) == number).float().mean())
+        identities = (alike[:, number] - low) / max(self.ceilings[number] - low, 0.05)
+        return identities, (alike.argmax(1) == number).float()
 
     def judged(self, number: int, pictures: list[Image.Image]) -> dict[str, float]:
         """Likeness, share of first ranks, and prompt fidelity of a person's pictures, cell by cell."""

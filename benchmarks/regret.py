@@ -14,7 +14,8 @@ pick ever saw: likeness by the independent judge, on a scale from the class word
 person (1); obedience by the same judge, which reads style, framing and expression off the picture, and by the colour of
 the ground, on a scale from what unrelated prompts get (0) to what the class word gets (1). Their harmonic mean, each
 cut to 0..1, is the score. The oracle is the checkpoint of the highest score, so noise in the scores counts as regret of
-all who choose. They are:
+all who choose; what the pick loses to a checkpoint chosen by one half of the pictures, in the other half, is said
+beside it. They who choose are:
 
 pick            what retrato picked            last step, random     the last checkpoint; the mean over all of them
 least loss      least loss on held-out photos  fixed step            the one that is best for the other people
@@ -82,9 +83,9 @@ class Reader:
         own, others = zip(*self._shares(bench.class_pictures), strict=True)
         self._class_word, self._unrelated = statistics.fmean(own), statistics.fmean(others)
 
-    def obedience(self, pictures: Sequence[Image.Image]) -> float:
-        """0: as near to its prompt as to any other, 1: as near as the class word in the same cells."""
-        own = statistics.fmean(share for share, _ in self._shares(pictures))
+    def obedience(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
+        """[pictures], 0: as near to its prompt as to any other, 1: as near as the class word in the same cells."""
+        own = torch.tensor([share for share, _ in self._shares(pictures)])
         return (own - self._unrelated) / (self._class_word - self._unrelated)
 
     def _shares(self, pictures: Sequence[Image.Image]) -> list[tuple[float, float]]:
@@ -135,12 +136,18 @@ def measure(bench: Bench, reader: Reader, number: int, seed: int, options: argpa
             embedding = dataclasses.replace(read_embedding(candidate.file), name=NAME)
             subject = Subject(NAME, embeddings={NAME: embedding})
             pictures = bench.drawn(subject)
-            identity, _ = bench.likeness(number, pictures)
-            obedience = reader.obedience(pictures)
+            alike, _ = bench.cells_of(number, pictures)
+            obeys = reader.obedience(pictures)
+            identity, obedience = float(alike.mean()), float(obeys.mean())
+            halves = [
+                harmonic_mean(float(one.mean()), float(other.mean()))
+                for one, other in zip(alike.chunk(2), obeys.chunk(2), strict=True)
+            ]
             found.append({
                 "step": candidate.step, "is_average": candidate.is_average, "loss": round(candidate.loss, 6),
                 "identity": round(identity, 4), "obedience": round(obedience, 4),
                 "score": round(harmonic_mean(identity, obedience), 4),
+                "halves": [round(half, 4) for half in halves],
                 "preview": round(_preview(bench, number, subject), 4),
                 "rounds_of_the_pick": [{name: round(each[name], 4) for name in each} for each in candidate.rounds],
             })  # fmt: skip
@@ -220,6 +227,17 @@ def table(lines: Sequence[Line]) -> tuple[str, dict[str, object]]:
     oracle = statistics.fmean(max(each["score"] for each in line["candidates"]) for line in lines)
     rows.append(f"\nThe oracle scores {oracle:.3f}. Wanted of the pick: mean <= {WANTED_MEAN}, 95 % <= {WANTED_95}.")
     return "\n".join(rows), {"oracle": round(oracle, 4), "trainings": len(lines), "regret": figures}
+
+
+def loss_across_halves(lines: Sequence[Line]) -> float:
+    """What the best by one half of the pictures scores beyond the pick in the other half, mean of both directions."""
+    differences = []
+    for line in lines:
+        halves = [[each["halves"][half] for each in line["candidates"]] for half in (0, 1)]
+        for chosen_by, scored_by in (halves, halves[::-1]):
+            best = max(range(len(chosen_by)), key=chosen_by.__getitem__)
+            differences.append(scored_by[best] - scored_by[line["picked"]])
+    return statistics.fmean(differences)
 
 
 def failures(lines: Sequence[Line]) -> str:
@@ -333,6 +351,12 @@ def main() -> None:
     if whole := [line for line in lines if not line.get("only_picked")]:
         text, figures = table(whole)
         print(text)
+        if halved := [line for line in whole if "halves" in line["candidates"][0]]:
+            figures["across_halves"] = round(loss_across_halves(halved), 4)
+            print(
+                f"To the best by one half of the pictures the pick loses {figures['across_halves']:.3f} in the other "
+                f"half ({len(halved)} trainings): the rest of its mean regret is noise in which checkpoint is best."
+            )
         print(json.dumps(figures))
     if options.beside:
         print(beside(whole, [json.loads(line) for line in options.beside.read_text().splitlines()]))
