@@ -38,6 +38,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageColor
 
 from benchmarks.identities import TUNED_ON, sealed_people

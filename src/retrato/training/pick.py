@@ -137,7 +137,9 @@ def near_least_loss(candidates: Sequence[Candidate], evaluations: Sequence[tuple
     if not known:
         return list(range(len(candidates)))
     bound = min(known) + STILL_TO_GO * (max(known) - min(known))
-    return [index for index, loss in enumerate(losses) if loss <= bound]
+    near = [index for index, loss in enumerate(losses) if loss <= bound]
+    from_first = [index for index in range(near[0], len(losses)) if math.isfinite(losses[index])]
+    return near if 2 * len(near) >= len(from_first) else from_first
 
 
 def shortlist(candidates: Sequence[Candidate], most: int) -> list[int]:

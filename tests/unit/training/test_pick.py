@@ -60,6 +60,9 @@ def test_the_shortlist_keeps_the_least_loss_and_the_last() -> None:
         ((2.0, math.nan, 1.0, math.nan), [2, 3]),
         ((math.nan, math.inf), [0, 1]),
         ((1.0,), [0]),
+        ((2.0, 1.0, 1.8, 1.9, 1.0, 1.7), [1, 2, 3, 4, 5]),  # it jumps more often than not
+        ((2.0, 1.0, 1.8, 1.9, 1.0), [1, 4]),
+        ((2.0, 1.0, 1.8, 1.9, math.inf, 1.7), [1, 2, 3, 5]),
     ],
 )
 def test_who_is_far_from_the_least_loss_is_not_compared(losses: tuple[float, ...], near: list[int]) -> None:
