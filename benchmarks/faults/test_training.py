@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -163,7 +164,7 @@ def test_a_second_interruption_ends_it_at_once(studio: Studio, photos: Path, tin
             is_saving.touch()
             time.sleep(600)
 
-        sys.modules["retrato.training.train"]._keep = keep
+        mock.patch.object(sys.modules["retrato.training.train"], "_save", keep).start()
 
     how = ("--model", tiny_folder, "--steps", 1_000_000, "--recipe", "a1111", "--device", "cpu")
     child = begun(
