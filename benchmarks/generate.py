@@ -49,8 +49,8 @@ PROMPTS = (
     "a portrait of {}, pixel art style",
     "a photo of {}, smiling",
 )
-PLAIN: Mapping[str, object] = {"sampler": "DPM++ 2M", "schedule": "Karras", "steps": 20}
-WAYS: Mapping[str, Mapping[str, object]] = {
+PLAIN: Mapping[str, Any] = {"sampler": "DPM++ 2M", "schedule": "Karras", "steps": 20}
+WAYS: Mapping[str, Mapping[str, Any]] = {
     "DPM++ 2M Karras, 20 steps": PLAIN,
     "Euler a, 20 steps": {"sampler": "Euler a", "steps": 20},
     "no negative prompt below noise level 1": {**PLAIN, "guidance_min_sigma": 1.0},
@@ -59,7 +59,7 @@ WAYS: Mapping[str, Mapping[str, object]] = {
     "--fast": {**PLAIN, "fast": True},
 }
 # Where the extra is installed: the same by OpenVINO, in the precision that it chooses and in float32.
-BY_OPENVINO: Mapping[str, tuple[Mapping[str, object], torch.dtype | None]] = {
+BY_OPENVINO: Mapping[str, tuple[Mapping[str, Any], torch.dtype | None]] = {
     "--engine openvino": (PLAIN, None),
     "--engine openvino --fast": (WAYS["--fast"], None),
     "--engine openvino --dtype float32": (PLAIN, torch.float32),
@@ -89,7 +89,7 @@ def beside_pipeline(components: Components, rounds: int) -> dict[str, object]:
 
     size, steps = components.defaults.size, 20
     # DPM++ 2M would not do: diffusers rounds its timesteps, which A1111 and retrato do not.
-    asked_of_both: Mapping[str, object] = {"sampler": "Euler", "schedule": "Karras", "steps": steps}
+    asked_of_both: Mapping[str, Any] = {"sampler": "Euler", "schedule": "Karras", "steps": steps}
     scheduler = make_scheduler(SAMPLERS["Euler"], "Karras", components.scheduler_config, steps=steps, seeds=[7])
     pipeline = StableDiffusionPipeline(
         vae=components.vae,
@@ -191,8 +191,8 @@ def ways(
         faster = statistics.median(a / b for a, b in zip(times[next(iter(arms))], times[name], strict=True))
         row: dict[str, object] = {"way": name, "seconds": statistics.median(times[name]), "faster": faster}
         if scorer:
-            images = scorer.embed_images([image.image for image in drawn[name]])
-            row["prompt"] = float((images * scorer.embed_texts(texts)).sum(1).mean())
+            seen = scorer.embed_images([image.image for image in drawn[name]])
+            row["prompt"] = float((seen * scorer.embed_texts(texts)).sum(1).mean())
         if name in likeness:
             row["likeness"] = likeness[name]
         rows.append({key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()})
@@ -218,7 +218,7 @@ def _print_table(rows: Sequence[Mapping[str, object]]) -> None:
 
 def starts(model: str) -> dict[str, float]:
     """Gives wall seconds of a fresh process: until the help, and until the first picture is filed."""
-    found = {}
+    found: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="retrato-benchmark-") as home:
         commands = {"help": ["--help"], "first picture": ["generate", "a portrait of a person", "--model", model]}
         for name, arguments in commands.items():

@@ -35,12 +35,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.likeness import PROMPTS, galleries, photos_of, recognised
+from benchmarks.identities import photos_of
+from benchmarks.likeness import PROMPTS, galleries, recognised
 from mini.people import STYLES, held_out_identities
 from mini.train_judge import Judge, load_judge
 from retrato import GenerateSettings, HypernetworkSettings, Studio, TrainSettings
 from retrato.generation import hypernet_tag
 from retrato.settings import LearnSettings
+from retrato.training import Finished
 
 ELSEWHERE = (
     "a photo of an old woman, grey hair, red shirt, blue background",
@@ -124,6 +126,7 @@ class Bench:
                 )
             started = time.perf_counter()
             *_, finished = self.studio.train(photos, settings)
+            assert isinstance(finished, Finished)
             found.seconds = time.perf_counter() - started
             found.bytes, found.picked_step = finished.file.stat().st_size, finished.picked_step
             word, tag = (name, "") if way == "embedding" else (word, hypernet_tag(name, choices["strength"]))

@@ -74,7 +74,7 @@ class Kohya:
     def seen(self) -> dict[str, torch.Tensor]:
         """Gives the latest step from inside: latents, noise, timesteps, and the vectors with their gradient [V, D]."""
         self._ask(f"seen {self._seen}")
-        return torch.load(self._seen, weights_only=True)  # type: ignore[no-any-return]
+        return torch.load(self._seen, weights_only=True)
 
     def stop(self) -> None:
         """Ends the process."""
@@ -91,7 +91,7 @@ class Kohya:
         if not said:
             self.stop()
             raise SystemExit(f"kohya's script ended:\n{self._log.read_text()[-2000:]}")
-        return json.loads(said)  # type: ignore[no-any-return]
+        return json.loads(said)
 
 
 def _as_older_transformers_want_it(tokenizer: Path, out: Path) -> None:

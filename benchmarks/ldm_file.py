@@ -80,8 +80,7 @@ def vae_name(name: str) -> str:
     if rest[0] == "mid_block":
         if rest[1] == "resnets":
             return ".".join([part, f"mid.block_{int(rest[2]) + 1}", *rest[3:]])
-        inner = ".".join(rest[3:-1])
-        return ".".join([part, "mid.attn_1", VAE_ATTENTION[inner], rest[-1]])
+        return ".".join([part, "mid.attn_1", VAE_ATTENTION[".".join(rest[3:-1])], rest[-1]])
     if rest[0] in ("conv_in", "conv_out"):
         return name
     if rest[0] == "conv_norm_out":

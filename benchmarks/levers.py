@@ -41,6 +41,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import torch
@@ -61,6 +62,7 @@ from retrato.studio import Studio
 from retrato.training import RECIPES, Evaluated, Finished, prepare, train
 from retrato.training.captions import captions_of
 from retrato.training.drawing import draw_cells
+from retrato.training.judge import Judge as PromptJudge
 from retrato.training.judge import judge_of
 from retrato.training.learnable import Subject
 from retrato.training.recipes import PickPlan, PickPrompt, Recipe
@@ -89,7 +91,7 @@ NAME = "lever-1"
 SETTINGS = {"caption", "initializer_text", "latent_sampling", "tag_dropout", "use_mask"}  # levers that are no recipe's
 
 
-def changed(lever: str, samples: int) -> tuple[Recipe, dict[str, object]]:
+def changed(lever: str, samples: int) -> tuple[Recipe, dict[str, Any]]:
     """The recipe with the lever's fields, as many steps as `samples` are worth, and the settings that it names.
 
     There is one evaluation, at the end, and no average, unless the lever asks for them.
@@ -109,7 +111,7 @@ def changed(lever: str, samples: int) -> tuple[Recipe, dict[str, object]]:
     return recipe, {name: value for name, value in fields.items() if name in SETTINGS}
 
 
-def _value(text: str) -> object:
+def _value(text: str) -> Any:
     """A number, a row of them, None, True or False, else the text itself."""
     try:
         return ast.literal_eval(text)
@@ -124,6 +126,7 @@ class Bench:
     studio: Studio
     people: list[Identity]
     judge: Judge
+    prompt_judge: PromptJudge
     shelves: dict[str, torch.Tensor]
     class_pictures: list[Image.Image]
     floor: torch.Tensor
@@ -139,11 +142,14 @@ class Bench:
     ) -> "Bench":
         """Draws the galleries of `people`, by default the twenty, and the class word's pictures once."""
         studio, judge = Studio.open(model, home=root / "home"), load_judge(judge_file)
+        if studio.scorer is None:
+            raise SystemExit(f"{model} brings no scorer to read prompts with")
         people = people or held_out_identities(20)
         shelves = {style: galleries(judge, people, style) for style in dict.fromkeys(STYLE_OF_PROMPT)}
         drawn = [drawn.image for drawn in draw_cells(studio.components, PLAN, range(cells), Subject("a person"))]
-        texts = judge_of(studio.scorer, drawn[:1], [p.text.replace("[name]", "a person") for p in PLAN.prompts])
-        looks = texts.look(drawn)
+        texts = [prompt.text.replace("[name]", "a person") for prompt in PLAN.prompts]
+        prompt_judge = judge_of(studio.scorer, drawn[:1], texts)
+        looks = prompt_judge.look(drawn)
         ceilings = []
         for number, person in enumerate(people):
             r = random.Random(f"levers ceiling {number}")
@@ -152,8 +158,8 @@ class Bench:
             own = torch.stack([shelves[style][number] for style in STYLE_OF_PROMPT])
             ceilings.append(float((found * own).sum(1).mean()))
         return cls(
-            studio, people, judge, shelves, drawn, judge.identity(as_pixels(drawn)), ceilings,
-            float(texts.cells_of(looks).fidelity.mean()), texts.unrelated_of(looks.images), root, cells,
+            studio, people, judge, prompt_judge, shelves, drawn, judge.identity(as_pixels(drawn)), ceilings,
+            float(prompt_judge.cells_of(looks).fidelity.mean()), prompt_judge.unrelated_of(looks.images), root, cells,
         )  # fmt: skip
 
     def photos(self, number: int, with_masks: bool = False) -> Path:
@@ -188,8 +194,7 @@ class Bench:
     def judged(self, number: int, pictures: list[Image.Image]) -> dict[str, float]:
         """Likeness, share of first ranks, and prompt fidelity of a person's pictures, cell by cell."""
         identity, rank1 = self.likeness(number, pictures)
-        texts = judge_of(self.studio.scorer, pictures[:1], [p.text.replace("[name]", "a person") for p in PLAN.prompts])
-        fidelity = float(texts.cells(pictures).fidelity.mean())
+        fidelity = float(self.prompt_judge.cells(pictures).fidelity.mean())
         obedience = (fidelity - self.unrelated) / (self.class_fidelity - self.unrelated)
         return {
             "identity": round(identity, 4), "rank1": round(rank1, 4),
@@ -199,9 +204,9 @@ class Bench:
     def run(self, lever: str, number: int, seed: int, samples: int, vectors: int) -> dict[str, object]:
         """Learns one person with one lever; gives the line for the file."""
         recipe, own = changed(lever, samples)
-        settings = TrainSettings(
-            **{"name": NAME, "vectors_per_token": vectors, "seed": 1000 * seed + number, "caption": "file", **own}
-        )
+        said: dict[str, Any] = {"name": NAME, "vectors_per_token": vectors, "seed": 1000 * seed + number}
+        said |= {"caption": "file"} | own
+        settings = TrainSettings(**said)
         with (
             tempfile.TemporaryDirectory(dir=self.root) as folder,
             mock.patch.object(prepare, "RECIPES", {"retrato": recipe}),
@@ -244,11 +249,11 @@ def table(lines: list[dict], against: str = "base") -> str:
         }
         base = groups.get((samples, vectors, against), {})
         people = sorted({person for person, _ in found if any(key[0] == person for key in base)})
-        differences = [
+        of_each = [
             [found[key]["harmonic"] - base[key]["harmonic"] for key in found if key[0] == person and key in base]
             for person in people
         ]
-        differences = [sum(each) / len(each) for each in differences if each]
+        differences = [sum(each) / len(each) for each in of_each if each]
         versus = paired(differences) if lever != against else ""
         rows.append(
             f"| {samples} | {vectors} | `{lever}` | {len(found)} | {mean['identity']:.2f} "

@@ -27,6 +27,7 @@ from mini.renders import draw
 from mini.train_judge import Judge, load_judge
 from retrato import GenerateSettings, Studio, TrainSettings
 from retrato.evaluation.statistics import mean_interval
+from retrato.training import Finished
 
 PROMPTS = {
     "photo": (
@@ -62,6 +63,7 @@ def learned(judge: Judge, people: list[Identity], number: int, options: argparse
         studio = Studio.open(model=options.model, home=Path(folder) / "home")
         photos_of(people[number], f"photos {number}", Path(folder) / "photos")
         *_, finished = studio.train(Path(folder) / "photos", TrainSettings(name=name, seed=number))
+        assert isinstance(finished, Finished)
         seconds = time.perf_counter() - start
         row = [draw(people[number], random_scene(random.Random(number), style, "portrait")) for style in STYLES]
         hits: dict[str, dict[str, list[bool]]] = {"person": {}, "class word": {}}

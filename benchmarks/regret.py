@@ -36,6 +36,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,7 @@ MEASURED_WITH = ("model", "recipe", "vectors", "cells", "steps", "save_every", "
 BEFORE = {"model": "mini", "steps": None, "save_every": None, "sealed": None}
 WANTED_MEAN, WANTED_95 = 0.03, 0.06
 FAILED = 0.5
-Line = dict[str, object]
+Line = dict[str, Any]
 
 
 class Reader:
@@ -334,8 +335,8 @@ def main() -> None:
         named = " and ".join(f"--{name.replace('_', '-')}" for name in strange)
         raise SystemExit(f"{options.out} was measured with another {named}: give what it was, or name another file")
     done = {(line["person"], line["seed"]) for line in lines}
-    people = range(options.first, options.first + options.people)
-    missing = [(number, seed) for seed in range(options.seeds) for number in people if (number, seed) not in done]
+    numbers = range(options.first, options.first + options.people)
+    missing = [(number, seed) for seed in range(options.seeds) for number in numbers if (number, seed) not in done]
     if missing and not options.table:
         with tempfile.TemporaryDirectory() as folder, options.out.open("a") as out:
             people = None if options.sealed is None else sealed_people(TUNED_ON, options.sealed)

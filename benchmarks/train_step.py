@@ -100,7 +100,7 @@ class Peer(InTurns):
     def __init__(
         self, script: Path, model: Path, photos: Path, size: int, batch_size: int, precision: str, out: Path
     ) -> None:
-        self._module = _loaded(script)
+        self._module: Any = _loaded(script)
         self._turn, self._back = threading.Semaphore(0), threading.Semaphore(0)
         self._error: BaseException | None = None
         self._is_stopping = False
@@ -183,12 +183,14 @@ class Peer(InTurns):
             return add_noise(scheduler, latents, noise, timesteps)
 
         def example(dataset: Any, number: int) -> Any:
-            choice, chosen = module.random.choice, []
-            module.random.choice = lambda texts: chosen.append(choice(texts)) or chosen[-1]
-            try:
+            choice, chosen = module.random.choice, list[str]()
+
+            def noted(texts: Sequence[str]) -> str:
+                chosen.append(choice(texts))
+                return chosen[-1]
+
+            with mock.patch.object(module.random, "choice", noted):
                 found = item(dataset, number)
-            finally:
-                module.random.choice = choice
             self._texts[tuple(found["input_ids"].tolist())] = chosen[-1].format(PLACEHOLDER)
             return found
 
@@ -310,8 +312,8 @@ def compare(options: argparse.Namespace, model: Path, photos: Path, batch_size: 
             }
     for arm in arms.values():
         arm.stop()
-    if "retrato" in arms:
-        found["preparing_cpu_seconds"] = arms["retrato"].preparing_seconds
+        if isinstance(arm, Retrato):
+            found["preparing_cpu_seconds"] = arm.preparing_seconds
     return found
 
 

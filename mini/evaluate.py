@@ -30,8 +30,8 @@ from mini.train_autoencoder import psnr
 from mini.train_captioner import scene_accuracy
 from mini.train_judge import load_judge
 from mini.train_scorer import told_apart
-from retrato.generation import generate
-from retrato.model import load_components, load_scorer
+from retrato.generation import Drawn, generate
+from retrato.model import Components, load_components, load_scorer
 from retrato.model.caption import load_captioner
 from retrato.model.score import Scorer
 from retrato.settings import GenerateSettings
@@ -51,6 +51,9 @@ class Artists:
         return self.pool.starmap(_draw, [(prompt, seed + number, steps) for number, prompt in enumerate(prompts)], 1)
 
 
+_components: Components  # of one of the processes
+
+
 def _take_model(model: Path) -> None:
     global _components
     torch.set_num_threads(1)
@@ -59,7 +62,7 @@ def _take_model(model: Path) -> None:
 
 def _draw(prompt: str, seed: int, steps: int) -> Image.Image:
     settings = GenerateSettings(prompt=prompt, seed=seed, steps=steps, sampler="DPM++ 2M", schedule="Karras")
-    return next(event.image.image for event in generate(_components, settings, {}) if hasattr(event, "image"))
+    return next(event.image.image for event in generate(_components, settings, {}) if isinstance(event, Drawn))
 
 
 def cases(count: int) -> list[tuple[Identity, Scene, str]]:

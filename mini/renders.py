@@ -11,6 +11,7 @@ import json
 import random
 import re
 import warnings
+from typing import Any, TypedDict
 
 import resvg_py
 from PIL import Image, ImageColor, ImageDraw
@@ -25,7 +26,7 @@ with warnings.catch_warnings():
 CANVAS = 256
 INK = "211b2b"
 
-HAIR = {
+HAIR: dict[str, dict[str, tuple[str, ...]]] = {
     "flat style": {"bald": ("bald",), "short": ("shortCombover",), "bob": ("bobCut", "bobBangs"), "long": ("long", "extraLong"),
                    "bun": ("straightBun",), "afro": ("curly",), "mohawk": ("mohawk",)},
     "comic style": {"bald": ("mrClean",), "short": ("fonze",), "bob": ("pixie",), "long": ("full",), "bun": ("dannyPhantom",),
@@ -64,8 +65,19 @@ ARTWORK = {
     "photo": "toon-head",
     "doodle style": "big-smile",
 }
-# On the canvas: eyes, the middle of the face, the upper lip, the crown.
-PLACES = {
+Point = tuple[int, int]
+
+
+class Places(TypedDict):
+    """On the canvas: eyes, the middle of the face, the upper lip, the crown."""
+
+    eyes: tuple[Point, Point]
+    face: Point
+    lip: Point
+    crown: Point
+
+
+PLACES: dict[str, Places] = {
     "flat style": {"eyes": ((102, 113), (154, 113)), "face": (128, 116), "lip": (128, 150), "crown": (128, 62)},
     "comic style": {"eyes": ((112, 103), (158, 97)), "face": (128, 110), "lip": (139, 139), "crown": (124, 40)},
     "photo": {"eyes": ((104, 136), (151, 136)), "face": (128, 132), "lip": (128, 163), "crown": (128, 66)},
@@ -134,7 +146,7 @@ def _own_strokes(picture: Image.Image, person: Identity, style: str, hair: str) 
     """Adds what the artwork of this style lacks: afro, bun, mohawk, moustache, glasses."""
     places = PLACES[style]
     colour, outlined = "#" + hair, style == "comic style"
-    edge = {"outline": "black", "width": 4} if outlined else {}
+    edge: dict[str, Any] = {"outline": "black", "width": 4} if outlined else {}
     x, y = places["crown"]
     behind = Image.new("RGBA", picture.size)
     brush = ImageDraw.Draw(behind)
@@ -193,7 +205,8 @@ def _body(bust: Image.Image, clothes: str, skin: str, outlined: bool, seed: int)
     brush = ImageDraw.Draw(figure)
     span = bust.getchannel("A").crop((0, CANVAS - 6, CANVAS, CANVAS - 5)).getbbox() or (50, 0, 206, 1)
     left, right = span[0] + 2, span[2] - 2
-    middle, edge = (left + right) / 2, {"outline": "black", "width": 5} if outlined else {}
+    middle = (left + right) / 2
+    edge: dict[str, Any] = {"outline": "black", "width": 5} if outlined else {}
     trousers = random.Random(f"trousers {seed}").choice(("#33415e", "#5b4a3a", "#3c3c44", "#4a6b8a"))
     arm = (right - left) * 0.17
     for side in (left, right - arm):

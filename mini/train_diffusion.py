@@ -161,7 +161,7 @@ def train(
         rate = rate_at(weights.steps, options.steps, options.rate, warm_up=150)
         weights.step(rate, keep=options.average)
         losses.append((each.mean().item(), read.item()))
-        if rank == 0 and clock.due():
+        if log and clock.due():
             samples = (weights.steps - first) * options.batch
             recent = np.mean(losses[-400:], 0)
             line = f"{weights.steps},{time.time() - begin:.0f},{recent[0]:.5f},{recent[1]:.4f},{rate:.2e}"

@@ -15,6 +15,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,10 +59,11 @@ def said(facts: dict, seed: int, head: str = "", value: str = "") -> str:
     if "emoji" in facts:
         return facts["caption"]
     person, scene = Identity(**facts["person"]), Scene(**facts["scene"])
+    other: dict[str, Any] = {head: value}
     if head in facts["person"]:
-        person = dataclasses.replace(person, **{head: value})
+        person = dataclasses.replace(person, **other)
     elif head:
-        scene = dataclasses.replace(scene, **{head: value})
+        scene = dataclasses.replace(scene, **other)
     return caption(person, scene, random.Random(seed), full=seed % 2 == 0)
 
 
@@ -84,7 +86,8 @@ def with_one_wrong(facts: dict, seed: int) -> tuple[str, str, str]:
     for head in ("expression", r.choice(SWAPPED)):
         values = other_values(facts, head) if "person" in facts else []
         wrong.append(said(facts, seed, head, r.choice(values)) if values else right)
-    return right, *wrong
+    expression, another = wrong
+    return right, expression, another
 
 
 def main() -> None:
@@ -110,7 +113,8 @@ def main() -> None:
         clip = CLIPModel.from_pretrained(options.init / "text_image", dtype=torch.float32).train()
         identity = CLIPVisionModelWithProjection.from_pretrained(options.init / "identity", dtype=torch.float32)
         who_layer.weight.data.copy_(identity.visual_projection.weight.data)
-    readers = nn.ModuleList([Readers(WIDTH), Readers((IMAGE // PATCH) ** 2 * WIDTH)])
+    from_vector, from_places = Readers(WIDTH), Readers((IMAGE // PATCH) ** 2 * WIDTH)
+    readers = nn.ModuleList([from_vector, from_places])
 
     def loss_at(step: int) -> Tensor:
         r, numbers = torch.Generator().manual_seed(2 + 1000 * step), np.random.default_rng([2, step])
@@ -135,7 +139,6 @@ def main() -> None:
         loss = loss + CHOOSING * F.cross_entropy(choice, torch.zeros(options.batch, dtype=torch.long))
         loss = loss + supervised_contrastive(who_vectors, torch.from_numpy(np.repeat(who, 2)))
         wanted = {head: labels[chosen] for head, labels in classes.items()}
-        from_vector, from_places = readers
         loss = loss + READ_VECTOR * from_vector.loss(pooled[: options.batch], wanted, SMALL)
         return loss + READ_PLACES * from_places.loss(places.flatten(1), wanted)
 
