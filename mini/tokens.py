@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("mini/work"))
     parser.add_argument("--keep", action="store_true", help="keep the vocabulary, only make ids.npy anew")
     options = parser.parse_args()
-    captions = [text for line in (options.work / "examples.jsonl").open() for text in captions_of(line)]
+    captions = [
+        text for line in (options.work / "examples.jsonl").read_text().splitlines() for text in captions_of(line)
+    ]
     if not options.keep:
         train_vocabulary(captions, options.work / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(options.work / "tokenizer")

@@ -93,7 +93,7 @@ def main() -> None:
     torch.manual_seed(3)
     work = options.work
     images = np.load(work / "images.npy", mmap_mode="r")
-    facts = [json.loads(line) for line in (work / "examples.jsonl").open()]
+    facts = [json.loads(line) for line in (work / "examples.jsonl").read_text().splitlines()]
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
     classes = wanted_of([all_labels(each) for each in facts])
     folder = work / "captioner"

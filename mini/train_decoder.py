@@ -63,7 +63,7 @@ def train(rank: int, weights: FlatWeights, model: AutoencoderKL, guesses: Guesse
     images = np.load(work / "images.npy", mmap_mode="r")
     latents = torch.from_numpy(np.load(work / "latents.npy"))
     ids = torch.from_numpy(np.load(work / "ids.npy").astype(np.int64))
-    facts = [json.loads(line) for line in (work / "examples.jsonl").open()]
+    facts = [json.loads(line) for line in (work / "examples.jsonl").read_text().splitlines()]
     places = place_weights(facts, latents.shape[-1], mouth=6.0)
     batch, held_out = options.batch // weights.world, images[-VALIDATION:]
     r = torch.Generator().manual_seed(1000003 * weights.steps + rank + 1)

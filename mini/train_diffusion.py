@@ -123,7 +123,7 @@ def train(
     latents = torch.from_numpy(np.load(options.work / "latents.npy")).to(device)
     ids = torch.from_numpy(np.load(options.work / "ids.npy").astype(np.int64))
     variants = ids.shape[1]
-    facts = [json.loads(line) for line in (options.work / "examples.jsonl").open()]
+    facts = [json.loads(line) for line in (options.work / "examples.jsonl").read_text().splitlines()]
     pool = torch.tensor([i for i, fact in enumerate(facts[:-VALIDATION]) for _ in range(1 + ("emoji" in fact))])
     shown = [all_labels(fact) for fact in facts]
     classes = wanted_of(shown)
@@ -138,7 +138,6 @@ def train(
     batch = options.batch // weights.world
     r = torch.Generator().manual_seed((options.seed << 40) + 1000003 * weights.steps + rank + 1)
     clock, begin, first, losses = Clock(options.every), time.time(), weights.steps, []
-    log = (options.work / f"{options.state}_loss.csv").open("a") if rank == 0 else None
     while weights.steps < options.steps and not weights.stopping:
         chosen = pool[torch.randint(0, len(pool), (batch,), generator=r)]
         z = latents[chosen.to(device)].float()
@@ -161,13 +160,13 @@ def train(
         rate = rate_at(weights.steps, options.steps, options.rate, warm_up=150)
         weights.step(rate, keep=options.average)
         losses.append((each.mean().item(), read.item()))
-        if log and clock.due():
+        if rank == 0 and clock.due():
             samples = (weights.steps - first) * options.batch
             recent = np.mean(losses[-400:], 0)
             line = f"{weights.steps},{time.time() - begin:.0f},{recent[0]:.5f},{recent[1]:.4f},{rate:.2e}"
             print(f"{line}   {samples / (time.time() - begin):.1f} samples/s", flush=True)
-            log.write(line + "\n")
-            log.flush()
+            with (options.work / f"{options.state}_loss.csv").open("a") as log:
+                log.write(line + "\n")
             weights.save(options.work / f"{options.state}.pt")
     if rank == 0:
         weights.save(options.work / f"{options.state}.pt")

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from mini.labels import HEADS, UNSEEN, labels
 from mini.weights import mixed_precision, train_alone
 
+HELD_OUT = 800  # pictures of people at the end of a set that it is measured on
+
 
 class Judge(nn.Module):
     """pixels [B, 3, 128, 128] in [-1, 1] -> logits per head, or a unit vector [B, 128] of who it is."""
@@ -98,7 +100,7 @@ def main() -> None:
     images, classes = labelled(options.work)
     hard_images, hard_classes = labelled(options.work / "hard")
     shown, hard = np.array(list(classes)), np.array(list(hard_classes))
-    train, test = shown[:-800], shown[-800:]
+    train, test = shown[:-HELD_OUT], shown[-HELD_OUT:]
     people = np.load(options.work / "people/images.npy", mmap_mode="r")
     per_person, persons = 5, np.arange(1, len(people) // 5, 2)
     judge = load_judge(options.init).train().requires_grad_(True) if options.init else Judge()
@@ -129,7 +131,7 @@ def main() -> None:
 
 def labelled(work: Path) -> tuple[np.ndarray, dict[int, dict[str, int]]]:
     """The pictures of a set, and the class numbers of those that show a person."""
-    facts = [json.loads(line) for line in (work / "examples.jsonl").open()]
+    facts = [json.loads(line) for line in (work / "examples.jsonl").read_text().splitlines()]
     shown = {i: labels(fact) for i, fact in enumerate(facts) if "person" in fact}
     return np.load(work / "images.npy", mmap_mode="r"), shown
 

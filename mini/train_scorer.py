@@ -102,7 +102,7 @@ def main() -> None:
     torch.manual_seed(2)
     work = options.work
     images = np.load(work / "images.npy", mmap_mode="r")
-    facts = [json.loads(line) for line in (work / "examples.jsonl").open()]
+    facts = [json.loads(line) for line in (work / "examples.jsonl").read_text().splitlines()]
     classes = wanted_of([all_labels(f) for f in facts])
     people = np.load(work / "people/images.npy", mmap_mode="r")
     persons, per_person = np.arange(0, len(people) // 5, 2), 5
