@@ -25,6 +25,7 @@ from retrato.photos.measure import Floats
 from retrato.settings import PhotoSettings
 
 SIZE = 512
+ONE_GROUND = "about the same background"  # what check says about sets that have one
 Edit = Callable[[Image.Image], Image.Image]
 
 
@@ -177,7 +178,7 @@ def sets(photos: list[Photo]) -> list[tuple[str, int, int]]:
                 for number, image in enumerate(images):
                     image.save(Path(folder, f"{number:03}.png"))
                 advice = check_photos(folder, size=SIZE, faces=False).advice
-            said += any("about the same background" in sentence for sentence in advice)
+            said += any(ONE_GROUND in sentence for sentence in advice)
         rows.append((name, said, len(made)))
     return rows
 

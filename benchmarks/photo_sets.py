@@ -36,6 +36,8 @@ LABELS = Path(__file__).with_name("photo_labels.json")
 SIZE = 256
 PER_SET, SETS = 12, 40
 TURNED = 8  # photos a set of faces that look one way, of which there are fewer
+# What check says about sets that have one of something.
+SENTENCES = {"clothes": "clothes of about the same", "same way": "look the same way", "lit": "lit much alike"}
 Known = tuple[Photo, Face]
 Picture = tuple[Image.Image, Image.Image | None, str]
 Rows = list[tuple[str, int, int]]
@@ -164,11 +166,10 @@ def sets(known: Sequence[Known], ways: dict[Path, str]) -> Rows:
         draw(name, lambda pair=pair: [each for found in pair for each in source.sample(found, half)])
     draw("lit: one photo in one light", lambda: lit(True))
     draw("lit: one photo in lights from all sides, warm and cold", lambda: lit(False))
-    said = {"clothes": "clothes of about the same", "same way": "look the same way", "lit": "lit much alike"}
     rows: Rows = []
     for name, drawn in made.items():
         told = [" ".join(set_advice(each, doubtful=(), refused=())) for each in drawn]
-        for what, sentence in said.items():
+        for what, sentence in SENTENCES.items():
             if name.startswith(what) or name == "as they are":
                 rows.append((f"{name}: {sentence}", sum(sentence in each for each in told), SETS))
     return rows
