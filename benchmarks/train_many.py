@@ -101,8 +101,8 @@ def main() -> None:
                 next(steps)
                 if step:  # the first one prepares and warms up
                     times[name].append((time.process_time() - started[0], time.perf_counter() - started[1]))
-        for each in own.values():
-            each.close()
+        for learned in own.values():
+            learned.close()
         if peer:
             peer.stop()
     passes = {name: (groups.get(name) or 1) * options.batch_size for name in ways}
