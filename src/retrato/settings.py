@@ -4,6 +4,7 @@ Each field is at once a parameter of the library, an option of the command line,
 and a row of `docs/settings.md`. Values are checked once, here, and trusted afterwards. Knows no torch.
 """
 
+import re
 import unicodedata
 from typing import Any, Literal, Self, cast, get_args
 
@@ -49,6 +50,14 @@ def _sentence(detail: Any) -> str:
     if not detail["loc"]:
         return message
     return f"{name} is {_shown(detail.get('input'))}: {message[0].lower()}{message[1:]}"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Gives (width, height) of a text such as `512x768`; raises ValueError, with what to write."""
+    found = re.fullmatch(r"\s*(\d{1,6})\s*[xX×]\s*(\d{1,6})\s*", text)
+    if not found:
+        raise ValueError("write width and height in pixels, such as 512x768")
+    return int(found[1]), int(found[2])
 
 
 def _shown(value: object) -> str:
@@ -230,9 +239,7 @@ class GenerateSettings(Settings):
     )
     variation_seed: int = option(-1, "seed of the noise that is mixed in; -1 draws one", ge=-1, le=2**63 - 1)
     variation_strength: float = option(0.0, "how much of that noise: 0 is none, 1 nothing else", ge=0, le=1)
-    seed_resize_from: str | None = option(
-        None, "WxH: the composition that the seed has at this size", pattern=r"^\d{2,4}x\d{2,4}$"
-    )
+    seed_resize_from: str | None = option(None, "WxH: the composition that the seed has at this size")
     tiling: bool = option(False, "draw a picture whose edges continue each other")
     restore_faces: bool = option(False, "mend faces with a model for it: not available, see docs/drawing.md")
     init_image: str | None = option(None, "picture file to start from", max_length=4096)
@@ -258,9 +265,7 @@ class GenerateSettings(Settings):
     mask_padding: int = option(32, "pixels around the masked part that are drawn with it", ge=0, le=256)
     hires: bool = option(False, "draw small, enlarge, and draw the details in a second pass")
     hires_scale: float = option(2.0, "how much larger", ge=1, le=4)
-    hires_resize: str | None = option(
-        None, "WxH instead of a scale, up to 4096 on a side; what is over is cut", pattern=r"^\d{2,4}x\d{2,4}$"
-    )
+    hires_resize: str | None = option(None, "WxH instead of a scale, up to 4096 on a side; what is over is cut")
     hires_steps: int = option(0, "steps of the second pass; 0 for as many as the first", ge=0, le=150)
     hires_upscaler: str = option("Latent", "how it is enlarged, by A1111's name")
     hires_sampler: str | None = option(None, "sampler of the second pass, if another one")
@@ -268,6 +273,17 @@ class GenerateSettings(Settings):
     hires_negative_prompt: str | None = option(
         None, "what to avoid in the second pass, if something else", flag="--hires-negative", max_length=16000
     )
+
+    @field_validator("seed_resize_from", "hires_resize")
+    @classmethod
+    def _is_a_size(cls, text: str | None) -> str | None:
+        """A size in either spelling is kept as `512x768`."""
+        if text is None:
+            return None
+        width, height = parse_size(text)
+        if not all(10 <= side < 10_000 for side in (width, height)):
+            raise ValueError("width and height must be 10 to 9999 pixels")
+        return f"{width}x{height}"
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:

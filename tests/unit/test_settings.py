@@ -14,6 +14,7 @@ from retrato.settings import (
     ServerSettings,
     Settings,
     TrainSettings,
+    parse_size,
 )
 
 KINDS: tuple[type[Settings], ...] = (PhotoSettings, TrainSettings, GenerateSettings)
@@ -37,6 +38,8 @@ def test_defaults_are_the_documented_ones() -> None:
         (GenerateSettings, {"prompt": "x", "stepps": 3}, "there is no setting called stepps"),
         (GenerateSettings, {"prompt": "x", "seed": 2**63 - 2, "count": 5}, "goes beyond 2**63 - 1"),
         (GenerateSettings, {"prompt": "x", "hires_resize": "64x64"}, "hires_resize is '64x64', but there is no second"),
+        (GenerateSettings, {"prompt": "x", "hires_resize": "big"}, "hires_resize is 'big': write width and height in"),
+        (GenerateSettings, {"prompt": "x", "seed_resize_from": "99999x64"}, "must be 10 to 9999 pixels"),
         (GenerateSettings, {"prompt": "x", "hires_prompt": "y"}, "hires_prompt is 'y', but there is no second pass"),
         (GenerateSettings, {"prompt": "x", "tiling": True, "engine": "openvino"}, "tiles are drawn by torch alone"),
         (TrainSettings, {}, "name is "),
@@ -55,6 +58,16 @@ def test_a_bad_value_is_named_in_one_sentence(kind: type[Settings], values: dict
         kind(**values)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_sizes() -> None:
+    assert parse_size("512x768") == parse_size(" 512 X 768 ") == (512, 768)
+    for wrong in ("512", "x", "512x", "-1x2", "1.5x2", ""):
+        with pytest.raises(ValueError, match="such as 512x768"):
+            parse_size(wrong)
+    for written in ("512X768", " 512 × 768"):
+        draw = GenerateSettings(prompt="x", hires=True, hires_resize=written, seed_resize_from=written)
+        assert draw.hires_resize == draw.seed_resize_from == "512x768"
 
 
 def test_all_bad_values_are_named_at_once() -> None:

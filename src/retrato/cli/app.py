@@ -112,7 +112,7 @@ def _complain(sentence: str, code: int, arguments: Sequence[str]) -> int:
 
 def _usage(error: Exception) -> str:
     """Gives typer's message with the command whose --help says more."""
-    message = str(getattr(error, "format_message")()).rstrip(".")  # noqa: B009
+    message = str(getattr(error, "format_message")()).rstrip(".").replace(": Value error, ", ": ")  # noqa: B009
     context = getattr(error, "ctx", None)
     return f"{message}: see `{context.command_path if context else 'retrato'} --help`"
 

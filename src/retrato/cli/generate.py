@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 import typer
 from PIL import Image
 
-from retrato.cli.options import Device, Dtype, Family, Json, Model, Vae, from_settings, parse_size
+from retrato.cli.options import Device, Dtype, Family, Json, Model, Vae, flag_of, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
 from retrato.cli.screen import Screen
@@ -19,11 +19,19 @@ from retrato.files import write_atomic
 from retrato.generation import Drawn, Sampled, preview_images, recall_picture
 from retrato.photos.encode import encode
 from retrato.sampling import find_sampler
-from retrato.settings import GenerateSettings
+from retrato.settings import GenerateSettings, parse_size
 from retrato.studio import Studio
 
 # Options beside --from that do not change what is drawn: how it is filed, and what no picture can say about itself.
 _SAME_PICTURE = frozenset({"picture_format", "init_image", "mask"})
+
+# What options mean something only beside another one, by how their names begin.
+_ONLY_WITH: Mapping[str, tuple[str, ...]] = {
+    "hires_": ("hires",),
+    **dict.fromkeys(("mask_", "masked_", "inpaint_"), ("mask",)),
+    "resize_mode": ("init_image",),
+    "denoising_strength": ("init_image", "hires"),
+}
 
 
 def _said(picture: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +76,7 @@ def generate(
 ) -> None:
     """Draws, files each picture as soon as it is done, and says where it is."""
     screen = Screen(json)
+    check_effects(settings, given)
     if size is not None:
         settings, given = with_size(settings, size, given), given | {"width", "height"}
     started = time.perf_counter()
@@ -123,13 +132,26 @@ def _show_preview(studio: Studio, event: Sampled, file: Path) -> None:
     write_atomic(file, encode(strip))
 
 
-def with_size(settings: GenerateSettings, size: str, given: frozenset[str] | None = None) -> GenerateSettings:
+def check_effects(settings: GenerateSettings, given: Collection[str]) -> None:
+    """Raises SettingsError for an option that was `given` and says nothing without another one."""
+    is_there = {"hires": settings.hires, "mask": bool(settings.mask), "init_image": bool(settings.init_image)}
+    for name in sorted(given):
+        needed = next((needs for begins, needs in _ONLY_WITH.items() if name.startswith(begins)), ())
+        if needed and not any(is_there[each] for each in needed):
+            wanted = " or ".join(flag_of(GenerateSettings, each) for each in needed)
+            flag = flag_of(GenerateSettings, name)
+            raise SettingsError(f"{flag} does nothing without {wanted}: add that, or leave {flag} out")
+
+
+def with_size(settings: GenerateSettings, size: str, given: Collection[str]) -> GenerateSettings:
     """Gives `settings` with the size such as `512x768`; raises SettingsError where one was `given` otherwise too."""
-    is_given = settings.width or settings.height if given is None else given & {"width", "height"}
-    if is_given:
+    if "width" in given or "height" in given:
         raise SettingsError("--size was given together with --width or --height: give one or the other")
-    width, height = parse_size(size)
-    return settings.changed(width=width, height=height)
+    try:
+        width, height = parse_size(size)
+        return settings.changed(width=width, height=height)
+    except (ValueError, SettingsError) as error:
+        raise SettingsError(f"--size is {size!r}: {error}") from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from retrato.cli.generate import picture_folder, with_size
+from retrato.cli.generate import check_effects, picture_folder, with_size
 from retrato.cli.options import Device, Dtype, Family, Json, Model, Vae, from_settings
 from retrato.cli.outcome import Interrupted
 from retrato.cli.progress import watch
@@ -22,6 +22,7 @@ from retrato.studio import Studio
 @from_settings(GenerateSettings, arguments=("prompt",))
 def grid(
     settings: GenerateSettings,
+    given: frozenset[str],
     x: Annotated[
         str | None, typer.Option("--x", metavar="AXIS", help="what changes across, such as `Seed=1-4`")
     ] = None,
@@ -44,8 +45,14 @@ def grid(
 ) -> None:
     """Draws every combination of the axes' values, and files them on one sheet and singly."""
     screen = Screen(json)
+    check_effects(settings, given)
+    if settings.count > 1:
+        raise SettingsError(
+            f"--count is {settings.count}, and a sheet has one picture for each of its cells: leave it out, or vary "
+            "the seed on an axis, such as Seed=1-4"
+        )
     if size is not None:
-        settings = with_size(settings, size)
+        settings = with_size(settings, size, given)
     is_matrix = settings.matrix != "off"
     if is_matrix and (x or y):
         raise SettingsError("--matrix takes both sides of the sheet: leave out --x and --y, a further axis is --z")

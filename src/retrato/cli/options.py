@@ -5,7 +5,8 @@ A setting is defined once, in `retrato.settings`; its flag, help, bounds and def
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin
@@ -60,38 +61,36 @@ def from_settings(
     """Gives a decorator that replaces a command's parameter `settings` by one option for each field of `kind`.
 
     Fields in `arguments` become positional; `defaults` are the command's own. The command itself is called with the
-    settings, validated. `base` is one of its options, and what gives the values that this option stands for, beside
-    those given: they hold where the command line says nothing, and the command is also told the names of the fields
-    that were `given`.
+    settings, validated, and, where it wants them, the names of the fields that were `given`. `base` is one of its
+    options, and what gives the values that this option stands for, beside those given: they hold where the command line
+    says nothing. Errors about settings that were given name their flags.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         parameters: list[inspect.Parameter] = []
-        for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        wanted = inspect.signature(command, eval_str=True).parameters
+        for name, parameter in wanted.items():
             if name == "settings":
                 parameters += [
-                    _parameter(*field, field[0] in arguments, defaults, may_lack=base is not None)
-                    for field in kind.model_fields.items()
+                    _parameter(kind, field, field in arguments, defaults, may_lack=base is not None)
+                    for field in kind.model_fields
                 ]
-            elif name == "given":
-                parameters.append(inspect.Parameter("context", parameter.KEYWORD_ONLY, annotation=typer.Context))
-            else:
+            elif name != "given":
                 parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
 
-        def run(**values: Any) -> None:
+        def run(context: typer.Context, **values: Any) -> None:
             chosen = {name: values.pop(name) for name in kind.model_fields}
-            if base is None:
-                command(settings=kind(**chosen), **values)
-                return
-            context: typer.Context = values.pop("context")
             given = frozenset(name for name in chosen if _is_given(context, name))
-            option, values_of = base
-            if values[option] is not None:
+            if base is not None and values[base[0]] is not None:
                 asked = {name: chosen[name] for name in given}
-                chosen = {**values_of(values[option], asked), **asked}
-            else:
+                chosen = {**base[1](values[base[0]], asked), **asked}
+            elif base is not None:
                 _require(context, kind, chosen)
-            command(settings=kind(**chosen), given=given, **values)
+            if "given" in wanted:
+                values["given"] = given
+            with _errors_naming({name: flag_of(kind, name) for name in given - {*arguments}}):
+                command(settings=kind(**chosen), **values)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -106,12 +105,23 @@ def model_flags(model: str, family: str = "auto", vae: Path | None = None) -> st
     return "".join(f" --{flag} {quoted(said)}" for flag, (said, default) in chosen.items() if said != default)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Gives (width, height) of a text such as `512x768`; raises SettingsError."""
-    found = re.fullmatch(r"\s*(\d{1,6})\s*[xX×]\s*(\d{1,6})\s*", text)
-    if not found:
-        raise SettingsError(f"size is {text!r}: write width and height in pixels, such as 512x768")
-    return int(found[1]), int(found[2])
+def flag_of(kind: type[Settings], name: str) -> str:
+    """Gives what the field `name` is called on the command line."""
+    extra = kind.model_fields[name].json_schema_extra
+    own = extra.get("flag") if isinstance(extra, dict) else None
+    return str(own or f"--{name.replace('_', '-')}")
+
+
+@contextmanager
+def _errors_naming(flags: Mapping[str, str]) -> Iterator[None]:
+    """While open, a SettingsError whose sentences begin with a setting among `flags` says its flag instead."""
+    try:
+        yield
+    except SettingsError as error:
+        names = re.compile(r"(?:^|(?<=; ))\w+|(?<= and )\w+(?=( \w+)? were given)")
+        raise SettingsError(
+            names.sub(lambda name: flags.get(name[0], name[0]), str(error)), field=error.field
+        ) from error
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -127,12 +137,12 @@ def _require(context: typer.Context, kind: type[Settings], chosen: Mapping[str, 
 
 
 def _parameter(
-    name: str, field: FieldInfo, is_argument: bool, defaults: Mapping[str, object], *, may_lack: bool = False
+    kind: type[Settings], name: str, is_argument: bool, defaults: Mapping[str, object], *, may_lack: bool = False
 ) -> inspect.Parameter:
-    """Gives the command-line parameter for a settings field; `may_lack` one that must be given otherwise."""
+    """Gives the command-line parameter for the field `name`; `may_lack` one that must be given otherwise."""
+    field = kind.model_fields[name]
     help_text = escape(f"{field.description}{_bounds(field)}")
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    flag = str(extra.get("flag") or f"--{name.replace('_', '-')}")
+    flag = flag_of(kind, name)
     if field.default is True:  # else nothing would switch it off
         flag += f"/--no-{flag.removeprefix('--')}"
     how: Any = typer.Argument(help=help_text, show_default=False) if is_argument else typer.Option(flag, help=help_text)

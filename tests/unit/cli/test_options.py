@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from retrato.cli import options
-from retrato.cli.options import from_settings, model_flags, parse_size
+from retrato.cli.options import from_settings, model_flags
 from retrato.errors import SettingsError
 from retrato.settings import Settings, option
 
@@ -32,7 +32,7 @@ def parameters_of(**how: Any) -> dict[str, inspect.Parameter]:
 
 def test_fields_become_options_where_settings_stood() -> None:
     parameters = parameters_of()
-    assert list(parameters) == ["place", "plant", "rows", "soil", "depth", "is_wet", "fast"]
+    assert list(parameters) == ["place", "plant", "rows", "soil", "depth", "is_wet", "fast", "context"]
     assert parameters["plant"].default is inspect.Parameter.empty
     assert parameters["rows"].default == 3
     (rows,) = parameters["rows"].annotation.__metadata__
@@ -57,10 +57,42 @@ def test_the_command_gets_validated_settings() -> None:
     def dig(settings: Garden, fast: bool = False) -> None:
         got.append((settings, fast))
 
-    dig(plant="oats", rows=2, soil="sand", depth=None, is_wet=True, fast=True)
+    app = typer.Typer()
+    app.command()(dig)
+    app(["--plant", "oats", "--rows", "2", "--ground", "sand", "--is-wet", "--fast"], standalone_mode=False)
     assert got == [(Garden(plant="oats", rows=2, soil="sand", is_wet=True), True)]
-    with pytest.raises(SettingsError, match="rows is 0"):
-        dig(plant="oats", rows=0, soil="sand", depth=None, is_wet=True, fast=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--rows", "0"], "--rows is 0: input should be greater than or equal to 1"),
+        (["--rows", "0", "--deep", "-1"], "--rows is 0: input should be greater than or equal to 1; --deep is -1.0: "),
+        (["--deep", "2"], "the soil is_wet at 2.0"),
+        (["--deep", "3", "--is-wet"], "--is-wet and --deep were given together"),
+        (["--deep", "3"], "is_wet and --deep were given together"),
+        (["--deep", "4"], "rows is 3, too many"),
+    ],
+)
+def test_errors_name_the_flags_that_were_given(arguments: list[str], says: str) -> None:
+    class Bed(Garden):
+        depth: float | None = option(None, "how deep", flag="--deep", gt=0)
+
+    @from_settings(Bed, arguments=("plant",))
+    def dig(settings: Bed) -> None:
+        sentences = {
+            2: f"the soil is_wet at {settings.depth}",
+            3: "is_wet and depth were given together",
+            4: "rows is 3, too many",
+        }
+        raise SettingsError(sentences[int(settings.depth or 0)], field="depth")
+
+    app = typer.Typer()
+    app.command()(dig)
+    with pytest.raises(SettingsError) as refused:
+        app(["oats", *arguments], standalone_mode=False)
+    assert str(refused.value).startswith(says)
+    assert refused.value.field in ("rows", "depth")
 
 
 def test_what_an_option_stands_for_is_told_what_else_is_given() -> None:
@@ -90,13 +122,6 @@ def test_windows_takes_no_more_processes_than_it_can_wait_for(monkeypatch: pytes
         there = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(there)
         assert get_args(there.Processes)[1].max == most
-
-
-def test_sizes() -> None:
-    assert parse_size("512x768") == parse_size(" 512 X 768 ") == (512, 768)
-    for wrong in ("512", "x", "512x", "-1x2", "1.5x2", ""):
-        with pytest.raises(SettingsError, match="such as 512x768"):
-            parse_size(wrong)
 
 
 def test_what_is_on_can_be_switched_off() -> None:

@@ -44,6 +44,8 @@ NOT_MET = (
     "hires and init_image were",
     "tiling and engine",
     "mask is {}, but there is no picture",
+    "write width and height in pixels",
+    "width and height must be",
     "the prompts have {} characters",
     "restore_faces needs",
     "steps is {} and hires_steps",
