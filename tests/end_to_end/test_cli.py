@@ -447,7 +447,11 @@ def test_info_refuses_what_carries_no_parameters(retrato: Run, photos: Path) -> 
     ran = retrato("info", photos / "00.png", "--json")
     assert ran.code == 2
     assert "does not say how it was drawn" in ran.json["error"]
-    assert retrato("info", photos / "gone.png").code == 2
+    gone = retrato("info", photos / "gone.png")
+    assert (gone.code, gone.err) == (
+        2,
+        f"error: there is no file {photos / 'gone.png'}: look for the picture's right name\n",
+    )
 
 
 def test_a_torchvision_of_another_torch_does_no_harm(tmp_path: Path) -> None:

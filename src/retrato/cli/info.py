@@ -7,8 +7,7 @@ import typer
 
 from retrato.cli.options import Json
 from retrato.cli.screen import Screen
-from retrato.errors import PhotoError
-from retrato.generation import parse_infotext, read_infotext
+from retrato.generation import parse_infotext, require_infotext
 
 
 def info(
@@ -17,8 +16,6 @@ def info(
 ) -> None:
     """Shows the parameters that a picture carries."""
     screen = Screen(json)
-    infotext = read_infotext(image)
-    if infotext is None:
-        raise PhotoError(f"{image} does not say how it was drawn: take the original file, copies often lose it")
+    infotext = require_infotext(image)
     screen.say(infotext)
     screen.finish({"file": image, "infotext": infotext, "parameters": parse_infotext(infotext)})

@@ -6,7 +6,7 @@ from retrato.generation.grid import Cell, draw_grid, is_sheet, require_sheet, sa
 from retrato.generation.image import GeneratedImage
 from retrato.generation.infotext import format_infotext, parse_infotext
 from retrato.generation.networks import hypernet_tag
-from retrato.generation.picture_text import read_infotext
+from retrato.generation.picture_text import read_infotext, require_infotext
 from retrato.generation.preview import preview_images
 from retrato.generation.prompt_check import check_prompts, name_warnings
 from retrato.generation.recall import Recalled, recall, recall_picture, what_differs
@@ -35,6 +35,7 @@ __all__ = [
     "read_infotext",
     "recall",
     "recall_picture",
+    "require_infotext",
     "require_sheet",
     "resolve_settings",
     "save_sheet",

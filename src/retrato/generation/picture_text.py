@@ -15,6 +15,13 @@ from retrato.sampling.samplers import find_sampler
 
 _EXIF_FOLDER = 0x8769
 _USER_COMMENT = 0x9286
+# Programs that note their settings otherwise: the chunk of a PNG, and what stands in it.
+_OTHER_WAYS = (
+    ("ComfyUI", "prompt", '"class_type"'),
+    ("ComfyUI", "workflow", '"nodes"'),
+    ("InvokeAI", "invokeai_metadata", "{"),
+    ("InvokeAI", "sd-metadata", "{"),
+)
 _JPEG_EXIF = 65_000
 """Bytes of text that fit in a JPEG's EXIF: its length is a number of 16 bits."""
 
@@ -26,13 +33,7 @@ def read_infotext(path: str | Path | IO[bytes]) -> str | None:
     both are there, as in A1111. NovelAI's pictures say the same in their own way. The pixels are not decoded.
     Raises PhotoError for a file that is no such picture.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged EXIF: what can be read of it is read
-            with Image.open(path, formats=("PNG", "JPEG", "WEBP", "AVIF", "GIF")) as picture:
-                info, size, comment = dict(picture.info), picture.size, _user_comment(picture)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PhotoError(f"{path} cannot be read as a PNG, JPEG, WebP, AVIF or GIF picture: {error}") from None
+    info, size, comment = _notes(path)
     if comment:
         return _decode_comment(comment)
     if info.get("Software") == "NovelAI":
@@ -41,6 +42,36 @@ def read_infotext(path: str | Path | IO[bytes]) -> str | None:
     if isinstance(text, bytes):
         text = text.decode("utf-8", errors="ignore")
     return str(text) if text else None
+
+
+def require_infotext(path: str | Path) -> str:
+    """Gives the parameters text; raises PhotoError for a picture without one, with whose it is where that is known."""
+    infotext = read_infotext(path)
+    if infotext is not None:
+        return infotext
+    info, _, _ = _notes(path)
+    program = next((name for name, chunk, mark in _OTHER_WAYS if mark in str(info.get(chunk) or "")), None)
+    if program:
+        raise PhotoError(
+            f"{path} was drawn by {program}, which notes its settings in its own way and not in A1111's: they can be "
+            f"read in {program} alone"
+        )
+    raise PhotoError(f"{path} does not say how it was drawn: take the original file, copies often lose it")
+
+
+def _notes(path: str | Path | IO[bytes]) -> tuple[dict[Any, Any], tuple[int, int], bytes | str | None]:
+    """Gives what stands beside a picture's pixels, its size, and the UserComment of its EXIF; raises PhotoError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged EXIF: what can be read of it is read
+            with Image.open(path, formats=("PNG", "JPEG", "WEBP", "AVIF", "GIF")) as picture:
+                return dict(picture.info), picture.size, _user_comment(picture)
+    except FileNotFoundError:
+        raise PhotoError(f"there is no file {path}: look for the picture's right name") from None
+    except IsADirectoryError:
+        raise PhotoError(f"{path} is a folder: name one picture in it") from None
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PhotoError(f"{path} cannot be read as a PNG, JPEG, WebP, AVIF or GIF picture: {error}") from None
 
 
 def picture_bytes(image: Image.Image, ending: str, infotext: str) -> bytes:

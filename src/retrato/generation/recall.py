@@ -9,7 +9,7 @@ from typing import Any
 from retrato.embeddings import EmbeddingLibrary
 from retrato.errors import PhotoError, SettingsError
 from retrato.generation.infotext import FIELDS, READ_DEFAULTS, parse_infotext, version_of, written_fields
-from retrato.generation.picture_text import read_infotext
+from retrato.generation.picture_text import require_infotext
 from retrato.generation.resolve import part_of
 from retrato.generation.sign import PROGRAM
 from retrato.generation.upscale import find_upscaler
@@ -98,10 +98,7 @@ def settings_from(values: Mapping[str, Any]) -> GenerateSettings:
 
 def recall_picture(path: str | Path) -> Recalled:
     """Gives what the picture in `path` says; raises PhotoError for one that says nothing or cannot be read."""
-    infotext = read_infotext(path)
-    if infotext is None:
-        raise PhotoError(f"{path} does not say how it was drawn: take the original file, copies often lose it")
-    recalled = recall(infotext)
+    recalled = recall(require_infotext(path))
     if not recalled.values.keys() & {"steps", "seed", "sampler"}:
         raise PhotoError(f"{path} carries a text that says no settings: take a picture that a program drew")
     return recalled

@@ -6,7 +6,7 @@ from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
 from retrato.errors import PhotoError, SettingsError
-from retrato.generation import read_infotext
+from retrato.generation import read_infotext, require_infotext
 from retrato.generation.picture_text import picture_bytes
 
 TEXT = "retrato de São Paulo, 肖像\nSteps: 20, Sampler: Euler a, Seed: 3"
@@ -86,6 +86,34 @@ def test_novelais_samplers(tmp_path: Path, name: str, spacing: str | None, found
         notes.add_text(key, value)
     Image.new("RGB", (8, 16)).save(tmp_path / "a.png", pnginfo=notes)
     assert f"Sampler: {found}," in (read_infotext(tmp_path / "a.png") or "")
+
+
+@pytest.mark.parametrize(
+    ("chunk", "text", "says"),
+    [
+        ("prompt", json.dumps({"3": {"class_type": "KSampler", "inputs": {"seed": 1}}}), "was drawn by ComfyUI, which"),
+        ("workflow", json.dumps({"nodes": []}), "was drawn by ComfyUI, which"),
+        ("invokeai_metadata", json.dumps({"positive_prompt": "a hat"}), "can be read in InvokeAI alone"),
+        ("sd-metadata", json.dumps({"app_id": "invoke-ai/InvokeAI"}), "can be read in InvokeAI alone"),
+        ("prompt", "a hat", "does not say how it was drawn"),
+    ],
+)
+def test_pictures_of_other_programs_are_told(tmp_path: Path, chunk: str, text: str, says: str) -> None:
+    notes, path = PngInfo(), tmp_path / "a.png"
+    notes.add_text(chunk, text)
+    Image.new("RGB", (8, 8)).save(path, pnginfo=notes)
+    with pytest.raises(PhotoError, match=says):
+        require_infotext(path)
+    notes.add_text("parameters", TEXT)
+    Image.new("RGB", (8, 8)).save(path, pnginfo=notes)
+    assert require_infotext(path) == TEXT
+
+
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match=r"there is no file .*gone.png: look"):
+        read_infotext(tmp_path / "gone.png")
+    with pytest.raises(PhotoError, match="is a folder: name one picture in it"):
+        read_infotext(tmp_path)
 
 
 def test_the_comment_of_a_gif(tmp_path: Path) -> None:
