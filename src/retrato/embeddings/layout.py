@@ -7,7 +7,7 @@ otherwise. Knows nothing of bytes.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -72,10 +72,11 @@ def payload_facts(payload: Mapping[str, object]) -> Facts:
     return facts
 
 
-def vector_keys(keys: Collection[str]) -> tuple[str, ...]:
+def vector_keys(keys: Mapping[str, object]) -> tuple[str, ...]:
     """Gives the keys that hold vectors, one per text encoder: the SDXL pair, or the only one.
 
-    Raises EmbeddingError when the keys are those of something else.
+    Each key stands for a tensor, or for what a safetensors header says of one. Raises EmbeddingError when they are
+    those of something else.
     """
     for pair in PAIRS:
         if all(key in keys for key in pair):
@@ -85,10 +86,22 @@ def vector_keys(keys: Collection[str]) -> tuple[str, ...]:
     if not keys:
         raise EmbeddingError("it holds no vectors: it is empty, train or download it again")
     found = ", ".join(str(key)[:40] for key in sorted(keys, key=str)[:3])
+    widths = {_width(each) for each in keys.values()}
+    if len(widths) == 1 and None not in widths:  # a LoRA's matrices come in pairs, one across, one upright
+        raise EmbeddingError(
+            f"{len(keys)} tokens were found ({found}), an embedding has one: save each in a file of its own"
+        )
     raise EmbeddingError(
         f"{len(keys)} entries were found ({found} …), an embedding has one, or clip_l and clip_g: "
         "it is not an embedding, a LoRA or a model goes elsewhere"
     )
+
+
+def _width(tensor: object) -> int | None:
+    """Gives how wide the vectors `[V, D]` or `[D]` are; None for what is none."""
+    shape = tensor.get("shape") if isinstance(tensor, dict) else getattr(tensor, "shape", None)
+    is_one = isinstance(shape, list | torch.Size) and len(shape) in (1, 2) and isinstance(shape[-1], int)
+    return shape[-1] if shape and is_one else None
 
 
 def _vectors(payload: Mapping[str, object]) -> tuple[Tensor, ...]:

@@ -104,8 +104,12 @@ def _in_edits(prompt: str, steps: int, rules: Rules, hires_steps: int | None) ->
     last_pass = hires_steps if hires_steps and rules == "1.6" else steps
     for start, edit in (edits or {}).items():
         if edit.when is not None and switch_step(edit.when, last_pass, rules, first_pass) >= last_pass:
-            beyond = f"{edit.when.strip()} is beyond {first_pass + last_pass} steps"
-            yield PromptWarning(places[start], f"this never changes: {beyond}")
+            when, last = edit.when.strip(), first_pass + last_pass
+            if edit.options[0][0] == edit.options[0][1] and "." in when:  # `[dog:1.2]`, where (dog:1.2) was meant
+                message = f"this never appears, as {when} is beyond {last} steps: a weight is written (word:{when})"
+            else:
+                message = f"this never changes: {when} is beyond {last} steps"
+            yield PromptWarning(places[start], message)
 
 
 def _without(tags: Sequence[Tag], prompt: str) -> str:

@@ -22,6 +22,8 @@ def found(prompt: str, **options: object) -> list[tuple[int, str]]:
         ("a [red:blue]", 2, "write [from:to:when]"),
         ("[a:b:25]", 0, "this never changes: 25 is beyond 20 steps"),
         ("x [a:b:1.0]", 2, "this never changes"),
+        ("a [dog:1.2]", 2, "this never appears, as 1.2 is beyond 20 steps: a weight is written (word:1.2)"),
+        ("a [dog:25]", 2, "this never changes: 25 is beyond 20 steps"),
         ("a | [b:c:3]", 2, "makes the whole prompt plain text"),
         ("[b:c:3] \\", 0, "plain text"),
         ("(a AND b)", 3, "AND splits the prompt inside of a bracket"),

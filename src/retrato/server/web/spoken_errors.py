@@ -248,6 +248,10 @@ ERRORS: Rows = (
         "é outra",
     ),
     (
+        "{} tokens were found ({}), an embedding has one: save each in a file of its own",
+        "há {} tokens ({}), e um embedding tem um: salve cada um em um arquivo próprio",
+    ),
+    (
         "{} tensors were found, an embedding has one or two: it is a LoRA or a model",
         "há {} tensores, e um embedding tem um ou dois: é uma LoRA ou um modelo",
     ),

@@ -48,6 +48,10 @@ PARTS: Sequence[tuple[str, str]] = (
         r"a | outside of brackets makes the whole prompt plain text: write \|",
         r"um | fora de colchetes faz do prompt todo texto puro: escreva \|",
     ),
+    (
+        "this never appears, as {} is beyond {} steps: a weight is written (word:{})",
+        "isto nunca aparece, pois {} está além dos {} passos: um peso se escreve (palavra:{})",
+    ),
     ("this never changes: {} is beyond {} steps", "isto nunca muda: {} está além dos {} passos"),
     (
         "<{}> does nothing: retrato knows no such tags (it knows {})",

@@ -22,7 +22,7 @@ KNOWN |= cast("dict[str, Embedding]", {name: SimpleNamespace(metadata={}) for na
 ENGLISH = {"the", "this", "is", "and", "of", "text", "with", "was", "did", "never", "everything"}
 PROMPTS = (
     *("a ) hat", "(hat:1.1.1)", "a \\hat", "(hat:1,5)", "a (red hat", "a [red hat", "[a:b] (hat\\", "[red:blue:2:3]"),
-    *("[a:b:0.5] | hat", "[a:b:90]", "<lora:x:1> hat", "<hypernet:baroqe> hat", "<hypernet:zzz> hat"),
+    *("[a:b:0.5] | hat", "[a:b:90]", "[dog:1.2]", "<lora:x:1> hat", "<hypernet:baroqe> hat", "<hypernet:zzz> hat"),
     *("(a AND b)", "ana in a hat", "doctor-12", "bennny"),
 )
 NEGATIVE = ("a AND b", "<lora:x:1>", "a " + "\\a " * 30)
