@@ -401,7 +401,7 @@ def test_captions_need_a_captioner_only_where_there_are_no_words(retrato: Run, p
     assert "0\\n0.png: a man, 00" in retrato("caption", photos, "--model", tiny_folder).out
 
 
-def test_the_library_from_outside(train: Run, retrato: Run, home: Path, tmp_path: Path) -> None:
+def test_the_library_from_outside(train: Run, retrato: Run, home: Path, tmp_path: Path, tiny_folder: Path) -> None:
     train()
     (home / "embeddings" / "broken.pt").write_bytes(b"PK")
     listed = retrato("embeddings", "list", "--json")
@@ -427,6 +427,8 @@ def test_the_library_from_outside(train: Run, retrato: Run, home: Path, tmp_path
     )
     assert "weights are" in retrato(*mixing, "--weights", "half", "--json").json["error"]
     assert "is taken" in retrato(*mixing, "--json").json["error"]
+    called = retrato(*mixing[:-1], "portrait", "--model", tiny_folder, "--json").json
+    assert "'portrait' is an ordinary word of" in called["error"]
 
     removed = retrato("embeddings", "remove", "mixed", "--json")
     assert removed.json["removed"] == [mixed["file"]]

@@ -14,7 +14,7 @@ from retrato.embeddings.kind import format_of
 from retrato.errors import EmbeddingError, SettingsError
 from retrato.home import home_folder
 from retrato.model.catalogue import describe_model, find_model
-from retrato.model.words import Word, nearest_words
+from retrato.model.words import Word, check_own_word, nearest_words
 from retrato.photos import read_photo
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
@@ -97,6 +97,7 @@ def blend(
     weights: Annotated[
         str | None, typer.Option("--weights", help="one number for each, such as 0.7,0.3; by default equal parts")
     ] = None,
+    model: Model = "mini",
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -107,6 +108,7 @@ def blend(
         raise EmbeddingError(f"one embedding was given ({embeddings[0]}): name at least two to blend")
     parts = [_find(each)[0] for each in embeddings]
     mixture = blend_embeddings(parts, _weights(weights, len(parts)), name)
+    check_own_word(name, mixture.dims, find_model(model, home_folder() / "models"))
     file = _library().add(mixture, overwrite=overwrite)
     screen.say(f"{mixture.name}: {file}")
     screen.finish({**_facts(mixture, file), "metadata": mixture.metadata})

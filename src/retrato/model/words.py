@@ -1,4 +1,7 @@
-"""Which words of a model learned vectors are nearest to. Reads only the token table, not the model."""
+"""Which words a model knows, and which of them learned vectors are nearest to.
+
+Reads only the tokens and their table, not the model.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from retrato.errors import ModelError
+from retrato.embeddings.embedding import name_key
+from retrato.embeddings.library import FAMILIES
+from retrato.errors import EmbeddingError, ModelError
 from retrato.files import visible
+from retrato.model.catalogue import describe_model
 from retrato.model.checkpoint_file import open_checkpoint
 from retrato.model.families import clip_tokens
 from retrato.model.load import model_path
@@ -36,6 +42,31 @@ def nearest_words(source: str | Path, vectors: tuple[Tensor, ...], count: int = 
     path = model_path(source)
     tables = _tables_of_file(path) if path.is_file() else _tables_of_folder(path)
     return [_nearest(tokens, table, own, count) for (tokens, table), own in zip(tables, vectors, strict=True)]
+
+
+def check_own_word(name: str, dims: tuple[int, ...], source: str | Path) -> None:
+    """Raises EmbeddingError where vectors of widths `dims` cannot be called `name`: prompts use that word already.
+
+    They are for the model at `source` where that has these widths, else for Stable Diffusion where that has; the words
+    of others are not known here. Raises ModelError where the model cannot be read.
+    """
+    model = describe_model(source)
+    if model.dims == dims:
+        tokens, called = _words_of(model.path), model.name
+    elif dims in FAMILIES:
+        tokens, called = clip_tokens(), FAMILIES[dims]
+    else:
+        return
+    if name_key(name) + WORD_END in tokens:
+        raise ordinary_word(name, called)
+
+
+def ordinary_word(name: str, model: str) -> EmbeddingError:
+    """Gives the error for a name that prompts to `model` use already."""
+    return EmbeddingError(
+        f"{name!r} is an ordinary word of {model}, every prompt that says it would change: "
+        f"choose another name, such as {name}-1"
+    )
 
 
 def _nearest(tokens: list[str], table: Tensor, vectors: Tensor, count: int) -> list[list[Word]]:
@@ -71,6 +102,13 @@ def _tables_of_folder(folder: Path) -> list[tuple[list[str], Tensor]]:
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelError(f"{place} has no words that can be read: {str(error)[:200]}") from None
     return tables
+
+
+def _words_of(path: Path) -> list[str]:
+    try:
+        return clip_tokens() if path.is_file() else _tokens(path / "tokenizer")
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{path / 'tokenizer'} has no words that can be read: {str(error)[:200]}") from None
 
 
 def _tokens(folder: Path) -> list[str]:

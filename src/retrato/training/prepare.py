@@ -17,6 +17,7 @@ from retrato.errors import EmbeddingError, HypernetworkError, SettingsError
 from retrato.model import Components
 from retrato.model.caption import Captioner
 from retrato.model.text import check_clip_skip, heeds_clip_skip
+from retrato.model.words import ordinary_word
 from retrato.photos import Photo, list_photos, read_photos, require_trainable
 from retrato.photos.square import shaped_size
 from retrato.settings import HypernetworkSettings, LearnSettings
@@ -182,10 +183,7 @@ def check_free_word(components: Components, settings: LearnSettings) -> None:
     starts_from = re.sub(r"^(a|an|the) ", "", name_key(" ".join(settings.initializer_text.split())))
     is_one_token = len(components.tokenizers[0](name, add_special_tokens=False)["input_ids"]) <= 1
     if is_one_token or re.sub(r"^(a|an|the) ", "", name_key(name)) == starts_from:
-        raise EmbeddingError(
-            f"{name!r} is an ordinary word of {components.name}, every prompt that says it would change: "
-            f"choose another name, such as {name}-1"
-        )
+        raise ordinary_word(name, components.name)
 
 
 def check_settings_name(settings: LearnSettings) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -6,10 +7,10 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.ldm_file import ldm_tensors
-from retrato.errors import ModelError
+from retrato.errors import EmbeddingError, ModelError
 from retrato.model import load_components
 from retrato.model.catalogue import describe_model
-from retrato.model.words import nearest_words
+from retrato.model.words import check_own_word, nearest_words
 
 
 def test_a_words_own_vector_is_nearest_to_it() -> None:
@@ -35,6 +36,23 @@ def test_both_encoders_of_xl_have_words(family_folder: Callable[[str], Path], tm
             assert [each[0].text for each in words] == ["person", "astronaut"]
 
 
+def test_an_ordinary_word_is_nobodys_name() -> None:
+    for name, dims, model in (("Portrait", (192,), "mini"), ("bia", (768,), "Stable Diffusion 1")):
+        with pytest.raises(EmbeddingError, match=f"'{name}' is an ordinary word of {model}, .* such as {name}-1"):
+            check_own_word(name, dims, "mini")
+    check_own_word("bia", (192,), "mini")  # a word of Stable Diffusion's, not of this model's
+    check_own_word("portrait-1", (192,), "mini")
+    check_own_word("portrait", (5,), "mini")  # nobody knows whose
+
+
+def test_what_is_a_word_is_what_training_takes_for_one() -> None:
+    components = load_components()
+    for name in ("portrait", "ana", "ana-t1", "benny", "person"):
+        is_one_token = len(components.tokenizers[0](name, add_special_tokens=False).input_ids) == 1
+        with pytest.raises(EmbeddingError) if is_one_token else nullcontext():
+            check_own_word(name, (192,), "mini")
+
+
 def test_a_folder_without_words_says_so(tiny_folder: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -43,3 +61,5 @@ def test_a_folder_without_words_says_so(tiny_folder: Path, tmp_path: Path) -> No
         path.write_text("{}")
     with pytest.raises(ModelError, match="no words"):
         nearest_words(folder, (torch.ones(1, 32),))
+    with pytest.raises(ModelError, match="no words"):
+        check_own_word("ana", (32,), folder)

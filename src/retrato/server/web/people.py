@@ -14,6 +14,7 @@ from retrato.generation import hypernet_tag, is_sheet
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.jobs import Job
 from retrato.markup import Html, joined, tag, with_code
+from retrato.model.words import check_own_word
 from retrato.server.web.draw import names_of
 from retrato.server.web.fields import CHOICES
 from retrato.server.web.site import Site, button, empty, owner_of, problem
@@ -74,7 +75,9 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
             field = "people-weights"
             mixed = blend(people, _weights(weights, len(people)), "blend")
             field = "people-mixed"
-            library.add(replace(mixed, name=check_name(name.strip())))
+            mixed = replace(mixed, name=check_name(name.strip()))
+            check_own_word(mixed.name, mixed.dims, site.service.model)
+            library.add(mixed)
         except RetratoError as error:
             return show(request, problem(field, spoken_error(site, error)))
         return show(request)
@@ -83,7 +86,9 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
         if not old:
             return show(request, problem("people-old", site("people.who.none")))
         try:
-            site.service.everybody.rename(old, new.strip())
+            library = site.service.everybody
+            check_own_word(new.strip(), library[old].dims, site.service.model)
+            library.rename(old, new.strip())
         except RetratoError as error:
             return show(request, problem("people-new", spoken_error(site, error)))
         return show(request)
