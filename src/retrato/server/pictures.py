@@ -76,11 +76,6 @@ def _digest(image: Image.Image) -> str:
     return found.hexdigest()
 
 
-def to_base64(file: Path) -> str:
-    """Gives a picture's file, parameters and all, in base64."""
-    return base64.b64encode(file.read_bytes()).decode()
-
-
 def stored_text(content: bytes) -> str:
     """Gives the parameters text that a picture's file carries, empty where it has none; raises PhotoError."""
     try:

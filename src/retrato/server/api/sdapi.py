@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException, Query, Request
+from fastapi import APIRouter, Body, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from retrato.errors import JobError, QueueError, RetratoError, SettingsError, Un
 from retrato.generation.infotext import written_fields
 from retrato.jobs import Job, JobQueue, order_drawing
 from retrato.sampling.samplers import AUTOMATIC, find_sampler
+from retrato.server.answers import answer_with
 from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.light import LightRoute
 from retrato.server.api.sdapi_fields import (
@@ -32,7 +33,7 @@ from retrato.server.api.sdapi_fields import (
 )
 from retrato.server.api.sdapi_lists import FIXED, apply_options
 from retrato.server.api.sdapi_models import AnyObject, Asking, Drawing, Img2Img, Progress, Txt2Img
-from retrato.server.pictures import store_upload, to_base64
+from retrato.server.pictures import store_upload
 from retrato.server.service import Service
 from retrato.server.waiting import finished
 from retrato.settings import GenerateSettings
@@ -49,14 +50,14 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS, route_class=LightRoute)
     queue = service.queue
 
-    @router.post("/txt2img", response_model_exclude_unset=True)
-    async def txt2img(body: Annotated[Txt2Img, Body()], request: Request) -> Drawing:
+    @router.post("/txt2img", response_model=Drawing)
+    async def txt2img(body: Annotated[Txt2Img, Body()], request: Request) -> Response:
         """Draws what a prompt says."""
         values, settings = await run_in_threadpool(_asked, service, body, (*BOTH, *TXT2IMG))
-        return await _draw(service, body, values, settings, request.state.user)
+        return answer_with(await _draw(service, body, values, settings, request.state.user))
 
-    @router.post("/img2img", response_model_exclude_unset=True)
-    async def img2img(body: Annotated[Img2Img, Body()], request: Request) -> Drawing:
+    @router.post("/img2img", response_model=Drawing)
+    async def img2img(body: Annotated[Img2Img, Body()], request: Request) -> Response:
         """Draws over a picture, or with a mask over a part of it."""
         values, settings = await run_in_threadpool(_asked, service, body, (*BOTH, *IMG2IMG))
         pictures = values.get("init_images") or []
@@ -76,8 +77,7 @@ def routes(service: Service) -> APIRouter:
                 values[name] = None
                 setattr(body, name, None)
                 (await request.json()).pop(name, None)
-        drawing = await _draw(service, body, values, settings, request.state.user)
-        return drawing if values.get("include_init_images") else drawing.without_pictures_sent()
+        return answer_with(await _draw(service, body, values, settings, request.state.user))
 
     @router.get("/progress")
     def progress(request: Request, skip_current_image: Annotated[bool, Query()] = False) -> Progress:
@@ -215,8 +215,11 @@ def _known_options(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
 
 async def _draw(
     service: Service, body: Asking, values: Mapping[str, Any], settings: Mapping[str, Any], user: str
-) -> Drawing:
-    """Queues the pictures, waits for them, and answers as A1111 does: with all of the request's fields."""
+) -> dict[str, Any]:
+    """Queues the pictures, waits for them, and gives what A1111 answers: a `Drawing` whose pictures are bytes.
+
+    It says all of the request's fields.
+    """
     job = await run_in_threadpool(_order, service, values, settings, user)
     keep = bool(job.options["keep"])
     try:
@@ -232,12 +235,12 @@ async def _draw(
         info = await run_in_threadpool(_info, service, job, images)
         left_out = [*_left_out(body), *_not_drawn(body.infotext or "", info)]
         wanted = files if values.get("send_images", True) else []
-        return Drawing(
-            images=[await run_in_threadpool(to_base64, service.home / file) for file in wanted],
-            parameters=said,
-            info=json.dumps(info),
+        return {
+            "images": [await run_in_threadpool((service.home / file).read_bytes) for file in wanted],
+            "parameters": said,
+            "info": json.dumps(info),
             **({"left_out": left_out} if left_out else {}),
-        )
+        }
     finally:
         if not keep and not job.is_open:
             await run_in_threadpool(shutil.rmtree, service.home / "jobs" / job.id, ignore_errors=True)

@@ -1,11 +1,10 @@
 """A1111's Extras tab, PNG info and Interrogate: what can be done with pictures that come with the request."""
 
-import base64
 import html
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException, Request
+from fastapi import APIRouter, Body, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from PIL import Image, ImageOps
 from pydantic import Field
@@ -14,6 +13,7 @@ from retrato.errors import PhotoError, SettingsError
 from retrato.generation import parse_infotext
 from retrato.jobs import order_captions
 from retrato.photos.encode import encode
+from retrato.server.answers import answer_with
 from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.light import LightRoute
 from retrato.server.api.sdapi import failure
@@ -82,17 +82,17 @@ def routes(service: Service) -> APIRouter:
     """Gives the endpoints about pictures that come with the request."""
     router = APIRouter(prefix="/sdapi/v1", tags=["sdapi"], responses=PROBLEMS, route_class=LightRoute)
 
-    @router.post("/extra-single-image")
-    def extra_single_image(body: Annotated[ExtraSingle, Body()]) -> AnyObject:
+    @router.post("/extra-single-image", response_model=AnyObject)
+    def extra_single_image(body: Annotated[ExtraSingle, Body()]) -> Response:
         """Enlarges a picture."""
         (image,) = _enlarged_all([(body.image, "image")], body)
-        return {"html_info": _said(body), "image": image}
+        return answer_with({"html_info": _said(body), "image": image})
 
-    @router.post("/extra-batch-images")
-    def extra_batch_images(body: Annotated[ExtraBatch, Body()]) -> AnyObject:
+    @router.post("/extra-batch-images", response_model=AnyObject)
+    def extra_batch_images(body: Annotated[ExtraBatch, Body()]) -> Response:
         """Enlarges pictures."""
         sent = [(each.data, f"imageList[{at}]") for at, each in enumerate(body.imageList)]
-        return {"html_info": _said(body), "images": _enlarged_all(sent, body)}
+        return answer_with({"html_info": _said(body), "images": _enlarged_all(sent, body)})
 
     @router.post("/png-info")
     def png_info(body: Annotated[PngInfo, Body()]) -> AnyObject:
@@ -120,10 +120,10 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def _enlarged_all(sent: Iterable[tuple[str, str]], asked: Extras) -> list[str]:
-    """Gives the pictures, each in base64 with what to call it, as large as asked for; raises PhotoError, SettingsError.
+def _enlarged_all(sent: Iterable[tuple[str, str]], asked: Extras) -> list[bytes]:
+    """Gives files of the pictures, each sent in base64 with what to call it, as large as asked for.
 
-    The answer holds all of them: together they may have `MOST_TOGETHER` pixels.
+    The answer holds all of them: together they may have `MOST_TOGETHER` pixels. Raises PhotoError and SettingsError.
     """
     enlarged, pixels = [], 0
     for picture, name in sent:
@@ -135,7 +135,7 @@ def _enlarged_all(sent: Iterable[tuple[str, str]], asked: Extras) -> list[str]:
                     f"the pictures up to {name} would have {pixels // 1_000_000} million pixels, "
                     f"{MOST_TOGETHER // 1_000_000} million together are the most: send fewer at a time"
                 )
-            enlarged.append(_encoded(image))
+            enlarged.append(encode(image))
     return enlarged
 
 
@@ -165,10 +165,6 @@ def _resized(image: Image.Image, asked: Extras, upscaler: str) -> Image.Image:
             f"the picture would be {width}x{height}, {LARGEST} pixels a side are the most: enlarge it less"
         )
     return image.resize((width, height), resampling)
-
-
-def _encoded(image: Image.Image) -> str:
-    return base64.b64encode(encode(image)).decode()
 
 
 def _said(asked: Extras) -> str:

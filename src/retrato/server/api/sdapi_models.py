@@ -209,11 +209,6 @@ class Drawing(BaseModel):
     info: str
     left_out: list[str] = Field([], description=LEFT_OUT)
 
-    def without_pictures_sent(self) -> Self:
-        """Gives the answer without the pictures that came with the request, as A1111 does unless told otherwise."""
-        hidden = {name: None for name in ("init_images", "mask") if name in self.parameters}
-        return self.model_copy(update={"parameters": {**self.parameters, **hidden}})
-
 
 class ProgressState(BaseModel):
     """A1111's state of the running job."""

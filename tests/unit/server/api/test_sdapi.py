@@ -7,7 +7,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,11 +27,11 @@ from retrato.generation import format_infotext
 from retrato.jobs import JobQueue, order_drawing
 from retrato.sampling.samplers import find_sampler
 from retrato.server import create_app
+from retrato.server.answers import in_pieces
 from retrato.server.api import sdapi_extras
 from retrato.server.api.sdapi import _settings
 from retrato.server.api.sdapi_fields import BOTH, IMG2IMG, TXT2IMG, from_infotext, joined_blur
 from retrato.server.api.sdapi_models import Asking, Img2Img, Txt2Img
-from retrato.server.pictures import to_base64
 from retrato.server.service import Service
 from retrato.settings import GenerateSettings, ServerSettings
 from retrato.studio import Studio
@@ -447,13 +447,18 @@ def test_what_may_wait_for_the_disk_or_is_large_keeps_nobody_waiting(
 
         return watching
 
-    for name, does in (("order_drawing", order_drawing), ("to_base64", to_base64)):
-        monkeypatch.setattr(f"retrato.server.api.sdapi.{name}", watched(name, does))
+    def making(said: Any) -> Iterator[bytes]:
+        pieces = in_pieces(said)
+        step = watched("in_pieces", lambda: next(pieces, None))
+        return iter(step, None)
+
+    monkeypatch.setattr("retrato.server.answers.in_pieces", making)
+    monkeypatch.setattr("retrato.server.api.sdapi.order_drawing", watched("order_drawing", order_drawing))
     for kind, name in ((JobQueue, "get"), (JobQueue, "events"), (Service, "find_model"), (Service, "overrides")):
         monkeypatch.setattr(kind, name, watched(name, getattr(kind, name)))
     monkeypatch.setattr("retrato.server.api.sdapi.shutil", SimpleNamespace(rmtree=watched("rmtree", shutil.rmtree)))
     post(client, "txt2img", SIMPLE | {"override_settings": {"sd_model_checkpoint": Path(service.model).name}})
-    names = ("order_drawing", "to_base64", "get", "events", "find_model", "overrides", "rmtree")
+    names = ("order_drawing", "in_pieces", "get", "events", "find_model", "overrides", "rmtree")
     assert on_loop == dict.fromkeys(names, False)
 
 
