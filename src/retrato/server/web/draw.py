@@ -52,8 +52,11 @@ PLACES: Mapping[type[RetratoError], str] = {
 }
 
 
-def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
-    """Adds the tab; gives its controls by the names of the settings, so that other tabs can fill them."""
+def draw_tab(site: Site, page: Any, acted: Any, tabs: Any) -> Mapping[str, Any]:
+    """Adds the tab; gives its controls by the names of the settings, so that other tabs can fill them.
+
+    `acted` changes once something was done to a job under Queue.
+    """
     controls: dict[str, Any] = {}
 
     def add(name: str, **look: Any) -> None:
@@ -126,10 +129,13 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
         except RetratoError:  # it ended just before
             return watch(job, request)
 
+    def look(request: gr.Request) -> list[object]:
+        return _shown(site, queue.newest(KINDS, owner=owner_of(request)))[:-1]  # a sentence about a mistake stays
+
     def arrive(request: gr.Request) -> list[object]:
-        shown = _shown(site, queue.newest(KINDS, owner=owner_of(request)))
         networks = gr.update(choices=["", *site.service.studio.hypernetworks.names])
-        return [*shown[:-1], names_of(site), networks, *arriving(site)]
+        others = [names_of(site), networks, *arriving(site)]
+        return [*look(request), *others]
 
     def begin(request: gr.Request) -> list[object]:
         site.service.warm_up()
@@ -141,9 +147,10 @@ def draw_tab(site: Site, page: Any, tabs: Any) -> Mapping[str, Any]:
     timer.tick(watch, [job], shown, queue=False, **private)
     controls["mode"].change(lambda mode: gr.update(visible=mode == WORDS), [controls["mode"]], [finer], **private)
     listed = [controls[name] for name in ("hypernetwork", "styles", "lists")]
-    renewed = [*shown[:-1], names, *listed]  # a sentence about a mistake stays
+    renewed = [*shown[:-1], names, *listed]
     page.load(begin, None, renewed, **private)
     tab.select(arrive, None, renewed, **private)
+    acted.change(look, None, shown[:-1], **private)
     controls["names"] = names
     return controls
 

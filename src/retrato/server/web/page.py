@@ -64,12 +64,13 @@ def _mount(app: FastAPI, site: Site) -> None:
         sets = gr.Dropdown(
             [], label=site("train.photos"), info=site("train.photos.info"), elem_id="train-photos", render=False
         )
-        controls = draw_tab(site, page, tabs)
+        acted = gr.State("")  # what was last done to a job under Queue
+        controls = draw_tab(site, page, acted, tabs)
         photos_tab(site, page, sets, tabs)
-        train_tab(site, page, sets, controls["names"], tabs)
+        train_tab(site, page, sets, controls["names"], acted, tabs)
         people_tab(site, controls, tabs)
         gallery_tab(site, page, controls, tabs)
-        queue_tab(site, tabs)
+        queue_tab(site, acted, tabs)
         settings_tab(site, page, header, tabs)
         about_tab(site, tabs)
     page.queue(default_concurrency_limit=None)  # the queue of jobs is our own; nothing here computes

@@ -17,8 +17,11 @@ RECENT = 12 * 3600  # seconds for which the hour alone says when
 VERBS = ("move", "pause", "resume", "cancel", "remove")
 
 
-def queue_tab(site: Site, tabs: Any) -> None:
-    """Adds the tab."""
+def queue_tab(site: Site, acted: Any, tabs: Any) -> None:
+    """Adds the tab; it changes the state `acted` once something was done to a job.
+
+    Whoever presses a button and goes to another tab may be there first: what that tab said of the job must be renewed.
+    """
     with tabs, gr.Tab(site("tab.queue"), id="queue") as tab:
         jobs = gr.HTML(elem_id="queue-jobs")
         said = gr.Textbox(elem_id=SAID, visible="hidden", show_label=False)
@@ -35,13 +38,13 @@ def queue_tab(site: Site, tabs: Any) -> None:
                 getattr(site.service.queue, verb)(job, owner=owner_of(request))
         except RetratoError as error:
             page, timer = show(request)
-            return [joined([problem("queue-jobs", spoken_error(site, error)), Html(str(page))]), timer]
-        return show(request)
+            return [joined([problem("queue-jobs", spoken_error(site, error)), Html(str(page))]), timer, said]
+        return [*show(request), said]
 
     private: Any = {"api_visibility": "private", "show_progress": "hidden"}
     tab.select(show, None, [jobs, timer], **private)
     timer.tick(show, None, [jobs, timer], queue=False, **private)
-    said.change(hear, [said], [jobs, timer], **private)
+    said.change(hear, [said], [jobs, timer, acted], **private)
 
 
 def jobs_of(site: Site, jobs: list[Job]) -> Html:

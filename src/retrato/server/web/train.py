@@ -39,8 +39,11 @@ PLACES: Mapping[type[RetratoError], str] = {
 }
 
 
-def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
-    """Adds the tab; `sets` is its list of sets of photos, `names` the suggestions of the tab where one draws."""
+def train_tab(site: Site, page: Any, sets: Any, names: Any, acted: Any, tabs: Any) -> None:
+    """Adds the tab; `sets` is its list of sets of photos, `names` the suggestions of the tab where one draws.
+
+    `acted` changes once something was done to a job under Queue.
+    """
     controls = {}
     with tabs, gr.Tab(site("tab.train"), id="train") as tab, gr.Row(elem_classes="two-sides"):
         with gr.Column(scale=4, min_width=300):
@@ -126,7 +129,8 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, tabs: Any) -> None:
     of_a_word = [controls[name] for name in OF_A_WORD]
     what.change(lambda kind: [gr.update(visible=kind == "embedding")] * 2, [what], of_a_word, **private)
     page.load(arrive, None, shown, **private)
-    tab.select(look, [watched], shown[:-1], **private)
+    for asks in (tab.select, acted.change):
+        asks(look, [watched], shown[:-1], **private)
 
 
 def run_of(site: Site, job: Job | None, seen: Watched, left: float | None = None) -> Html:
