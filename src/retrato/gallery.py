@@ -280,6 +280,14 @@ class Gallery:
             row = database.execute("SELECT owner FROM pictures WHERE file = ?", (file,)).fetchone()
         return row["owner"] if row else None
 
+    def bytes_of(self, owner: str) -> int:
+        """Gives how many bytes the pictures of an owner have together."""
+        with self._reading() as database:
+            (size,) = database.execute(
+                "SELECT coalesce(sum(size), 0) FROM pictures WHERE owner = ?", (owner,)
+            ).fetchone()
+        return int(size)
+
     def thumbnail(self, picture: int, *, owner: str | None = None) -> bytes:
         """Gives a small WebP of a picture, with nothing in it but pixels."""
         with Image.open(self.file(picture, owner=owner), formats=("PNG", "JPEG", "WEBP")) as image:

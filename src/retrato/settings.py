@@ -375,3 +375,6 @@ class ServerSettings(Settings):
     queue_length: int = option(1000, "jobs that may wait, an equal share for each account", ge=1, le=100_000)
     job_hours: float = option(24.0, "longest time for one job, in hours; then it is paused", gt=0, le=1000)
     megabytes: int = option(64, "largest request, and largest file dropped on the page, in megabytes", ge=1, le=1024)
+    gigabytes: float | None = option(
+        None, "most that photos, pictures and trainings of one account may take, in gigabytes", gt=0, le=1_000_000
+    )

@@ -46,6 +46,7 @@ class JobQueue:
         self.longest = longest
         self.share = max(1, longest // owners)
         self.history = history
+        self.admits: Callable[[str], None] = lambda owner: None  # raises QueueError where `owner` may order nothing
         self._lock = threading.RLock()
         self._database = open_database(home, SCHEMA)
         self._listeners: dict[object, tuple[str | None, Callable[[], None]]] = {}
@@ -64,6 +65,7 @@ class JobQueue:
         self, kind: Kind, settings: Mapping[str, Any], *, owner: str = LOCAL, options: Mapping[str, Any] | None = None
     ) -> Job:
         """Puts a job at the end of the queue and gives it; it is on disk then. Raises QueueError."""
+        self.admits(owner)
         with self._changing() as database:
             self._expect_room(owner)
             job = secrets.token_hex(8)
@@ -189,6 +191,7 @@ class JobQueue:
 
         Raises QueueError for one in any other state, and where `submit` would.
         """
+        self.admits(self.get(job, owner=owner).owner)
         with self._changing() as database:
             found = self.get(job, owner=owner)
             if found.state not in ("paused", "cancelled", "failed"):

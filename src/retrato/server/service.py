@@ -30,6 +30,7 @@ from retrato.model.single_file import read_vae
 from retrato.photos import Looked, PhotoReport, checking, list_photos
 from retrato.prompts.templates import template_names
 from retrato.server.photo_files import Cut, cut_to, keep_mask, keep_photo, name_for, read_sent, remove, uncut
+from retrato.server.room import Room
 from retrato.settings import GenerateSettings, LearnSettings, ServerSettings, TrainSettings
 from retrato.studio import Studio
 from retrato.training.prepare import check_order
@@ -54,11 +55,10 @@ class Service:
     """
 
     def __init__(self, studio: Studio, settings: ServerSettings, *, accounts: int = 1) -> None:
-        self.studio = studio
-        self.settings = settings
-        self.home = studio.home
+        self.studio, self.settings, self.home = studio, settings, studio.home
         self.queue = JobQueue(studio.home, longest=settings.queue_length, owners=accounts)
         self.gallery = Gallery(studio.home)
+        self.room = self.queue.admits = Room(self.queue, self.gallery, settings.gigabytes)
         self._first, self._family = str(studio.model), studio.family
         self._beside: Studio | None = None  # on what the last job wanted that wanted another model or VAE
         self._options: dict[str, Any] = {"send_seed": True}
@@ -112,8 +112,7 @@ class Service:
 
     def models(self) -> list[Model]:
         """Gives what can be chosen: `mini`, what the server was started with, and what lies in `<home>/models`."""
-        facts = [each for each in list_models(self.home / "models") if each.problem is None]
-        found = [_model(each.path) for each in facts]
+        found = [_model(each.path) for each in list_models(self.home / "models") if each.problem is None]
         known = {model.source for model in found}
         if self._first not in known:
             found.insert(1, Model(Path(self._first).name, self._first, Path(self._first)))
@@ -227,8 +226,9 @@ class Service:
         """Adds a photo to a set, or a mask to one of its photos: see `name_for`, `keep_photo` and `keep_mask`.
 
         Only pixels are kept, upright; where it was taken and with what is left behind. Raises PhotoError, and what
-        `check_own_set` does.
+        `check_own_set` and `Room` do.
         """
+        self.room(owner)
         (called, is_mask), sent = name_for(file), read_sent(content, file)
         with self._photos_locks.setdefault(owner, threading.Lock()):  # a free place is taken before others look
             folder = self.new_photo_set(name, owner=owner)

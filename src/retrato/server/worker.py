@@ -16,6 +16,8 @@ logger = logging.getLogger("retrato")
 
 PAUSE = 5.0  # seconds until a queue that could not be written is tried again
 TIDIED_EVERY = 3600.0  # seconds
+WRITTEN = ("drawn", "previewed", "saved")  # events with files that an account keeps
+ONWARD = ("sampled", "stepped")  # events of a job that goes on
 LEFT_FOR = 24 * 3600.0  # seconds until what nobody used is taken for left behind
 
 
@@ -103,7 +105,10 @@ class Worker:
                     self._woken.wait(TIDIED_EVERY)
 
     def _do(self, job: Job) -> None:
-        """Does a job to its end; raises what the queue raises where it cannot be written."""
+        """Does a job to its end; raises what the queue raises where it cannot be written.
+
+        It fails where its owner has no room (any more), and can go on once there is some.
+        """
         try:
             self._work(job)
         except Exception as error:  # of what comes before and beside the work: the model, the gallery
@@ -112,14 +117,21 @@ class Worker:
     def _work(self, job: Job) -> None:
         latest = time.monotonic() + self._service.settings.job_hours * 3600
         model, vae = job.options.get("model"), job.options.get("vae")
+        queue, room, is_fuller = self._service.queue, self._service.room, False
+        if queue.wish(job.id) is None:
+            room(job.owner)
         studio = self._service.studio_for(model, None if vae is None else str(vae))
-        with closing(work(studio, self._service.queue, job, stopping=self._stopping.is_set)) as events:
+        with closing(work(studio, queue, job, stopping=self._stopping.is_set)) as events:
             for event in events:
+                is_fuller = is_fuller or event.kind in WRITTEN
+                if is_fuller and event.kind in ONWARD and queue.wish(job.id) is None:
+                    room(job.owner)  # what its last picture takes ends no job
+                    is_fuller = False
                 if event.kind in ("drawn", "sheet") and job.options.get("keep", True):
                     self._enter(studio, job, event)
-                if time.monotonic() > latest and self._service.queue.wish(job.id) is None:
+                if time.monotonic() > latest and queue.wish(job.id) is None:
                     with suppress(QueueError):  # it has just ended
-                        self._service.queue.pause(job.id)
+                        queue.pause(job.id)
                     latest = float("inf")
 
     def _enter(self, studio: Studio, job: Job, event: JobEvent) -> None:

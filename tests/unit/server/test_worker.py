@@ -20,6 +20,7 @@ from retrato.errors import QueueError
 from retrato.jobs import order_captions, order_drawing
 from retrato.jobs.said import Said
 from retrato.server.pictures import store_upload
+from retrato.server.room import Room
 from retrato.server.service import Service
 from retrato.server.worker import Worker
 from retrato.settings import GenerateSettings, ServerSettings
@@ -235,3 +236,28 @@ def test_a_home_behind_a_link_has_its_models_once(tmp_path: Path, tiny_folder: P
         assert service.studio_for(str(link / "models" / "own"), "") is studio
         assert service.studio_for(None, None) is studio
         assert service.studio_for("mini", None) is not studio
+
+
+def test_a_job_ends_where_its_owner_has_no_room_and_goes_on_once_there_is_some(
+    service: Service, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draws_three(studio: Studio, queue: object, job: Any) -> Generator[Said, None, None]:
+        for index in range(len(service.queue.events(job.id, kinds=("saved",))), 3):
+            yield Said("sampled", {})
+            yield Said("saved", {"index": index})
+
+    monkeypatch.setattr(WORK, "DOINGS", {**WORK.DOINGS, "draw": draws_three})
+    room = Room(service.queue, service.gallery, 2e-9)  # two bytes
+    monkeypatch.setattr(room, "taken", lambda owner: len(service.queue.events(job, kinds=("saved",))) + others)
+    job, others = order_drawing(service.queue, DRAWING).id, 0
+    service.room = service.queue.admits = room
+    worker.start()
+    wait_until(lambda: service.queue.get(job).state == "failed")
+    assert "2e-09 are the most: delete" in str(service.queue.get(job).error)
+    assert len(service.queue.events(job, kinds=("saved",))) == 2
+    for order in (lambda: service.queue.resume(job), lambda: order_drawing(service.queue, DRAWING)):
+        with pytest.raises(QueueError, match="delete pictures"):
+            order()
+    others = -1
+    service.queue.resume(job)  # the third picture fills it again, and is the last one
+    wait_until(lambda: service.queue.get(job).state == "done")

@@ -273,6 +273,12 @@ ERRORS: Rows = (
         "{} trabalhos seus estão na fila, e não cabem mais: tente mais tarde",
     ),
     (
+        "your photos, pictures and trainings take {} GB, {} are the most: delete pictures or sets of photos, or forget "
+        "somebody",
+        "suas fotos, imagens e treinamentos ocupam {} GB, e o máximo é {}: apague imagens ou conjuntos de fotos, ou "
+        "esqueça alguém",
+    ),
+    (
         "there is no job {}: it was never sent, or it was removed",
         "não há trabalho {}: nunca foi enviado, ou foi removido",
     ),

@@ -35,7 +35,7 @@ MET = (
     *("model/load.py", "model/memory.py", "model/text.py", "model/weights.py"),
     *("embeddings/blend.py", "embeddings/library.py", "embeddings/embedding.py"),
     *("hypernetworks/library.py", "server/service.py", "server/sheets.py", "server/web/*.py"),
-    *("server/pictures.py", "server/photo_files.py"),
+    *("server/pictures.py", "server/photo_files.py", "server/room.py"),
     *("training/*.py",),
 )
 # How errors of these modules begin that the page does not show.
