@@ -64,8 +64,8 @@ class _Board:
                     f"learning from {len(event.photos)} photos, {len(event.held_out)} held out, at most {event.steps} "
                     f"steps of {event.batch_size}, in {event.run_folder}"
                 )
-                if event.hint:
-                    self._line(event.hint)
+                for sentence in filter(None, [event.hint, *event.surprises]):
+                    self._line(sentence)
             case Stepped():
                 self._bar("learning", event.step, event.steps, self._figures(event))
                 if event.step == event.steps or event.step % max(1, event.steps // 10) == 0:

@@ -121,6 +121,7 @@ def _count(studio: Studio, folders: Path, settings: TrainSettings, resume: bool)
 def _watched(events: Generator[Event, None, None], screen: Screen, people: int) -> Generator[Event, None, None]:
     """Gives the events on, each shown first: on a terminal a bar of the people that are learned, elsewhere lines."""
     shares: dict[str, float] = {}
+    surprises: set[str] = set()  # all have one prompt of previews
     bars = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=12),
@@ -138,6 +139,9 @@ def _watched(events: Generator[Event, None, None], screen: Screen, people: int) 
                 case Prepared():
                     shares[each.name] = each.event.first_step / (each.event.steps + 1)
                     screen.note(f"{each.name}: learning from {len(each.event.photos)} photos")
+                    for sentence in [one for one in each.event.surprises if one not in surprises]:
+                        surprises.add(sentence)
+                        screen.note(sentence)
                 case Stepped():
                     shares[each.name] = each.event.step / (each.event.steps + 1)
                 case Extended():

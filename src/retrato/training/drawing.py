@@ -45,7 +45,7 @@ def check_preview(components: Components, inputs: Inputs, settings: LearnSetting
         if name not in subject.hypernetworks
     ]
     warnings = check_prompts([asked.changed(prompt=text)], subject.embeddings)
-    return [f"preview {warning}" for warning in (*others, *warnings)]
+    return [warning.replace("prompt", "preview prompt", 1) for warning in (*others, *warnings)]
 
 
 def draw_preview(run: Run, state: State) -> Previewed:

@@ -15,7 +15,8 @@ class Prepared:
     """Photos are read and encoded, the model is frozen, the first step is about to run.
 
     `learning_share` says about how much of the time from here on is learning; the rest is comparing candidates. `hint`
-    is a sentence about what would make it learn better, empty where nothing is missing.
+    is a sentence about what would make it learn better, empty where nothing is missing; `surprises` are sentences about
+    what in the previews' prompt may not be what was meant.
     """
 
     photos: tuple[Path, ...]
@@ -28,6 +29,7 @@ class Prepared:
     settings: Mapping[str, object]
     learning_share: float = 1.0
     hint: str = ""
+    surprises: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

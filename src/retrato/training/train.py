@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import logging
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -69,8 +68,6 @@ from retrato.training.run_folder import RunFolder, kind_of, locked, open_loss_lo
 from retrato.training.summary import write_settings, write_summary
 from retrato.training.verdict import PICKED_WITH
 
-logger = logging.getLogger("retrato")
-
 Said = TypeVar("Said")
 Given = TypeVar("Given")
 Sent = TypeVar("Sent")
@@ -125,8 +122,7 @@ def lesson(
     """Gives what `train` gives, but asks for each gradient with a Wanted, so that one pass can answer many lessons."""
     started = time.perf_counter()
     inputs = check_inputs(components, photos, settings)
-    for warning in check_preview(components, inputs, settings):
-        logger.warning(warning)
+    surprises = check_preview(components, inputs, settings)
     folder = RunFolder(Path(run_folder), settings.name, kind_of(settings))
     with _writing(folder), locked(folder.path):
         run = prepare(components, inputs, settings, folder, captioner)
@@ -139,7 +135,7 @@ def lesson(
         if is_extended:
             run = extended(run)
         times["prepare"] += time.perf_counter() - started
-        yield _prepared(run, state.step, picks=scorer is not None)
+        yield _prepared(run, state.step, surprises, picks=scorer is not None)
         with _kept(folder, times):
             state, stop_reason = yield from _timed(times, "train", _learn(run, state))
             kept = kept_before(run, state, first) if is_extended else None
@@ -235,7 +231,7 @@ def _found(run: Run, resume: bool) -> Checkpoint | None:
     return found
 
 
-def _prepared(run: Run, first_step: int, *, picks: bool) -> Prepared:
+def _prepared(run: Run, first_step: int, surprises: Sequence[str], *, picks: bool) -> Prepared:
     return Prepared(
         photos=tuple(photo.path for photo in run.trained),
         held_out=tuple(photo.path for photo in run.held_out),
@@ -248,6 +244,7 @@ def _prepared(run: Run, first_step: int, *, picks: bool) -> Prepared:
         learning_share=learning_share(run) if picks else 1.0,
         # A run that goes on keeps its captions, so there is nothing to be done about them.
         hint="" if first_step or run.settings.caption == "none" else captions_hint(run.captions, run.plan.templates),
+        surprises=tuple(surprises),
     )
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from retrato.cli.progress import watch
 from retrato.photos import Refused
-from retrato.training import Candidate, Comparing, Evaluated, Extended, Picked, Scored, Stepped
+from retrato.training import Candidate, Comparing, Evaluated, Extended, Picked, Prepared, Scored, Stepped
 
 EVENTS = (
     Refused(Path("a.png"), "a.png is broken"),
@@ -69,3 +69,11 @@ def test_errors_come_through() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         list(watch(broken(), Console(file=io.StringIO())))
+
+
+def test_what_would_help_and_what_may_surprise_is_said() -> None:
+    console = Console(file=io.StringIO(), width=200, markup=False, highlight=False)
+    hint, surprise = "no photo has a caption", "preview prompt, character 1: this ) closes nothing"
+    prepared = Prepared((), (), {}, 9, 1, 0, Path("run"), {}, hint=hint, surprises=(surprise,))
+    tuple(watch((each for each in [prepared]), console))
+    assert console.file.getvalue().splitlines()[1:] == [hint, surprise]

@@ -343,10 +343,14 @@ def test_previews_may_begin_when_a_run_is_resumed(run_training: Start, quick: Tr
 def test_the_previews_prompt_is_looked_at_before_the_first_step(
     run_training: Start, quick: TrainSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What surprises in it is said, what cannot be drawn is refused: training would end at the first preview."""
+    """What surprises in it is said, what cannot be drawn is refused: training would end at the first preview.
+
+    It is said to whoever asked, and no server's log repeats words of it.
+    """
     asked = quick.changed(preview_every=4, preview_prompt="a photo of [name] <hypernet:nobody:1> with anna-t1")
-    next(run_training(asked))
-    tag, name = (record.getMessage() for record in caplog.records)
+    prepared = next(run_training(asked))
+    assert isinstance(prepared, Prepared)
+    tag, name = prepared.surprises
     assert tag == (
         "preview prompt, character 19: <hypernet:nobody> does nothing: "
         "previews are drawn with nothing but what is being learned"
@@ -356,10 +360,11 @@ def test_the_previews_prompt_is_looked_at_before_the_first_step(
         with pytest.raises(PromptError):
             next(run_training(asked.changed(preview_prompt=f"a photo of {wrong}"), "refused"))
     assert not (tmp_path / "refused").exists()
-    caplog.clear()
-    next(run_training(quick, "none"))
     own = HYPERNETWORK.changed(preview_every=3, preview_prompt="a photo of [name]")
-    next(run_training(own, "own"))
+    for settings, folder in ((quick, "none"), (own, "own")):
+        prepared = next(run_training(settings, folder))
+        assert isinstance(prepared, Prepared)
+        assert prepared.surprises == ()
     assert not caplog.records
 
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 SURPRISES: Sequence[tuple[str, str]] = (
     ("prompt, character {}: {}", "prompt, caractere {}: {}"),
+    ("preview prompt, character {}: {}", "prompt das prévias, caractere {}: {}"),
     ("negative prompt, character {}: {}", "prompt negativo, caractere {}: {}"),
     ("hires prompt, character {}: {}", "prompt da segunda passada, caractere {}: {}"),
     ("hires negative prompt, character {}: {}", "prompt negativo da segunda passada, caractere {}: {}"),
     ("and more in the prompt", "e mais no prompt"),
+    ("and more in the preview prompt", "e mais no prompt das prévias"),
     ("and more in the negative prompt", "e mais no prompt negativo"),
     ("and more in the hires prompt", "e mais no prompt da segunda passada"),
     ("and more in the hires negative prompt", "e mais no prompt negativo da segunda passada"),
@@ -76,6 +78,10 @@ PARTS: Sequence[tuple[str, str]] = (
     (
         "<{}> is text in the negative prompt: tags go into the prompt",
         "<{}> é texto no prompt negativo: isto vai no prompt",
+    ),
+    (
+        "<{}:{}> does nothing: previews are drawn with nothing but what is being learned",
+        "<{}:{}> não faz nada: as prévias são desenhadas só com o que está sendo aprendido",
     ),
     ("{} is read as {} followed by {}", "{} é lido como {} seguido de {}"),
     ("{} is no embedding: did you mean {}?", "{} não é um embedding: você quis dizer {}?"),

@@ -156,6 +156,7 @@ def run_of(site: Site, job: Job | None, seen: Watched, left: float | None = None
         parts.append(tag("p", site("train.stopped", step=seen.kept), class_="reason"))
     if job.state == "done" and "vectors_per_token" in job.settings:
         parts.append(tag("p", site("train.next", name=in_prompt(job.settings["name"]))))
+    parts += [tag("p", with_code(_capital(spoken(site, each))), class_="hint") for each in seen.surprises]
     if seen.hint:
         parts.append(tag("p", with_code(_capital(spoken(site, seen.hint))), class_="quiet", role="status"))
     if seen.extended and not seen.reason:

@@ -49,6 +49,7 @@ class Watched:
     picked_is_average: bool = False
     compares: bool = False  # candidates, as nothing is learned at the moment
     hint: str = ""  # what would make it learn better
+    surprises: tuple[str, ...] = ()  # in the previews' prompt
     extended: str = ""  # why it goes on after all of its steps
     reason: str = ""
     stop_reason: str = ""
@@ -78,6 +79,7 @@ def _fold_one(seen: Watched, event: JobEvent) -> Watched:
                 loss=kept,
                 held_out_loss=tuple(point for point in seen.held_out_loss if point[0] <= begun),
                 hint=str(data.get("hint", "")),
+                surprises=tuple(map(str, data.get("surprises", ()))),
             )
         case "stepped":
             return _stepped(seen, data)

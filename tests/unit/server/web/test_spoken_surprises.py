@@ -15,6 +15,7 @@ from retrato.server.web.site import Site
 from retrato.server.web.spoken import pattern_of, spoken
 from retrato.server.web.spoken_surprises import PARTS, SURPRISES
 from retrato.settings import GenerateSettings
+from retrato.training.drawing import ALONE
 
 SITE = Site(cast("Any", SimpleNamespace()), "pt-BR")
 KNOWN = cast("dict[str, Embedding]", {"ana": SimpleNamespace(metadata={"clip_skip": "2"})})
@@ -35,7 +36,10 @@ def said() -> list[str]:
     for name in ("hires_prompt", "hires_negative_prompt"):
         settings += [GenerateSettings(prompt="x", hires=True, **{name: "a " + "\\a " * many}) for many in (1, 30)]
     networks = {"hypernet": ["baroque"]}
-    return [sentence for each in settings for sentence in check_prompts([each], KNOWN, networks)]
+    sentences = [sentence for each in settings for sentence in check_prompts([each], KNOWN, networks)]
+    sentences.append(f"prompt, character 1: <hypernet:zzz> does nothing: {ALONE}")
+    of_previews = [each for each in sentences if each.startswith("prompt") or each == "and more in the prompt"]
+    return [*sentences, *(each.replace("prompt", "preview prompt", 1) for each in of_previews)]
 
 
 def test_everything_that_is_said_is_said_in_portuguese() -> None:

@@ -39,6 +39,8 @@ def test_while_it_runs_it_says_how_far_and_how_long() -> None:
     compares = run_of(SITE, job("running"), replace(seen, compares=True), 44.0)
     assert f"{SITE('train.compares')} · at most 44 s left" in compares
     assert "left" not in run_of(SITE, job("running"), seen), "before anybody knows"
+    surprised = run_of(SITE, job("running"), replace(seen, surprises=("preview prompt, character 1: <b> is text",)))
+    assert "Preview prompt, character 1: &lt;b&gt; is text" in surprised
 
 
 def test_while_it_goes_on_after_all_steps_it_says_so_and_how_far_it_is() -> None:

@@ -30,6 +30,12 @@ def test_what_would_make_it_learn_better_is_shown() -> None:
     assert fold(Watched("job"), events(("prepared", PREPARED))).hint == "", "of a training that an older one began"
 
 
+def test_what_may_surprise_in_the_previews_prompt_is_known() -> None:
+    said = {**PREPARED, "surprises": ["preview prompt, character 1: this ( is never closed"]}
+    assert fold(Watched("job"), events(("prepared", said))).surprises == tuple(said["surprises"])
+    assert fold(Watched("job"), events(("prepared", PREPARED))).surprises == (), "of a training that an older one began"
+
+
 def test_folding_in_two_parts_is_folding_at_once() -> None:
     said = events(
         ("prepared", PREPARED),
