@@ -54,6 +54,8 @@ def begun(context: BrowserContext, studio: Studio) -> Page:
     page.fill("#draw-prompt textarea", "a red hat")
     page.fill("#draw-count input", "100")
     page.fill("#draw-steps input[type=number]", "150")
+    for side in ("width", "height"):
+        page.fill(f"#draw-{side} textarea", "192")
     page.click("#draw-start")
     expect(page.locator(STATE)).to_have_text(RUNNING)
     return page

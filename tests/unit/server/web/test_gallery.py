@@ -43,7 +43,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 def controls(site: Site) -> Mapping[str, Any]:
     async def build() -> Mapping[str, Any]:
         with gr.Blocks(analytics_enabled=False) as page:
-            return draw_tab(site, page, gr.Tabs())
+            return draw_tab(site, page, gr.State(), gr.Tabs())
 
     return asyncio.run(build())  # as the page is put together
 
