@@ -224,7 +224,7 @@ def test_the_time_to_go_of_a_training_is_right_to_15_percent(tmp_path: Path, mon
             assert left is not None
             said[event.kind].append((left, time.process_time()))
     ended = time.process_time()
-    assert len(said["stepped"]) > 100
+    assert len(said["stepped"]) > 20  # a fast machine says fewer: they are told a few times a second
     begun = said["comparing"][0][1]
     of_steps = [left / (ended - now) - 1 for left, now in said["stepped"]]
     of_comparing = [(left - (ended - now)) / (ended - begun) for left, now in said["comparing"]]

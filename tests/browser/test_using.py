@@ -141,7 +141,9 @@ def test_what_goes_on_under_queue_goes_on_under_draw(studio: Studio, visit: Call
     page = visit(studio.url)
     page.fill(PROMPT, "a hat that takes long")
     page.fill(field("draw-count"), "60")
-    page.fill("#draw-steps input[type=number]", "150")  # it must not be over before it is paused
+    page.fill("#draw-steps input[type=number]", "150")  # it must not be over before it is stopped
+    for side in ("draw-width", "draw-height"):
+        page.fill(field(side), "192")
     page.click("#draw-start")
     expect(page.locator("#draw-stage figcaption").first).to_be_visible()
     tab(page, "queue")
