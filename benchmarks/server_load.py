@@ -92,7 +92,7 @@ def main() -> None:
 def run(home: Path, model: str, count: int, drawings: int) -> dict[str, Any]:
     """Gives the figures. The first server is killed in the middle, the second one does the rest."""
     half, clients = drawings // 2, Clients(count)
-    server, clients.url = start(home, model)
+    server, clients.url = start(home, model, drawings)
     begun = time.perf_counter()
     first_page = timed(clients.url)
     jobs = [call(f"{clients.url}api/v1/jobs", ORDER)["id"] for _ in range(drawings)]
@@ -102,7 +102,7 @@ def run(home: Path, model: str, count: int, drawings: int) -> dict[str, Any]:
     page = timed(clients.url)
     server.kill()
     server.wait()
-    server, clients.url = start(home, model)
+    server, clients.url = start(home, model, drawings)
     measured += [watch(server, clients.url, jobs[half + place]) for place in (half // 5, 2 * half // 5)]
     measured.append(watch(server, clients.url, jobs[-1]))
     clients.stop()
@@ -143,9 +143,10 @@ def run(home: Path, model: str, count: int, drawings: int) -> dict[str, Any]:
     }
 
 
-def start(home: Path, model: str) -> tuple[subprocess.Popen[str], str]:
-    """Gives a server and its address."""
+def start(home: Path, model: str, drawings: int = 1000) -> tuple[subprocess.Popen[str], str]:
+    """Gives a server in which so many `drawings` may wait, and its address."""
     command = [sys.executable, "-m", "retrato", "serve", "--port", "0", "--model", model, "--json"]
+    command += ["--queue-length", str(drawings)]
     environment = {**os.environ, "RETRATO_HOME": str(home)}
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert server.stdout is not None
