@@ -98,17 +98,26 @@ def run(home: Path, model: str, count: int, drawings: int) -> dict[str, Any]:
     jobs = [call(f"{clients.url}api/v1/jobs", ORDER)["id"] for _ in range(drawings)]
     ordered = time.perf_counter() - begun
     clients.start()
-    measured = [watch(server, clients.url, jobs[place]) for place in (half // 5, 2 * half // 5, half)]
+    found: list[Any] = []
+    histories: list[Any] = []
+
+    def until(place: int) -> tuple[int, int]:
+        """Waits for the job at `place`, and asks for those up to it: a server forgets the oldest of very many."""
+        measured = watch(server, clients.url, jobs[place])
+        for job in jobs[len(found) : place + 1]:
+            found.append(call(f"{clients.url}api/v1/jobs/{job}"))
+            histories.append(call(f"{clients.url}api/v1/jobs/{job}/history"))
+        return measured
+
+    measured = [until(place) for place in (half // 5, 2 * half // 5, half)]
     page = timed(clients.url)
     server.kill()
     server.wait()
     server, clients.url = start(home, model, drawings)
-    measured += [watch(server, clients.url, jobs[half + place]) for place in (half // 5, 2 * half // 5)]
-    measured.append(watch(server, clients.url, jobs[-1]))
+    measured += [until(half + place) for place in (half // 5, 2 * half // 5)]
+    measured.append(until(len(jobs) - 1))
     clients.stop()
     seconds = time.perf_counter() - begun
-    found = [call(f"{clients.url}api/v1/jobs/{job}") for job in jobs]
-    histories = [call(f"{clients.url}api/v1/jobs/{job}/history") for job in jobs]
     server.terminate()
     server.wait()
     pictures = [event["data"]["file"] for history in histories for event in history if event["kind"] == "drawn"]
