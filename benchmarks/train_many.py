@@ -1,6 +1,6 @@
 """Training of many people in one batch: photo passes per second for 1, 4, 8 and 16 people. A table, then one JSON line.
 
-python benchmarks/train_many.py                        retrato-mini, batch of 4 for each person
+python -m benchmarks.train_many                                       retrato-mini, batch of 4 for each person
 python -m benchmarks.train_many --script textual_inversion.py         the same beside diffusers' script
 
 Whole steps are timed (processor time of this process and wall time), without comparing and saving; the numbers of

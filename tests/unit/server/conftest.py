@@ -1,5 +1,7 @@
 """A server on the tiny model, asked in this process as a browser on this machine would."""
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,28 @@ from retrato.settings import ServerSettings
 from retrato.studio import Studio
 
 SMALL = {"prompt": "a photo of a cat", "steps": 2, "width": 64, "height": 64, "seed": 3}
+
+
+class Busy:
+    """Work that takes its time, and the most who were at it at once."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._now = 0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        time.sleep(0.02)
+        with self._lock:
+            self._now -= 1
+
+
+@pytest.fixture
+def busy() -> Busy:
+    return Busy()
 
 
 @pytest.fixture(scope="session")

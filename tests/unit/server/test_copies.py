@@ -1,9 +1,8 @@
 """A browser keeps small copies, and asks each time whether they are still right."""
 
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import Request
@@ -44,21 +43,14 @@ def test_what_is_gone_is_not_shown_from_the_browsers_memory(tmp_path: Path) -> N
         small_copy(asked(if_none_match='"x"'), tmp_path / "a.png", lambda: b"")
 
 
-def test_few_pictures_are_read_at_a_time(tmp_path: Path) -> None:
+def test_few_pictures_are_read_at_a_time(tmp_path: Path, busy: Any) -> None:
     """A gallery's page asks for sixty copies at once, and a sheet may have 178 megapixels."""
-    now, most, lock = 0, 0, threading.Lock()
 
     def slow() -> bytes:
-        nonlocal now, most
-        with lock:
-            now += 1
-            most = max(most, now)
-        time.sleep(0.02)
-        with lock:
-            now -= 1
+        busy()
         return b"small"
 
     (tmp_path / "a.png").write_bytes(b"one")
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: small_copy(asked(), tmp_path / "a.png", slow), range(8)))
-    assert most == 2
+    assert busy.most == 2

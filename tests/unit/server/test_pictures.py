@@ -2,10 +2,9 @@
 
 import hashlib
 import io
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,21 +35,13 @@ def test_a_picture_is_called_by_its_pixels(
     assert store_file(tmp_path, png(mode)) == file
 
 
-def test_few_are_decoded_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, most, lock = 0, 0, threading.Lock()
-
+def test_few_are_decoded_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: Any) -> None:
     def slow(content: bytes, name: str) -> Pixels:
-        nonlocal now, most
-        with lock:
-            now += 1
-            most = max(most, now)
-        time.sleep(0.02)
-        with lock:
-            now -= 1
+        busy()
         return decode(content, name)
 
     monkeypatch.setattr(pictures, "decode", slow)
     with ThreadPoolExecutor(8) as threads:
         files = set(threads.map(lambda seed: store_file(tmp_path, png("RGB", seed)), range(8)))
     assert len(files) == 8
-    assert most == 2
+    assert busy.most == 2
