@@ -3,6 +3,7 @@
 import functools
 import importlib
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from mini import evaluate
 from retrato.model import load_captioner, load_components, load_scorer
 
 ROOT = Path(__file__).parents[2]
+EMOJI = Path(os.environ.get("NODE_MODULES", ROOT / "mini/work/node_modules"))
+PACKAGES = ("@iconify-json/noto", "@iconify-json/fluent-emoji-flat", "@lobehub/fluent-emoji-3d")
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +47,11 @@ class Artist:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not all((EMOJI / name).is_dir() for name in PACKAGES), reason="no emoji: `make emoji` gets them")
 def test_every_step_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     work = tmp_path / "work"
+
+    monkeypatch.setenv("NODE_MODULES", str(EMOJI))
 
     def run(step: str, *told: object) -> None:
         monkeypatch.setattr(sys, "argv", [step, *map(str, told)])
