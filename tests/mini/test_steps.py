@@ -16,8 +16,7 @@ from PIL import Image
 from mini import evaluate
 from retrato.model import load_captioner, load_components, load_scorer
 
-ROOT = Path(__file__).parents[2]
-EMOJI = Path(os.environ.get("NODE_MODULES", ROOT / "mini/work/node_modules"))
+EMOJI = Path(os.environ.get("NODE_MODULES", "node_modules"))
 PACKAGES = ("@iconify-json/noto", "@iconify-json/fluent-emoji-flat", "@lobehub/fluent-emoji-3d")
 
 
