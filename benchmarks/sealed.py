@@ -10,14 +10,15 @@ How far prompts are followed says retrato-mini's own scorer, which also picks fo
 goes on with what was cut off; `--sheet` shows everybody: two photos, and the same three pictures by each contender,
 first seeds, none chosen. `--together a1111` only learns everybody by that recipe, in one batch, which is the same but
 for rounding and takes less time than one after another; `--resume` with the same options judges them afterwards.
-`--lines` writes a line for each training, with machine, versions, commit and date.
+`--lines` writes a line for each training, with machine, versions, commit and date. `--best`, after `--curves`, says how
+good each training's best checkpoint is: the highest on its curve, judged by all pictures. Nobody could pick like that.
 """
 
 import argparse
 import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -28,11 +29,13 @@ from benchmarks.main_job import circumstances
 from mini.evaluate import as_pixels
 from mini.train_judge import load_judge
 from retrato import Studio
+from retrato.embeddings import read_embedding
 from retrato.evaluation import Compared, Measured, Started, evaluate
 from retrato.evaluation.kept import begin, keep_clock, kept_clock
+from retrato.evaluation.peer import PEER
 from retrato.evaluation.people import find_people
 from retrato.evaluation.prompts import read_prompts
-from retrato.evaluation.protocol import facts_of, place_of, training_of
+from retrato.evaluation.protocol import NAME, facts_of, open_court, place_of, training_of
 from retrato.evaluation.report import notes, rows
 from retrato.model import Scorer
 from retrato.model.hashes import model_hash
@@ -146,6 +149,26 @@ def learn_together(
                 raise SystemExit(f"{name}: {event.reason}")
 
 
+def best_on_the_way(
+    studio: Studio, folder: Path, settings: EvaluateSettings, measured: Sequence[Measured], *, out: Path, judge: Scorer
+) -> Iterator[tuple[Measured, float, Mapping[str, float]]]:
+    """Gives each training of a recipe with its checkpoint that is highest on the curve: its samples and its scores.
+
+    The curve has twelve pictures of each checkpoint; the scores are those of all pictures, as of the picked one.
+    """
+    people = find_people(folder, settings.held_out, settings.seed, studio.components.defaults.size)
+    persons = {person.name: person for person in people}
+    court = open_court(studio, people, settings, judge)
+    for one in measured:
+        if one.recipe == PEER or not one.learning:
+            continue
+        best = max(one.learning, key=lambda point: point.scores["harmonic"]).at
+        person, step = persons[one.person], round(best * one.steps / one.samples)
+        run = place_of(out, person, one.recipe, one.seed) / "run"
+        (checkpoint,) = run.glob(f"embeddings/*-{step}.safetensors")
+        yield one, best, court.judge(read_embedding(checkpoint), person, NAME).scores
+
+
 def lines(measured: Sequence[Measured], circumstances: Mapping[str, object]) -> str:
     """Gives a line of JSON for each training: what it came to, and where, when and with what."""
     found = [
@@ -172,6 +195,7 @@ def main() -> None:
     parser.add_argument("--curves", action="store_true", help="judge every checkpoint as well")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--together", choices=get_args(RecipeName), help="only learn everybody by this recipe, at once")
+    parser.add_argument("--best", action="store_true", help="judge each training's best checkpoint as well")
     parser.add_argument("--sheet", type=Path, help="write a picture of everybody, such as sealed.jpg")
     parser.add_argument("--lines", type=Path, help="write a line for each training into this file, in place of it")
     parser.add_argument("--model", default="mini")
@@ -208,6 +232,11 @@ def main() -> None:
                     options.lines.write_text(lines(measured, {"model": options.model, **circumstances()}))
                 if options.sheet:
                     sheet(measured, options.people).save(options.sheet, quality=88)
+    if options.best:
+        told = (studio, options.people, settings, measured)
+        for one, samples, scores in best_on_the_way(*told, out=options.out, judge=judge):
+            print(json.dumps(plain({"person": one.person, "recipe": one.recipe, "seed": one.seed, "samples": samples,
+                                    **scores, "picked": one.scores["harmonic"]})), flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import json
 import math
 import shutil
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import hypernetworks, levers, likeness, regret, train_many
+from benchmarks import hypernetworks, identities, levers, likeness, regret, sealed, train_many
 from mini.people import held_out_identities
+from retrato.evaluation.prompts import read_prompts
 from retrato.model.load import model_path
 from retrato.training import HYPERNETWORK_RECIPES, RECIPES
 
@@ -49,10 +51,15 @@ def _few_people_pictures_and_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"retrato.training.prepare.{name}", {"retrato": quick})
 
 
-def ran(module: Any, monkeypatch: pytest.MonkeyPatch, out: Path, *told: object) -> list[dict[str, Any]]:
-    """Runs a benchmark as its command does; gives the lines that it left in the file `out`."""
+def run(module: Any, monkeypatch: pytest.MonkeyPatch, out: Path, *told: object) -> None:
+    """Runs a benchmark as its command does."""
     monkeypatch.setattr(sys, "argv", [module.__name__, "--out", *map(str, (out, *told))])
     module.main()
+
+
+def ran(module: Any, monkeypatch: pytest.MonkeyPatch, out: Path, *told: object) -> list[dict[str, Any]]:
+    """Runs a benchmark; gives the lines that it left in the file `out`."""
+    run(module, monkeypatch, out, *told)
     return [json.loads(line) for line in out.read_text().splitlines()]
 
 
@@ -127,3 +134,24 @@ def test_many_people_in_one_batch_are_timed_beside_one_alone(
     people = json.loads(capsys.readouterr().out.splitlines()[-1])["people"]
     assert list(people) == ["1 alone", "1 together", "2 together"]
     assert all(figures["per_cpu_second"] > 0 for figures in people.values())
+
+
+def test_the_best_checkpoint_of_a_training_is_judged_by_all_pictures(
+    judged_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = importlib.import_module("retrato.training.prepare").RECIPES
+    few = read_prompts(None)[:3]
+    for name, less in (("RECIPES", quick), ("CURVE_CELLS", 2), ("WEIGHTS", (1.0,)), ("read_prompts", lambda _: few)):
+        monkeypatch.setattr(f"retrato.evaluation.protocol.{name}", less)
+    run(identities, monkeypatch, tmp_path / "people", "--people", 2, "--seed", 1)
+    told = (tmp_path / "people", "--recipes", "retrato", "--per-prompt", 1, "--judge", JUDGE, "--model", judged_model)
+    written = tmp_path / "lines.jsonl"
+    run(sealed, monkeypatch, tmp_path / "out", *told, "--curves", "--best", "--lines", written)
+    lines = [json.loads(line) for line in written.read_text().splitlines()]
+    best = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"picked"' in line]
+    assert [line["person"] for line in lines] == [line["person"] for line in best] == ["person-01", "person-02"]
+    for line, found in zip(lines, best, strict=True):
+        assert found["picked"] == line["harmonic"]
+        assert found["samples"] in (4, 8)
+        if found["samples"] == line["picked_samples"]:
+            assert found["harmonic"] == pytest.approx(line["harmonic"], abs=1e-6)

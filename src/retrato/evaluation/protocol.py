@@ -92,15 +92,7 @@ def evaluate(
     facts = facts_of(studio, people, settings, scorer)
     begin(out, facts)  # before minutes of drawing
     started = time.perf_counter()
-    court = Court.open(
-        studio.components,
-        scorer,
-        drawing_plan(prompts, RECIPES[settings.recipe_names[0]].pick, FIRST_SEED),
-        prompts,
-        people,
-        class_phrase(settings.initializer_text),
-        settings.pictures_per_prompt,
-    )
+    court = open_court(studio, people, settings, scorer)
     todo = [
         (person, recipe, settings.seed + number)
         for person in people
@@ -139,6 +131,20 @@ def evaluate(
     )
     write_evaluation(compared)
     yield compared
+
+
+def open_court(studio: Studio, people: Sequence[Person], settings: EvaluateSettings, scorer: Scorer) -> Court:
+    """Gives the court that judges `people` by `scorer`, after drawing the class word; raises PromptError."""
+    prompts = read_prompts(settings.prompts)
+    return Court.open(
+        studio.components,
+        scorer,
+        drawing_plan(prompts, RECIPES[settings.recipe_names[0]].pick, FIRST_SEED),
+        prompts,
+        people,
+        class_phrase(settings.initializer_text),
+        settings.pictures_per_prompt,
+    )
 
 
 def _learn_with_peer(studio: Studio, person: Person, settings: EvaluateSettings, seed: int, folder: Path) -> _Learned:
