@@ -85,7 +85,7 @@ class PhotoSettings(Settings):
     existing_caption: Literal["ignore", "copy", "prepend", "append"] = option(
         "copy", "what becomes of a .txt beside a photo: nothing, the caption, or put before or after the new one"
     )
-    framing_words: bool = option(True, "begin captions by blip with how much of the person shows: close-up photo of")
+    framing_words: bool = option(True, "begin captions by blip with how much of the person shows, such as close-up")
     caption_in: Literal["txt", "name"] = option("txt", "write captions beside the copies, or as their names")
     flip: bool = option(False, "add mirrored copies (a face is not symmetrical: rarely a good idea)")
     split: bool = option(False, "cut pictures much longer than wide into several")

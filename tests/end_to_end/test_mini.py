@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import random
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ import retrato
 from mini.captions import caption
 from mini.people import Scene, held_out_identities
 from mini.train_judge import HEADS, load_judge
-from retrato import GenerateSettings, Studio, TrainSettings
+from retrato import GenerateSettings, PhotoSettings, Studio, TrainSettings
+from retrato.cli import main
+from retrato.jobs import JobQueue, order_preparation, work
 from retrato.model import load_captioner, load_components, load_scorer
 from retrato.training import RECIPES, Evaluated, Finished, Scored
 
@@ -99,6 +103,26 @@ def test_scorer_and_captioner_know_their_world() -> None:
     said = captioner.caption(photos, "a person,")
     assert sum("photo" in words for words in said) >= 15
     assert sum("background" in words for words in said) >= 15
+
+
+def test_prepared_captions_leave_out_the_person_who_is_to_be_learned(studio: Studio, tmp_path: Path) -> None:
+    """Else the words would explain hair and glasses, and the vectors would not learn them."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in ("01", "06", "09"):
+        shutil.copy(BENNY / f"benny-{number}.png", photos)
+    assert main(["prepare", str(photos), str(tmp_path / "typed"), "--size", "128", "--caption", "blip"]) == 0
+    queue = JobQueue(studio.home)
+    order_preparation(queue, photos, tmp_path / "sent", PhotoSettings(size=128, caption="blip"))
+    job = queue.claim("cpu")
+    assert job is not None
+    list(work(studio, queue, job))
+    queue.close()
+    for folder in ("typed", "sent"):
+        written = [file.read_text("utf-8") for file in sorted((tmp_path / folder).glob("*.txt"))]
+        assert len(written) == 3
+        assert all("background" in words for words in written)
+        assert not re.search(r"\b(man|woman|hair|afro|bun|skin|glasses)\b", " ".join(written))
 
 
 def test_benny_is_learned_in_a_few_steps_and_the_model_stays_as_it_was(

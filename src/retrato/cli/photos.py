@@ -141,7 +141,7 @@ def caption(
         bool, typer.Option("--write", help="write each into a .txt beside the photo, where there is none")
     ] = False,
     framing_words: Annotated[
-        bool, typer.Option("--framing-words", help="begin with how much of the person shows: close-up photo of")
+        bool, typer.Option("--framing-words", help="begin with how much of the person shows, such as close-up")
     ] = False,
     captioner: CaptionerSource = None,
     model: Model = "mini",
@@ -171,7 +171,7 @@ def caption(
 
 
 def _captioner(model: str, named: str | None, device: str) -> Callable[[Image.Image], str]:
-    """Gives what says a picture in words; raises ModelError where there is nothing of the kind."""
+    """Gives what says in words what a photo shows besides the person; raises ModelError where there is none."""
     from retrato.model.catalogue import find_model  # torch is only waited for where a model is asked
     from retrato.model.companions import captioner_of, no_captioner
 
@@ -179,7 +179,7 @@ def _captioner(model: str, named: str | None, device: str) -> Callable[[Image.Im
     captioner = captioner_of(find_model(model, home / "models"), home, device=device, named=named)
     if captioner is None:
         raise no_captioner(model)
-    return lambda image: captioner.caption([image])[0]
+    return captioner.beside
 
 
 def _model_size(model: str) -> int:

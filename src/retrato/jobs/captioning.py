@@ -4,11 +4,10 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from PIL import Image
-
 from retrato.jobs.job import Job, Wish
 from retrato.jobs.queue import JobQueue
 from retrato.jobs.said import Said
+from retrato.model.caption import Captioner
 from retrato.model.companions import no_captioner
 from retrato.photos import list_photos, read_photo
 from retrato.photos import prepare as prepare_photos
@@ -22,7 +21,7 @@ def caption(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish |
     files = [Path(file) for file in job.options["files"]]
     captions: list[dict[str, Any]] = []
     for number, file in enumerate(files, start=1):
-        words = _say(studio, read_photo(file, shorter_side=512).image)
+        words = _captioner(studio).caption([read_photo(file, shorter_side=512).image])[0]
         captions.append({"file": plain(file, root=studio.home), "caption": words})
         yield Said("captioned", captions[-1], number / len(files))
     return {"captions": captions}
@@ -34,7 +33,7 @@ def prepare(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish |
     count = len(list_photos(photos))
     images: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
-    captioner = (lambda image: _say(studio, image)) if settings.caption == "blip" else None
+    captioner = (lambda image: _captioner(studio).beside(image)) if settings.caption == "blip" else None
     for number, found in enumerate(
         prepare_photos(photos, Path(job.options["out"]), settings, captioner=captioner), start=1
     ):
@@ -44,8 +43,8 @@ def prepare(studio: Studio, queue: JobQueue, job: Job) -> Generator[Said, Wish |
     return {"images": images, "refused": refused}
 
 
-def _say(studio: Studio, image: Image.Image) -> str:
+def _captioner(studio: Studio) -> Captioner:
     captioner = studio.captioner
     if captioner is None:
         raise no_captioner(studio.model)
-    return captioner.caption([image])[0]
+    return captioner

@@ -21,6 +21,7 @@ from retrato.model.vision import Tower, model_type, read_tower
 
 AT_ONCE = 16
 LONGEST_CAPTION = 40
+PERSON = "a person,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ class Captioner:
             texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
             captions += [_tidy(text, prompt) for text in texts]
         return captions
+
+    def beside(self, image: Image.Image) -> str:
+        """Gives the caption to learn a photo by, as training asks for it: words for everything but the person."""
+        return self.caption([image], PERSON)[0]
 
 
 def load_captioner(source: str | Path = "mini", *, device: str = "auto") -> Captioner:

@@ -10,18 +10,13 @@ _FRAMED = re.compile(r"\b(close[ -]?up|portrait|half[ -]?body|full[ -]?body|uppe
 
 
 def framed(caption: str | None, framing: Framing | None) -> str | None:
-    """Gives the caption behind words for the framing, `close-up photo of a man in a hat`, unless it has such words.
+    """Gives the caption behind words for the framing, `close-up, red hat, in a park`, unless it has such words.
 
     What the words say, the embedding need not learn. Unknown framings and captions without words stay as they are.
     """
     if not caption or framing is None or _FRAMED.search(caption):
         return caption
-    kind = FRAMING_WORDS[framing]
-    medium = re.match(r"(an? )?(photo|photograph|picture|drawing|painting|illustration)\b", caption, re.I)
-    if medium:
-        article = "a " if medium[1] else ""
-        return f"{article}{kind} {caption[len(medium[1] or '') :]}"
-    return f"{kind} photo of {caption}"
+    return f"{FRAMING_WORDS[framing]}, {caption}"
 
 
 def caption_words(stem: str) -> str | None:

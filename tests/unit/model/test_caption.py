@@ -34,6 +34,7 @@ def test_captions_are_the_same_every_time(tmp_path: Path, tokenizer_folder: Path
     continued = captioner.caption(images, "a cat,")
     assert len(continued) == 2
     assert not any(caption.startswith("a cat") for caption in continued)
+    assert captioner.beside(images[0]) == captioner.caption(images[:1], "a person,")[0]
 
 
 def test_a_model_without_captioner_says_so(tiny_folder: Path) -> None:

@@ -237,13 +237,13 @@ def test_captions_in_the_name_and_with_framing_words(folder_of: FolderOf, tmp_pa
     plain.paste("navy", (45, 10, 75, 230))
     plain.save(folder / "plain.png")
     settings = SMALL.changed(caption="blip", caption_in="name", crop="none")
-    (done,) = prepare(folder, tmp_path / "out", settings, captioner=lambda _: 'a "man"')
-    assert done.file.name == "00000-0-full-body photo of a _man_.png"
+    (done,) = prepare(folder, tmp_path / "out", settings, captioner=lambda _: 'a "hat"')
+    assert done.file.name == "00000-0-full-body, a _hat_.png"
     assert not list((tmp_path / "out").glob("*.txt"))
     (plain_words,) = prepare(
-        folder, tmp_path / "off", settings.changed(framing_words=False), captioner=lambda _: "a man"
+        folder, tmp_path / "off", settings.changed(framing_words=False), captioner=lambda _: "a hat"
     )
-    assert plain_words.caption == "a man"
+    assert plain_words.caption == "a hat"
 
 
 def test_shapes(folder_of: FolderOf, tmp_path: Path) -> None:

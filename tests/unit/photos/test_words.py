@@ -6,9 +6,8 @@ from retrato.photos.words import caption_words, framed, name_words
 @pytest.mark.parametrize(
     ("caption", "framing", "wanted"),
     [
-        ("a man in a hat", "close", "close-up photo of a man in a hat"),
-        ("a photo of a man", "half", "a half-body photo of a man"),
-        ("painting of a man", "full", "full-body painting of a man"),
+        ("red hat, in a park", "close", "close-up, red hat, in a park"),
+        ("standing in a park", "half", "half-body, standing in a park"),
         ("a close up of a man", "close", "a close up of a man"),
         ("a half body portrait of a man", "half", "a half body portrait of a man"),
         ("a man", None, "a man"),
