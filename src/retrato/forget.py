@@ -91,6 +91,17 @@ def forget(home: Path, name: str, *, queue: JobQueue, gallery: Gallery, owner: s
     return removed
 
 
+def blends_with(home: Path, name: str) -> list[str]:
+    """Gives who in the library was blended from `name` and others, and so still looks like that person."""
+    library = EmbeddingLibrary(home / "embeddings")
+    mixtures = {each: library[each].metadata.get("blend", "") for each in library.names}
+    return sorted(
+        blended
+        for blended, mixture in mixtures.items()
+        if any(_is_called(part.partition(" ")[2], [name]) for part in mixture.split(" + "))
+    )
+
+
 # Settings that name things and no people.
 _CHOICES = (
     *("initializer_text", "recipe", "template", "engine"),

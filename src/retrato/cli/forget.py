@@ -6,6 +6,7 @@ import typer
 
 from retrato.cli.options import Json
 from retrato.cli.screen import Screen
+from retrato.forget import blends_with
 from retrato.forget import forget as forget_person
 from retrato.gallery import Gallery
 from retrato.home import home_folder
@@ -26,5 +27,7 @@ def forget(
         gallery.close()
     for each in removed:
         screen.say(f"removed {each}")
+    for blended in blends_with(home, name):
+        screen.note(f"{blended} was blended from {name} and is still there: `retrato forget {blended}` removes it, too")
     screen.note("copies that you made elsewhere, and files that you gave away, are still there")
     screen.finish({"name": name, "removed": removed})
