@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,7 @@ def load_components(
     placed = _place(parts, choice, path.name)
     fill_missing_channels(parts.unet, parts.vae)
     modules = (parts.unet, parts.vae, *parts.text_encoders)
-    there = (weight for module in modules for weight in module.parameters() if weight.device == choice.device)
-    weights = sum(weight.nbytes for weight in there)
-    saved = save_memory(parts.unet, parts.vae, choice.device, weights=weights)
+    saved = save_memory(parts.unet, parts.vae, choice.device, weights=_bytes_on(choice.device, modules))
     size = picture_side(parts.unet.config.sample_size, len(parts.vae.config.block_out_channels))
     name, defaults = read_defaults(path, size)
     return Components(
@@ -105,6 +104,12 @@ def _place(parts: Parts, choice: DeviceChoice, name: str) -> list[str]:
                 f"{name} does not fit into the memory of {choice.device}: close other programs, or use a smaller model"
             )
     return [] if texts == choice.device else [f"texts are read by the CPU, as {choice.device} has no room for that"]
+
+
+def _bytes_on(device: torch.device, modules: Iterable[nn.Module]) -> int:
+    """Gives how much of that kind of device the weights of `modules` take; theirs is `cuda:0` where it is `cuda`."""
+    weights = (weight for module in modules for weight in module.parameters())
+    return sum(weight.nbytes for weight in weights if weight.device.type == device.type)
 
 
 def model_path(source: str | Path) -> Path:

@@ -140,7 +140,7 @@ def bound_memory(device: torch.device) -> None:
     if device.type == "cuda" and is_windows:
         free, total = torch.cuda.mem_get_info(device)
         free += torch.cuda.memory_reserved(device)  # is this process's own to use
-        torch.cuda.set_per_process_memory_fraction(min(1.0, free / total), device)
+        torch.cuda.set_per_process_memory_fraction(min(1.0, free / total), device.index)  # "cuda" alone is refused
         _BOUNDED.add(device.type)
 
 
@@ -152,7 +152,7 @@ def lift_bound(device: torch.device) -> bool:
     if device.type == "mps":
         torch.mps.set_per_process_memory_fraction(1.7)
     else:
-        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        torch.cuda.set_per_process_memory_fraction(1.0, device.index)
     return True
 
 

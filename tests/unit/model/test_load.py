@@ -338,3 +338,11 @@ def test_text_encoders_stay_with_the_cpu_where_the_gpu_has_no_room_beside(
     room = 1
     with pytest.raises(ModelError, match="xl does not fit into the memory of cuda: close"):
         load._place(parts, choice, "xl")
+
+
+@pytest.mark.parametrize(("asked", "weighs"), [("cuda", 5), ("cuda:0", 5), ("cpu", 7), ("mps", 0)])
+def test_weights_on_a_gpu_without_a_number_are_counted(asked: str, weighs: int) -> None:
+    """`auto` chooses plain `cuda`, while weights there say `cuda:0`; a card's memory seemed empty."""
+    held = [SimpleNamespace(device=torch.device(place), nbytes=size) for place, size in (("cuda:0", 5), ("cpu", 7))]
+    module: Any = SimpleNamespace(parameters=lambda: held)
+    assert load._bytes_on(torch.device(asked), [module]) == weighs

@@ -105,6 +105,23 @@ def test_memory_is_full_before_the_system_takes_slower_memory(
     assert not lift_bound(here)
 
 
+@pytest.mark.parametrize(("device", "number"), [("cuda", 0), ("cuda:1", 1)])
+def test_torch_takes_the_bound_of_a_gpu_without_a_number(
+    device: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`auto` chooses plain `cuda`, for which torch's own function asks for an index."""
+    said: list[tuple[float, int]] = []
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (6 * GIB, 8 * GIB))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 0)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda.memory, "_lazy_init", lambda: None)
+    monkeypatch.setattr(torch._C, "_cuda_setMemoryFraction", lambda *bound: said.append(bound), raising=False)
+    bound_memory(torch.device(device))
+    assert lift_bound(torch.device(device))
+    assert said == [(0.75, number), (1.0, number)]
+
+
 def test_rows_are_halved_until_they_have_room_and_that_is_remembered() -> None:
     tried, room, cpu = [], Room(), torch.device("cpu")
 
