@@ -37,8 +37,12 @@ class Captioner:
 
         With a `prompt` such as "a person," the captioner goes on from there and only what it adds is given: words for
         everything but the person, where the model learned to speak so (BLIP's conditional captions, arXiv:2201.12086).
+        A long one is cut to half of the tokens that the model can read.
         """
-        begun = self.tokenizer(prompt, return_tensors="pt").to(self.blip.device)  # nothing said is start, end
+        places = int(self.blip.model.config.text_config.max_position_embeddings)
+        begun = self.tokenizer(prompt, truncation=True, max_length=places // 2, return_tensors="pt")
+        begun = begun.to(self.blip.device)  # nothing said is start, end
+        said_before = begun.input_ids.shape[1] - 1  # tokens: BLIP leaves out the end, and gives the others back
         captions: list[str] = []
         for start in range(0, len(images), AT_ONCE):
             pixels = self.blip.pixels(images[start : start + AT_ONCE])
@@ -46,12 +50,11 @@ class Captioner:
                 pixel_values=pixels,
                 input_ids=begun.input_ids.repeat(len(pixels), 1),
                 attention_mask=begun.attention_mask.repeat(len(pixels), 1),
-                max_new_tokens=LONGEST_CAPTION,
+                max_new_tokens=min(LONGEST_CAPTION, places - said_before),
                 num_beams=1,
                 do_sample=False,
             )
-            texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-            captions += [_tidy(text, prompt) for text in texts]
+            captions += map(_tidy, self.tokenizer.batch_decode(tokens[:, said_before:], skip_special_tokens=True))
         return captions
 
     def beside(self, image: Image.Image) -> str:
@@ -86,7 +89,6 @@ def _blip_folder(source: str | Path) -> Path:
     return folder / "captioner"
 
 
-def _tidy(text: str, prompt: str) -> str:
-    """Gives the words without the prompt they began with, and without the spaces that tokens put around marks."""
-    words = " ".join(text.split()).replace(" ,", ",").replace(" - ", "-")
-    return words.removeprefix(prompt).lstrip(" ,")
+def _tidy(text: str) -> str:
+    """Gives the words without the spaces that tokens put around marks, and without marks at their start."""
+    return " ".join(text.split()).replace(" ,", ",").replace(" - ", "-").lstrip(" ,")

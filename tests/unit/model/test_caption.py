@@ -35,6 +35,16 @@ def test_captions_are_the_same_every_time(tmp_path: Path, tokenizer_folder: Path
     assert len(continued) == 2
     assert not any(caption.startswith("a cat") for caption in continued)
     assert captioner.beside(images[0]) == captioner.caption(images[:1], "a person,")[0]
+    for spelled in ("A Cat,", "a cat's hat,"):  # the tokenizer gives neither back as it was written
+        assert not any(caption.startswith("a cat") for caption in captioner.caption(images, spelled))
+
+
+@pytest.mark.parametrize("words", [1, 9, 20, 100])
+def test_a_start_of_many_words_leaves_room_for_the_caption(words: int) -> None:
+    """The embedded captioner has 48 places, and people may describe whom they learn in 500 characters."""
+    captioner = load_captioner("mini", device="cpu")
+    (said,) = captioner.caption([Image.new("RGB", (64, 64), "red")], "a " + "old " * words + "man,")
+    assert "man" not in said.split(",")[0]
 
 
 def test_a_model_without_captioner_says_so(tiny_folder: Path) -> None:
