@@ -13,14 +13,15 @@ from typing import Any
 
 from retrato.embeddings import check_name
 from retrato.embeddings.embedding import CLIP_SKIP, name_key
-from retrato.errors import EmbeddingError, HypernetworkError, SettingsError
+from retrato.errors import EmbeddingError, HypernetworkError, PromptError, SettingsError
 from retrato.model import Components
 from retrato.model.caption import Captioner
-from retrato.model.text import check_clip_skip, heeds_clip_skip
+from retrato.model.text import check_clip_skip, heeds_clip_skip, token_chunks
 from retrato.model.words import ordinary_word
 from retrato.photos import Photo, list_photos, read_photos, require_trainable
 from retrato.photos.square import shaped_size
-from retrato.settings import HypernetworkSettings, LearnSettings
+from retrato.prompts import fill_template
+from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
 from retrato.training.captions import captions_of, class_phrase
 from retrato.training.evaluate import evaluation_batches
 from retrato.training.latent_cache import cache_latents, loss_masks
@@ -131,6 +132,7 @@ def check_inputs(components: Components, photos: Path | str | Sequence[Photo], s
         photos, _ = read_photos(Path(photos), shorter_side=max(training_size(components, settings)))
     require_trainable(photos)
     plan = resolve(settings, recipe_of(settings), len(photos))
+    _check_templates(components, settings, plan.templates)
     split = split_photos(photos, plan.held_out, plan.seed)
     size = training_size(components, settings)
     sizes = tuple(shaped_size(*photo.image.size, size[0], "bucket") if settings.buckets else size for photo in photos)
@@ -184,6 +186,20 @@ def check_free_word(components: Components, settings: LearnSettings) -> None:
     is_one_token = len(components.tokenizers[0](name, add_special_tokens=False)["input_ids"]) <= 1
     if is_one_token or re.sub(r"^(a|an|the) ", "", name_key(name)) == starts_from:
         raise ordinary_word(name, components.name)
+
+
+def _check_templates(components: Components, settings: LearnSettings, templates: Sequence[str]) -> None:
+    """Raises PromptError where letters beside [name] make another word of it: nothing could be learned by that."""
+    if not isinstance(settings, TrainSettings):
+        return
+    vectors = {settings.name: settings.vectors_per_token}
+    for template in templates:
+        text = fill_template(template, name=settings.name, filewords="a")
+        if not any(chunk.slots for chunk in token_chunks(components, text, vectors)):
+            raise PromptError(
+                f"the template {template[:80]!r} makes one word of {settings.name} and the letters beside it: "
+                "put a space between them"
+            )
 
 
 def check_settings_name(settings: LearnSettings) -> None:

@@ -733,6 +733,23 @@ def test_a_run_that_was_told_how_to_clip_without_a_limit_goes_on(
     assert isinstance(list(run_training(quick, resume=True))[-1], Finished)
 
 
+@pytest.mark.parametrize(("line", "is_read"), [("a photo of [name]s", False), ("[name][filewords]", False),
+                                               ("a photo of [name]'s hat", True), ("([name]:1.2)", True)])  # fmt: skip
+def test_a_template_that_joins_the_name_to_other_letters_is_refused(
+    line: str, is_read: bool, run_training: Start, quick: TrainSettings, tmp_path: Path
+) -> None:
+    """No vectors would be in such a text: torch ended the step, or it taught nothing."""
+    template = tmp_path / "words.txt"
+    template.write_text(f"a photo of [name]\n{line}\n")
+    learning = run_training(quick.changed(name="ana", template=str(template), steps=1))
+    if is_read:
+        assert isinstance(list(learning)[-1], Finished)
+        return
+    with pytest.raises(PromptError, match="one word of ana and the letters beside it: put a space between them"):
+        next(learning)
+    assert not (tmp_path / "run").exists(), "nothing was written"
+
+
 def test_a_template_for_a_hypernetwork_need_not_name_it(run_training: Start, tmp_path: Path) -> None:
     template = tmp_path / "hypernetwork.txt"
     template.write_text("a photo of a [filewords]\n")

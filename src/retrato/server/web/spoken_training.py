@@ -67,6 +67,10 @@ OF_TRAINING: Sequence[tuple[str, str]] = (
         "a linha {} de {} não tem [name]: ponha [name] onde entra a pessoa",
     ),
     (
+        "the template {} makes one word of {} and the letters beside it: put a space between them",
+        "o modelo de texto {} junta {} e as letras ao lado numa só palavra: ponha um espaço entre elas",
+    ),
+    (
         "{} predicts {}: training needs one for epsilon or v_prediction",
         "{} prevê {}: o treino precisa de um modelo de epsilon ou v_prediction",
     ),
