@@ -66,9 +66,10 @@ class Run:
     """Everything a run works with; nothing in it changes while it runs.
 
     `captions` are those of all `photos`, in their order. `facts` are what a run has to have in common with the one that
-    it resumes: `model`, `photos` and `texts` by their hashes, `settings`; and the size `read_at`, and whether it is
-    `extended`. `materials` are what steps draw from, one for each shape of photos: a batch is of one shape. The
-    `evaluation` uses the held-out photos, or all where none are held out, a batch for each shape.
+    it resumes: `model`, `vae`, `photos` and `texts` by their hashes, `settings`, what the model `predicts`; and the
+    size `read_at`, and whether it is `extended`. `materials` are what steps draw from, one for each shape of photos: a
+    batch is of one shape. The `evaluation` uses the held-out photos, or all where none are held out, a batch for each
+    shape.
     """
 
     components: Components
@@ -249,6 +250,8 @@ def prepare(
         diffusion=diffusion,
         facts={
             "model": components.hash,
+            "vae": components.vae_hash,
+            "predicts": components.prediction_type,
             "photos": {photo.path.name: photo_hash(photo) for photo in photos},
             "texts": _hash_of(captions, plan.templates),
             "read_at": max(training_size(components, settings)),

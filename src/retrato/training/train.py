@@ -219,6 +219,9 @@ def _found(run: Run, resume: bool) -> Checkpoint | None:
         raise SettingsError(
             f"the run to resume was started on model {found.facts['model']}, this is {run.facts['model']}: take that"
         )
+    for name, flag in (("vae", "--vae"), ("predicts", "--family")):
+        if found.facts.get(name, run.facts[name]) != run.facts[name]:  # older runs do not say them
+            raise SettingsError(f"the run to resume was started with another {flag}: give the same again")
     if found.facts["photos"] != run.facts["photos"]:
         raise SettingsError(
             f"the photos are not those that {run.folder.path} was started with: put them back, or start anew"

@@ -269,6 +269,26 @@ def test_resuming_with_other_photos_is_refused(
         list(train(tiny_components, photos[:-1], quick, run_folder=tmp_path / "run", resume=True))
 
 
+@pytest.mark.parametrize(
+    ("flag", "change"),
+    [("--vae", {"vae_hash": "0123456789"}), ("--family", {"scheduler_config": {"prediction_type": "v_prediction"}})],
+)
+def test_resuming_with_another_vae_or_kind_of_prediction_is_refused(
+    flag: str,
+    change: dict[str, object],
+    run_training: Start,
+    quick: TrainSettings,
+    tiny_components: Components,
+    photos: list[Photo],
+    tmp_path: Path,
+) -> None:
+    """The model's hash is that of its U-Net: latents and loss would be others from there on."""
+    list(run_training(quick))
+    other = dataclasses.replace(tiny_components, **change)
+    with pytest.raises(SettingsError, match=f"started with another {flag}: give the same again"):
+        list(train(other, photos, quick, run_folder=tmp_path / "run", resume=True))
+
+
 def test_resuming_with_other_captions_or_another_template_is_refused(
     run_training: Start,
     quick: TrainSettings,

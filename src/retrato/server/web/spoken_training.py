@@ -126,6 +126,10 @@ OF_TRAINING: Sequence[tuple[str, str]] = (
         "o treino a continuar começou com o modelo {}, este é {}: use aquele",
     ),
     (
+        "the run to resume was started with another {}: give the same again",
+        "o treino a continuar começou com outro valor de {}: use o mesmo de novo",
+    ),
+    (
         "the photos are not those that {} was started with: put them back, or start anew",
         "as fotos não são aquelas com que {} começou: ponha-as de volta, ou comece de novo",
     ),
