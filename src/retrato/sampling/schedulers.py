@@ -67,6 +67,8 @@ def make_scheduler(
     if options.get("timestep_spacing") == "leading":
         single = torch.tensor(ddim_timesteps(len(levels.log_sigmas), steps))
         scheduler.timesteps = _for_plms(single) if _is_plms(scheduler) else single
+        # PLMS comes to its second timestep from a step above it, one beyond the last where the first was cut to that.
+        scheduler.alphas_cumprod = torch.cat([scheduler.alphas_cumprod, scheduler.alphas_cumprod[-1:]])
     if sampler.scheduler == "DPMSolverMultistepScheduler":
         # It would begin with noise alone, where its first level has a little picture in it.
         scheduler.init_noise_sigma = float(scheduler.sigmas[0] / (1 + scheduler.sigmas[0] ** 2) ** 0.5)

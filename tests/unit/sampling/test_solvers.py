@@ -137,6 +137,14 @@ def test_the_error_falls_as_the_order_says(name: str) -> None:
     assert first < 0.15
 
 
+@pytest.mark.parametrize("steps", [9, 27, 36])
+def test_plms_takes_numbers_of_steps_whose_first_timestep_is_cut_to_the_last(steps: int) -> None:
+    """diffusers' looked beyond the model's 1000 timesteps there, and ended in an error."""
+    config = config_for("LMS")
+    found, with_one_less = (relative_error("PLMS", "Automatic", config, count, 1e-9) for count in (steps, steps - 1))
+    assert found < with_one_less
+
+
 def test_every_sampler_has_its_order_or_a_reason() -> None:
     reasons = {"LCM": "jumps to the mean each time", "DPM adaptive": "chooses its steps itself"}
     assert ORDERS.keys() | reasons.keys() == SAMPLERS.keys()
