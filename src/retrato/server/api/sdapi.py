@@ -79,10 +79,11 @@ def routes(service: Service) -> APIRouter:
                 (await request.json()).pop(name, None)
         return answer_with(await _draw(service, body, values, settings, request.state.user))
 
-    @router.get("/progress")
-    def progress(request: Request, skip_current_image: Annotated[bool, Query()] = False) -> Progress:
+    @router.get("/progress", response_model=Progress)
+    def progress(request: Request, skip_current_image: Annotated[bool, Query()] = False) -> Response:
         """Says how far your running job is; 0 and no job when nothing of yours runs or waits."""
-        return _progress(queue, request.state.user, skip_current_image)
+        said, picture = _progress(queue, request.state.user)
+        return answer_with({**said.model_dump(), "current_image": None if skip_current_image else picture})
 
     @router.post("/interrupt")
     def interrupt(request: Request) -> AnyObject:
@@ -316,30 +317,29 @@ def _info(service: Service, job: Job, images: list[Mapping[str, Any]]) -> dict[s
     }
 
 
-def _progress(queue: JobQueue, user: str, skip_current_image: bool) -> Progress:
+def _progress(queue: JobQueue, user: str) -> tuple[Progress, bytes | None]:
+    """Gives how far the job is that runs or waits next, without its picture, and that picture's file."""
     jobs = queue.jobs(owner=user, states=("running", "queued"), limit=1)
-    running = jobs[0] if jobs and jobs[0].state == "running" else None
     if not jobs:
-        return Progress.idle()
+        return Progress.idle(), None
     job = jobs[0]
     latest = queue.latest(job.id, ("sampled", "stepped"))
     data = latest.data if latest else {}
     is_training = job.kind == "train"
     number, count = (data.get("step", 0), data.get("steps", 1)) if is_training else (data.get("index", 0), _count(job))
-    picture = queue.preview(job.id) if running and not skip_current_image else None
-    return Progress.running(
+    said = Progress.running(
         progress=max(job.progress, 0.01),
         eta=queue.seconds_left(job) or 0.0,
         job=f"{job.kind} {job.id}",
         numbers=(number, count),
         steps=(0 if is_training else data.get("step", 0), 0 if is_training else data.get("steps", 0)),
         timestamp=_timestamp(job.created),
-        picture=picture,
         said=f"step {number} of {count}" if is_training else None,
         is_interrupted=queue.wish(job.id) == "cancel",
         is_skipped=queue.wish(job.id) == "skip",
         task=str(job.options.get("task") or job.id),
     )
+    return said, queue.preview(job.id) if job.state == "running" else None
 
 
 def _count(job: Job) -> int:

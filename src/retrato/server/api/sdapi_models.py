@@ -1,6 +1,5 @@
 """The bodies of A1111's requests and answers, with their types and defaults as A1111's own documentation shows them."""
 
-import base64
 import math
 from typing import Annotated, Any, Self
 
@@ -249,13 +248,15 @@ class Progress(BaseModel):
         numbers: tuple[int, int],
         steps: tuple[int, int],
         timestamp: str,
-        picture: bytes | None,
         said: str | None,
         is_interrupted: bool,
         is_skipped: bool,
         task: str,
     ) -> Self:
-        """Gives the answer while a job runs or waits; `numbers` and `steps` are how many are done, and of how many."""
+        """Gives the answer while a job runs or waits, without its picture.
+
+        `numbers` and `steps` are how many are done, and of how many.
+        """
         state = ProgressState(
             skipped=is_skipped,
             interrupted=is_interrupted,
@@ -266,7 +267,4 @@ class Progress(BaseModel):
             sampling_step=steps[0],
             sampling_steps=steps[1],
         )
-        image = base64.b64encode(picture).decode() if picture else None
-        return cls(
-            progress=progress, eta_relative=eta, state=state, current_image=image, textinfo=said, current_task=task
-        )
+        return cls(progress=progress, eta_relative=eta, state=state, textinfo=said, current_task=task)

@@ -825,6 +825,25 @@ def test_progress_skip_and_interrupt_of_a_running_job(still: TestClient) -> None
     assert queue.wish(job.id) == "cancel"
 
 
+def test_progress_sends_its_picture_in_pieces(still: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preview of a large picture has many megabytes, and several clients ask twice a second."""
+    queue: JobQueue = still.app.state.service.queue  # type: ignore[attr-defined]
+    job = order_drawing(queue, GenerateSettings(prompt="a cat"))
+    queue.claim("cpu")
+    queue.show(job.id, preview := bytes(range(256)) * 8000)
+    sizes: list[int] = []
+
+    def watching(said: Any) -> Iterator[bytes]:
+        for piece in in_pieces(said):
+            sizes.append(len(piece))
+            yield piece
+
+    monkeypatch.setattr("retrato.server.answers.in_pieces", watching)
+    assert base64.b64decode(still.get("/sdapi/v1/progress").json()["current_image"]) == preview
+    assert len(sizes) > 2
+    assert max(sizes) < len(preview)
+
+
 def test_interrupting_a_job_that_has_just_ended_is_no_error(still: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     queue: JobQueue = still.app.state.service.queue  # type: ignore[attr-defined]
     job = order_drawing(queue, GenerateSettings(prompt="a cat"))
