@@ -125,11 +125,11 @@ class Service:
 
     def find_model(self, name: str) -> Model:
         """Gives the model of that name, source or A1111 title; raises ModelError with those that there are."""
-        models = self.models()
-        wanted = name.split(" [")[0].strip().casefold()
-        for model in models:
-            if wanted in (model.name.casefold(), model.source.casefold(), model.file.stem.casefold()):
-                return model
+        models, whole = self.models(), name.strip().casefold()
+        for wanted in (whole, whole.rpartition(" [")[0]):  # a title ends with the hash
+            for model in models:
+                if wanted in (model.name.casefold(), model.source.casefold(), model.file.stem.casefold()):
+                    return model
         there = ", ".join(model.name for model in models)
         raise ModelError(f"there is no model {name[:80]!r} here: there are {there}; put others into the folder models")
 

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import sqlite3
 import struct
 import threading
@@ -127,6 +128,13 @@ def test_models_are_chosen_by_name_among_those_that_are_there(alone: Service, tm
             alone.use_model(name)
     assert alone.use_model("mini").source == "mini"
     assert alone.model == "mini"
+
+
+def test_a_model_whose_name_has_brackets_is_chosen_by_name_file_and_title(alone: Service, tiny_folder: Path) -> None:
+    file = alone.home / "models" / "somebody [fp16]"
+    shutil.copytree(tiny_folder, file)
+    for name in (file.name, str(file), f"{file.name} [459fbb914c]"):
+        assert alone.find_model(name).file == file
 
 
 def test_forgetting_needs_no_model(alone: Service) -> None:
