@@ -22,6 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retrato.embeddings import check_name
+from retrato.embeddings.embedding import name_key
 from retrato.errors import EmbeddingError, SettingsError
 from retrato.jobs import LOCAL
 from retrato.server.bodies import FORM, counted, kind_of
@@ -54,7 +55,8 @@ class Accounts:
     Whoever has the token is LOCAL, as is everybody where nobody is asked: it opens one person's server to their other
     devices. Passwords are compared in constant time. After ten wrong ones for a name within a minute that name has to
     wait at that address, and after a hundred every name there: many people may come through one proxy. Raises
-    SettingsError for somebody called what no folder can be, as everybody's photos lie in one.
+    SettingsError for somebody called what no folder can be, as everybody's photos lie in one, and for two who would
+    share it.
     """
 
     def __init__(self, passwords: Mapping[str, str], *, token: str | None = None) -> None:
@@ -64,6 +66,13 @@ class Accounts:
                 check_name(user)
             except EmbeddingError as error:
                 raise SettingsError(f"auth: {error}") from None
+        known: dict[str, str] = {}
+        for user in passwords:
+            if (other := known.setdefault(name_key(user), user)) != user:
+                raise SettingsError(
+                    f"auth: {other} and {user} would have one folder where capital letters do not count (Windows, "
+                    "macOS): give one of them another name"
+                )
         self._digests = {user: _digest(password) for user, password in passwords.items()}
         self._token = None if token is None else _digest(token)
         self._sessions: dict[str, str] = {}
@@ -292,6 +301,8 @@ def accounts_for(settings: ServerSettings, auth: str | None = None) -> tuple[Acc
             user, _, password = account.strip().partition(":")
             if not user or not password:
                 raise SettingsError("auth holds an account without a name or a password: write USER:PASSWORD")
+            if user in passwords:
+                raise SettingsError(f"auth holds {user} twice: give each account one password")
             passwords[user] = password
         return Accounts(passwords), None
     if not settings.listen:

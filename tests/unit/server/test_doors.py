@@ -391,5 +391,13 @@ def test_who_is_called_what_no_folder_can_be_is_refused_at_once(user: str) -> No
         Accounts({"rui": "1", user: "secret"})
 
 
+def test_two_accounts_never_share_a_name_or_a_folder() -> None:
+    """Windows and macOS take `Ana` and `ana` for one folder: each would see the other's photos."""
+    with pytest.raises(SettingsError, match="ana and Ana would have one folder"):
+        accounts_for(ServerSettings(auth="ana:one,rui:two,Ana:three"))
+    with pytest.raises(SettingsError, match="auth holds ana twice"):
+        accounts_for(ServerSettings(auth="ana:one,ana:two"))
+
+
 def test_on_this_machine_alone_nobody_is_asked() -> None:
     assert accounts_for(ServerSettings())[0].are_open
