@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from fastapi.concurrency import run_in_threadpool
 
+from retrato.errors import UnknownError
 from retrato.jobs import Job, JobEvent, JobQueue
 
 
@@ -21,11 +22,14 @@ async def finished(queue: JobQueue, job: str) -> Job:
 
 
 async def follow(queue: JobQueue, job: str, after: int = 0) -> AsyncIterator[JobEvent]:
-    """Gives the job's events after number `after`, past and future ones, until it is over or paused."""
+    """Gives the job's events after number `after`, past and future ones, until it is over, paused or removed."""
     with _changes(queue, job) as changed:
         while True:
-            # The state before the events: the last one comes with it.
-            state = (await run_in_threadpool(queue.get, job)).state
+            try:
+                # The state before the events: the last one comes with it.
+                state = (await run_in_threadpool(queue.get, job)).state
+            except UnknownError:
+                return
             events = await run_in_threadpool(queue.events, job, after=after)
             for event in events:
                 after = event.number

@@ -67,3 +67,17 @@ def test_only_what_happens_to_a_job_wakes_those_who_wait_for_it(
 
     assert asyncio.run(wait()) == "done"
     assert asked == [job, job]
+
+
+def test_whoever_follows_a_job_that_is_removed_hears_the_end(queue: JobQueue) -> None:
+    """The stream had begun: all that could still be done was to break it off, with a traceback in the log."""
+    job = queue.submit("draw", {}).id
+
+    async def follows() -> list[str]:
+        heard = []
+        async for event in follow(queue, job):
+            heard.append(event.kind)
+            await asyncio.to_thread(queue.remove, job)
+        return heard
+
+    assert asyncio.run(follows()) == ["queued"]
