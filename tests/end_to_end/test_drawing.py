@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from retrato.generation import GeneratedImage
+
 from .conftest import Ran, draw_photo
 
 Run = Callable[..., Ran]
@@ -56,6 +58,26 @@ def test_two_passes_a_variation_and_a_preview(retrato: Run, start: Path, tiny_fo
     assert (start / "out" / "preview.png").read_bytes() == b"mine"
     for field in ("Variation seed strength: 0.2", "Hires upscale: 1.5", "Tiling: True"):
         assert field in image["infotext"]
+
+
+@pytest.mark.parametrize(("kept", "said"), [(0, "no picture was done yet"), (3, "3 of 4 pictures are in")])
+def test_interrupted_drawing_says_how_many_there_are_of_all(
+    retrato: Run, start: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, kept: int, said: str
+) -> None:
+    save, saved = GeneratedImage.save, []
+
+    def saving(image: GeneratedImage, folder: Path) -> Path:
+        if len(saved) == kept:
+            raise KeyboardInterrupt
+        saved.append(save(image, folder))
+        return saved[-1]
+
+    monkeypatch.setattr(GeneratedImage, "save", saving)
+    drawing = ("--steps", 1, "--matrix", "prompt", "--model", tiny_folder, "--out", start / "out", "--json")
+    ran = retrato("generate", "a man|red|hat", *drawing)
+    assert ran.code == 130
+    assert f"interrupted: {said}" in ran.json["error"]
+    assert (start / "out").exists() == bool(kept)
 
 
 def test_a_sheet_and_its_cells(retrato: Run, start: Path, tiny_folder: Path) -> None:

@@ -81,6 +81,7 @@ def generate(
         settings, given = with_size(settings, size, given), given | {"width", "height"}
     started = time.perf_counter()
     images: list[dict[str, object]] = []
+    count = settings.count
     studio = Studio.open(model, device=device, dtype=dtype, family=family, vae=vae)
     folder = out or studio.outputs
     preview = folder / "preview.png"
@@ -92,6 +93,7 @@ def generate(
             drawing = cast("Generator[Sampled | Drawn, None, None]", events)
             with closing(watch(drawing, screen.notes)) as events:
                 for event in events:
+                    count = event.count  # of a matrix, and of wildcards, there are more than were asked for
                     if isinstance(event, Sampled) and preview_every and event.step % preview_every == 0:
                         _show_preview(studio, event, preview)
                     if isinstance(event, Drawn):
@@ -99,7 +101,8 @@ def generate(
                         images.append({"file": file, "seed": event.image.seed, "infotext": event.image.infotext})
                         screen.say(str(file))
         except KeyboardInterrupt:
-            raise Interrupted(f"interrupted: {len(images)} of {settings.count} pictures are in {folder}") from None
+            done = f"{len(images)} of {count} pictures are in {folder}" if images else "no picture was done yet"
+            raise Interrupted(f"interrupted: {done}") from None
         finally:
             if preview_every:
                 preview.unlink(missing_ok=True)
