@@ -263,6 +263,16 @@ def _order(service: Service, values: Mapping[str, Any], settings: Mapping[str, A
     )
 
 
+async def done(service: Service, job: Job) -> Job:
+    """Gives a job once something has come of it; raises the error of one that failed, QueueError where nothing has."""
+    found = await finished(service.queue, job.id)
+    if found.state == "failed":
+        raise failure(found)
+    if found.state == "paused" or (found.state == "cancelled" and not found.result):
+        raise QueueError(f"job {job.id} was {found.state}, nothing came of it yet: resume it at /api/v1/jobs/{job.id}")
+    return found
+
+
 def failure(job: Job) -> RetratoError:
     """Gives the error to raise for a job that failed: the sender's, or ours."""
     sentence = job.error or f"job {job.id} failed"

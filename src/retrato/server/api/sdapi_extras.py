@@ -13,15 +13,15 @@ from retrato.errors import PhotoError, SettingsError
 from retrato.generation import parse_infotext
 from retrato.jobs import order_captions
 from retrato.photos.encode import encode
+from retrato.photos.measure import scaled_size
 from retrato.server.answers import answer_with
 from retrato.server.api.jobs import PROBLEMS
 from retrato.server.api.light import LightRoute
-from retrato.server.api.sdapi import failure
+from retrato.server.api.sdapi import done
 from retrato.server.api.sdapi_models import AnyObject, Picture
 from retrato.server.api.sdapi_models import Request as Body_
 from retrato.server.pictures import FEW_AT_ONCE, read_base64, read_image, store_upload, stored_text
 from retrato.server.service import Service
-from retrato.server.waiting import finished
 
 RESAMPLING = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
 LARGEST = 8192  # pixels on one side of an enlarged picture
@@ -112,10 +112,8 @@ def routes(service: Service) -> APIRouter:
         job = await run_in_threadpool(
             order_captions, service.queue, [file], owner=request.state.user, model=service.model
         )
-        job = await finished(service.queue, job.id)
-        if job.state != "done" or job.result is None:
-            raise failure(job)
-        return {"caption": job.result["captions"][0]["caption"]}
+        job = await done(service, job)
+        return {"caption": (job.result or {})["captions"][0]["caption"]}
 
     return router
 
@@ -157,9 +155,11 @@ def _resized(image: Image.Image, asked: Extras, upscaler: str) -> Image.Image:
         raise SettingsError(f"there is no upscaler {upscaler!r} here: take {' or '.join(RESAMPLING)}")
     if asked.resize_mode == 1:
         size = (asked.upscaling_resize_w, asked.upscaling_resize_h)
-        fit = ImageOps.fit if asked.upscaling_crop else ImageOps.contain
-        return fit(image, size, method=resampling)
-    width, height = (max(1, round(side * asked.upscaling_resize)) for side in image.size)
+        if asked.upscaling_crop:
+            return ImageOps.fit(image, size, method=resampling)
+        scale = min(size[0] / image.width, size[1] / image.height)
+        return image.resize(scaled_size(image, scale), resampling)
+    width, height = scaled_size(image, asked.upscaling_resize)
     if max(width, height) > LARGEST:
         raise PhotoError(
             f"the picture would be {width}x{height}, {LARGEST} pixels a side are the most: enlarge it less"

@@ -199,17 +199,18 @@ def _options(service: Service) -> dict[str, Any]:
 
 
 def apply_options(service: Service, options: Mapping[str, Any]) -> None:
-    """Checks all before it changes anything; raises SettingsError and ModelError."""
+    """Checks all before it changes anything; raises SettingsError and ModelError. What is null is not said."""
+    options = {name: value for name, value in options.items() if value is not None}
     now, settable = _options(service), {field.name for field in OVERRIDES}
     chooses = {"sd_model_checkpoint", "sd_vae", "sd_checkpoint_hash", "send_seed"}
     for name, value in options.items():
-        if name not in now:
+        if name not in now and name not in settable:
             raise SettingsError(f"there is no option {name[:60]!r}: GET options lists those that there are")
         if name not in chooses | settable and value != now[name]:
             raise SettingsError(f"{name} stays {now[name]!r} on this server: leave it out")
     if not isinstance(options.get("send_seed", True), bool):
         raise SettingsError("send_seed is true or false: send one of them")
-    chosen = {name: value for name, value in options.items() if name in settable and value not in (None, now[name])}
+    chosen = {name: value for name, value in options.items() if name in settable and value != now.get(name)}
     GenerateSettings(**fill(chosen, OVERRIDES, {"prompt": ""}))
     if "sd_vae" in options:
         service.check_vae(str(options["sd_vae"]))

@@ -9,18 +9,17 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from retrato.embeddings import Embedding
-from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, QueueError, SettingsError
+from retrato.errors import EmbeddingError, HypernetworkError, PhotoError, SettingsError
 from retrato.hypernetworks import Hypernetwork
 from retrato.jobs import Job, order_preparation, order_training
 from retrato.prompts.templates import template_names
 from retrato.server.api.jobs import PROBLEMS
-from retrato.server.api.sdapi import failure
+from retrato.server.api.sdapi import done
 from retrato.server.api.sdapi_fields import OVERRIDES, fill
 from retrato.server.api.sdapi_fields import Field as Asked
 from retrato.server.api.sdapi_models import AnyObject, Preprocess, TrainEmbedding, TrainHypernetwork
 from retrato.server.api.sdapi_models import Request as Body_
 from retrato.server.service import Service
-from retrato.server.waiting import finished
 from retrato.settings import HypernetworkSettings, LearnSettings, PhotoSettings, TrainSettings
 from retrato.training.learnable import Artefact, untrained
 from retrato.training.prepare import check_free_word
@@ -148,20 +147,11 @@ def routes(service: Service) -> APIRouter:
         """Makes training pictures of a folder of photos, as A1111 did up to 1.6."""
         said = body.model_dump(exclude_unset=True)
         job = await run_in_threadpool(_order_preparation, service, said, request.state.user)
-        job = await _done(service, job)
+        job = await done(service, job)
         refused = (job.result or {}).get("refused", [])
         return {"info": "preprocess complete", "refused": [each["reason"] for each in refused]}
 
     return router
-
-
-async def _done(service: Service, job: Job) -> Job:
-    found = await finished(service.queue, job.id)
-    if found.state == "failed":
-        raise failure(found)
-    if found.state == "paused" or (found.state == "cancelled" and not found.result):
-        raise QueueError(f"job {job.id} was {found.state}, nothing came of it yet: resume it at /api/v1/jobs/{job.id}")
-    return found
 
 
 def _create(service: Service, settings: LearnSettings, overwrite: bool) -> Path:
@@ -192,12 +182,12 @@ def _numbers(said: str | list[float] | list[int] | None) -> str | None:
 
 async def _train(service: Service, body: Mapping[str, Any], user: str, kind: type[LearnSettings]) -> AnyObject:
     job = await run_in_threadpool(_order_training, service, body, user, kind)
-    job = await _done(service, job)
+    job = await done(service, job)
     file = (job.result or {}).get("file")
     # A1111 says "embedding" of hypernetworks too.
-    done = {"info": f"train embedding complete: filename: {file} error: None", "job": job.id}
+    said = {"info": f"train embedding complete: filename: {file} error: None", "job": job.id}
     left_out = [name for name in PREVIEWS if body.get("preview_from_txt2img") and body.get(name) not in (None, "")]
-    return {**done, "left_out": left_out} if left_out else done
+    return {**said, "left_out": left_out} if left_out else said
 
 
 def _order_training(service: Service, body: Mapping[str, Any], user: str, kind: type[LearnSettings]) -> Job:

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from retrato.embeddings import Embedding, write_embedding
 from retrato.errors import PhotoError
 from retrato.generation import format_infotext
-from retrato.jobs import JobQueue, order_drawing
+from retrato.jobs import Job, JobQueue, order_captions, order_drawing
 from retrato.sampling.samplers import find_sampler
 from retrato.server import create_app
 from retrato.server.answers import in_pieces
@@ -565,6 +565,12 @@ def test_enlarging(client: TestClient) -> None:
     )
 
 
+def test_a_picture_like_a_line_keeps_at_least_one_pixel(client: TestClient) -> None:
+    sizes = {"resize_mode": 1, "upscaling_resize_w": 64, "upscaling_resize_h": 64, "upscaling_crop": False}
+    asked = {"image": encoded(Image.new("RGB", (600, 2))), "upscaler_1": "Lanczos"} | sizes
+    assert picture(post(client, "extra-single-image", asked)["image"]).size == (64, 1)
+
+
 @pytest.mark.parametrize("sizes", [{}, {"resize_mode": 1, "upscaling_resize_w": 96, "upscaling_resize_h": 80}])
 def test_without_a_first_upscaler_the_second_one_does_nothing_as_in_a1111(
     client: TestClient, sizes: dict[str, int]
@@ -596,6 +602,16 @@ def test_interrogating_gives_the_captioners_words(client: TestClient, service: S
         assert "ask for clip" in post(client, "interrogate", asked | {"model": "deepdanbooru"}, 404)["detail"]
     finally:
         del service.studio.__dict__["captioner"]
+
+
+def test_interrogating_that_somebody_cancelled_has_not_failed(
+    still: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancelled(queue: JobQueue, *arguments: Any, **named: Any) -> Job:
+        return queue.cancel(order_captions(queue, *arguments, **named).id)
+
+    monkeypatch.setattr(sdapi_extras, "order_captions", cancelled)
+    assert "was cancelled, nothing came of it" in post(still, "interrogate", {"image": encoded(noise())}, 409)["detail"]
 
 
 def test_interrogating_a_model_without_captioner_says_so(client: TestClient) -> None:
@@ -661,6 +677,16 @@ def test_options_that_requests_override_hold_for_the_next_ones(client: TestClien
     lasting = {"override_settings": {"CLIP_stop_at_last_layers": 1}, "override_settings_restore_afterwards": False}
     assert clip_skip(**lasting) == clip_skip() == 1
     assert client.get("/sdapi/v1/options").json() == options
+
+
+def test_what_may_be_overridden_for_one_request_may_be_so_from_then_on(client: TestClient) -> None:
+    """`return_grid` asks for nothing here, and clients send it; what is null is not said, as in all of A1111's API."""
+    options = client.get("/sdapi/v1/options").json()
+    overrides = {"return_grid": False, "img2img_fix_steps": False, "sd_model_checkpoint": None, "sd_vae": None}
+    lasting = {"override_settings": overrides, "override_settings_restore_afterwards": False}
+    post(client, "txt2img", SIMPLE | lasting)
+    assert client.post("/sdapi/v1/options", json=overrides).status_code == 200
+    assert client.get("/sdapi/v1/options").json() == options | {"return_grid": False, "img2img_fix_steps": False}
 
 
 def test_another_vae_is_drawn_with_for_one_request_or_from_then_on(

@@ -19,8 +19,9 @@ from retrato.errors import EmbeddingError, HypernetworkError, QueueError, Retrat
 from retrato.jobs import JobQueue
 from retrato.jobs.job import State
 from retrato.model import initial_vectors
+from retrato.server.api.sdapi import done
 from retrato.server.api.sdapi_lists import apply_options
-from retrato.server.api.sdapi_training import _done, _preparation, _training
+from retrato.server.api.sdapi_training import _preparation, _training
 from retrato.server.service import Service
 from retrato.settings import HypernetworkSettings, TrainSettings
 from retrato.training.learnable import untrained
@@ -168,10 +169,10 @@ def test_a_training_that_was_stopped_is_complete_only_where_something_was_kept(
     job = service.queue.submit("train", {})
     service.queue.finish(job.id, state, result=result)
     if result:
-        assert asyncio.run(_done(service, job)).result == result
+        assert asyncio.run(done(service, job)).result == result
         return
     with pytest.raises(QueueError, match=f"was {state}, nothing came of it"):
-        asyncio.run(_done(service, job))
+        asyncio.run(done(service, job))
 
 
 def test_training_starts_from_what_was_created(begun: Service) -> None:
