@@ -1,12 +1,19 @@
 """Opens the SQLite file that the queue and the gallery share. Knows nothing of what is in its tables."""
 
 import errno
+import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 FILE = "retrato.sqlite"
+# What SQLite says of the disk, in the system's words.
+FAULTS: Mapping[int, int] = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+}
 
 
 def open_database(
@@ -35,10 +42,20 @@ def open_database(
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Holds one transaction: committed at the end, taken back where anything is raised."""
-    connection.execute("BEGIN IMMEDIATE")
-    with connection:
-        yield
+    """Holds one transaction: committed at the end, taken back where anything is raised.
+
+    Raises OSError, with the file's name, where the disk is full, fails, or may only be read.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            yield
+    except sqlite3.OperationalError as error:
+        number = FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        if number is None:
+            raise
+        file = connection.execute("PRAGMA database_list").fetchone()[2]
+        raise OSError(number, os.strerror(number), file) from error
 
 
 def compact(connection: sqlite3.Connection) -> None:

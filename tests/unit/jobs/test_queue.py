@@ -1,11 +1,13 @@
 """The queue alone: order, wishes, restarts, owners. No job is done here."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from retrato.database import FILE
 from retrato.errors import QueueError, UnknownError
 from retrato.jobs import Job, JobQueue
 
@@ -320,6 +322,19 @@ def test_a_failed_change_changes_nothing(queue: JobQueue) -> None:
     with pytest.raises(TypeError):
         queue.record(job.id, "drawn", {"file": Path("a")}, progress=0.7)
     assert queue.get(job.id).progress == 0
+
+
+def test_a_full_disk_and_one_that_is_only_read_are_told_as_such(queue: JobQueue) -> None:
+    (pages,) = queue._database.execute("PRAGMA page_count").fetchone()
+    queue._database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(OSError, match="No space left") as full:
+        queue.submit("draw", {"prompt": "x" * 100_000})
+    queue._database.execute("PRAGMA query_only = 1")
+    with pytest.raises(OSError, match="Read-only") as locked:
+        queue.submit("draw", {})
+    assert [each.value.errno for each in (full, locked)] == [errno.ENOSPC, errno.EROFS]
+    assert {each.value.filename for each in (full, locked)} == {str(queue.home / FILE)}
+    assert queue.jobs() == []
 
 
 def test_running_jobs_are_not_removed(queue: JobQueue) -> None:

@@ -163,7 +163,7 @@ def test_a_server_that_cannot_begin_leaves_the_home_to_the_next(
     job = order_drawing(service.queue, DRAWING).id
     service.queue.claim("cuda:0")  # and its server was killed
     lock_the_queue(service, is_locked=True)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(OSError, match="Read-only"):
         worker.start()
     lock_the_queue(service, is_locked=False)
     (after := Worker(service)).start()

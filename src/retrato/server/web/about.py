@@ -6,9 +6,8 @@ from typing import Any
 import gradio as gr
 
 from retrato import __version__
-from retrato.errors import RetratoError
 from retrato.markup import Html, joined, tag
-from retrato.server.web.site import LANGUAGES, Site, most_of_file, most_together, path_of, problem
+from retrato.server.web.site import LANGUAGES, TOLD, Site, most_of_file, most_together, path_of, problem
 from retrato.server.web.spoken import spoken_error
 
 
@@ -28,7 +27,7 @@ def settings_tab(site: Site, page: Any, header: Any, tabs: Any) -> None:
     def use(source: str) -> list[object]:
         try:
             used = site.service.use_model(source)
-        except RetratoError as error:
+        except TOLD as error:
             return [problem("settings-model", spoken_error(site, error)), gr.skip()]
         said = tag("p", site("settings.used", model=used.name), class_="quiet", role="status")
         return [said, header_of(site)]

@@ -67,17 +67,17 @@ def settings_of(kind: type[Settings], names: Iterable[str], values: Iterable[obj
 
 
 def problem_of(
-    site: Site, error: RetratoError, prefix: str, places: Mapping[type[RetratoError], str] = MappingProxyType({})
+    site: Site, error: Exception, prefix: str, places: Mapping[type[RetratoError], str] = MappingProxyType({})
 ) -> Html:
     """Gives an error for the page, by the control of the field that it is about, else by that of its kind in `places`.
 
     Any other stays where the page puts it, which is by the button that was pressed.
     """
-    field = _field_of(error) or places.get(type(error))
+    field = _field_of(error) or next((places[kind] for kind in places if type(error) is kind), None)
     return problem(f"{prefix}-{field}" if field else None, spoken_error(site, error))
 
 
-def _field_of(error: RetratoError) -> str:
+def _field_of(error: Exception) -> str:
     """Gives the field that an error is about, empty where that is not known.
 
     The library's own sentences about settings begin with the setting; other errors begin with anything, be it a person

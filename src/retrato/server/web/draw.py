@@ -25,7 +25,7 @@ from retrato.server.web.easel import NAMES as BEGINNING
 from retrato.server.web.easel import WORDS, beginnings, easel
 from retrato.server.web.sheet import NAMES as SHEET
 from retrato.server.web.sheet import axes_of, sheet_fields
-from retrato.server.web.site import Site, bar, empty, job_of, label, owner_of
+from retrato.server.web.site import TOLD, Site, bar, empty, job_of, label, owner_of
 from retrato.server.web.spoken import spoken
 from retrato.server.web.styles import NAMES as STYLES
 from retrato.server.web.styles import ON_A_SHEET, arriving, style_fields
@@ -114,7 +114,7 @@ def draw_tab(site: Site, page: Any, acted: Any, tabs: Any) -> Mapping[str, Any]:
     def submit(request: gr.Request, *values: object) -> list[object]:
         try:
             ordered = order_of(site, dict(zip(asked, values, strict=True)), owner_of(request))
-        except RetratoError as error:
+        except TOLD as error:
             return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), problem_of(site, error, "draw", PLACES)]
         return _shown(site, ordered)
 
@@ -128,6 +128,8 @@ def draw_tab(site: Site, page: Any, acted: Any, tabs: Any) -> Mapping[str, Any]:
             return _shown(site, queue.cancel(job, owner=owner))
         except RetratoError:  # it ended just before
             return watch(job, request)
+        except OSError as error:
+            return [*watch(job, request)[:-1], problem_of(site, error, "draw")]
 
     def look(request: gr.Request) -> list[object]:
         return _shown(site, queue.newest(KINDS, owner=owner_of(request)))[:-1]  # a sentence about a mistake stays

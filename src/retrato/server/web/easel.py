@@ -6,12 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from retrato.errors import RetratoError, SettingsError
+from retrato.errors import SettingsError
 from retrato.markup import Html, tag
 from retrato.server.pictures import store_file, store_upload
 from retrato.server.service import Service
 from retrato.server.web.controls import control
-from retrato.server.web.site import Site, owner_of, problem
+from retrato.server.web.site import TOLD, Site, owner_of, problem
 from retrato.server.web.spoken import spoken_error
 from retrato.settings import GenerateSettings
 
@@ -52,7 +52,7 @@ def easel(site: Site) -> Mapping[str, Any]:
             try:
                 site.service.picture_file(source, owner=owner_of(request))
                 picture = canvas_of(site, source, is_painted=is_painted)
-            except RetratoError as error:
+            except TOLD as error:
                 picture, source = problem("draw-easel", spoken_error(site, error)), ""
         return [
             gr.update(visible=mode != WORDS),
@@ -67,7 +67,7 @@ def easel(site: Site) -> Mapping[str, Any]:
             return [gr.skip(), gr.skip(), None]
         try:
             kept = store_file(site.service.home, site.service.read_dropped(file), Path(file).name)
-        except RetratoError as error:
+        except TOLD as error:
             return ["", gr.update(value=problem("draw-picture", spoken_error(site, error)), visible=True), None]
         return [f"upload:{kept.stem}", gr.skip(), None]
 

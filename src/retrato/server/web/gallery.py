@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from retrato.errors import RetratoError
 from retrato.gallery import Picture
 from retrato.generation import parse_infotext
 from retrato.markup import Html, joined, tag
@@ -16,7 +15,7 @@ from retrato.server.web.again import carried_text
 from retrato.server.web.easel import PICTURE, REPAINT, WORDS
 from retrato.server.web.restoring import restored
 from retrato.server.web.sheet import SIDES
-from retrato.server.web.site import Site, button, empty, owner_of, problem
+from retrato.server.web.site import TOLD, Site, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken_error
 from retrato.settings import GenerateSettings
 
@@ -83,7 +82,7 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
                 values = [*filled_with(settings, text), *("" for _ in SIDES)]
                 carried = carried_text(site, text, mode, missing_in(settings, text))
                 return [gr.skip(), gr.skip(), gr.Tabs(selected="draw"), *values, mode, source, carried, *stays]
-        except RetratoError as error:
+        except TOLD as error:
             return [problem("gallery-opened", spoken_error(site, error)), "", *still, *stays]
         return ["", "", *still, *stays]
 
@@ -95,7 +94,7 @@ def gallery_tab(site: Site, page: Any, controls: Mapping[str, Any], tabs: Any) -
             content = site.service.read_dropped(file)
             said = stored_text(content)
             kept = store_file(site.service.home, content, Path(file).name)
-        except RetratoError as error:
+        except TOLD as error:
             return [problem("gallery-drop", spoken_error(site, error)), "", here, None]
         return [read_of(site, kept.stem, Path(file).name, said), said, here, None]
 

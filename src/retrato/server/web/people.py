@@ -9,7 +9,7 @@ import gradio as gr
 
 from retrato.embeddings import FORMATS, Embedding, EmbeddingLibrary, blend, check_name
 from retrato.embeddings.embedding import in_prompt
-from retrato.errors import HypernetworkError, RetratoError, SettingsError
+from retrato.errors import HypernetworkError, SettingsError
 from retrato.generation import hypernet_tag, is_sheet
 from retrato.hypernetworks import HYPERNETWORK_FORMATS, HypernetworkLibrary
 from retrato.jobs import Job
@@ -17,7 +17,7 @@ from retrato.markup import Html, joined, tag, with_code
 from retrato.model.words import check_own_word
 from retrato.server.web.draw import names_of
 from retrato.server.web.fields import CHOICES
-from retrato.server.web.site import Site, button, empty, owner_of, problem
+from retrato.server.web.site import TOLD, Site, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
 from retrato.training.learnable import subject_of
 
@@ -62,7 +62,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
                 HypernetworkLibrary(site.service.home / "hypernetworks").remove(name)
             else:
                 site.service.forget(name, owner=owner_of(request))
-        except RetratoError as error:
+        except TOLD as error:
             return [*show(request, problem("people-cards", spoken_error(site, error))), gr.skip(), gr.skip()]
         return [*show(request), gr.skip(), gr.skip()]
 
@@ -78,7 +78,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
             mixed = replace(mixed, name=check_name(name.strip()))
             check_own_word(mixed.name, mixed.dims, site.service.model)
             library.add(mixed)
-        except RetratoError as error:
+        except TOLD as error:
             return show(request, problem(field, spoken_error(site, error)))
         return show(request)
 
@@ -89,7 +89,7 @@ def people_tab(site: Site, controls: Mapping[str, Any], tabs: Any) -> None:
             library = site.service.everybody
             check_own_word(new.strip(), library[old].dims, site.service.model)
             library.rename(old, new.strip())
-        except RetratoError as error:
+        except TOLD as error:
             return show(request, problem("people-new", spoken_error(site, error)))
         return show(request)
 
@@ -148,7 +148,7 @@ def _network_card(site: Site, name: str, library: HypernetworkLibrary) -> Html:
     """Gives the card of a hypernetwork; one that cannot be read says why, and can be removed."""
     try:
         network = library[name]
-    except RetratoError as error:
+    except TOLD as error:
         facts: list[Html] = [tag("p", with_code(spoken_error(site, error)), class_="problem")]
     else:
         layers = ", ".join(map(str, network.sizes))

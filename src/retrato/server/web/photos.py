@@ -7,14 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from retrato.errors import RetratoError
 from retrato.files import printable
 from retrato.markup import Html, joined, tag, with_code
 from retrato.photos import Looked, PhotoReport
 from retrato.photos.photo import SUFFIXES
 from retrato.server.photo_files import name_for, read_cut, whole_size
 from retrato.server.web.retouching import SAID, address_of, opened_photo, retouch, shared_photo
-from retrato.server.web.site import Site, bar, button, empty, owner_of, problem, row
+from retrato.server.web.site import TOLD, Site, bar, button, empty, owner_of, problem, row
 from retrato.server.web.spoken import spoken, spoken_error
 
 
@@ -62,7 +61,7 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
             try:
                 content = site.service.read_dropped(file)
                 site.service.add_photo(called, Path(file).name, content, owner=owner)
-            except (RetratoError, OSError) as error:
+            except TOLD as error:
                 refused.append(tag("li", with_code(spoken_error(site, error))))
         trouble = tag("ul", *refused, class_="problem", role="alert") if refused else ""
         names = gr.update(choices=site.service.photo_sets(owner=owner))
@@ -86,7 +85,7 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
                 is_own = site.service.is_own_set(chosen, owner=owner)
                 sheet = report_of(site, chosen, found, is_own=is_own)
                 yield [sheet, usable, gr.update(choices=names, value=chosen), ""]
-        except (RetratoError, OSError) as error:
+        except TOLD as error:
             yield [problem("photos-set", spoken_error(site, error)), gr.update(interactive=False), gr.skip(), ""]
 
     def hear(said: str, name: str, request: gr.Request) -> Iterator[list[object]]:
@@ -104,7 +103,7 @@ def photos_tab(site: Site, page: Any, sets: Any, tabs: Any) -> None:
                 return
             if told.get("verb") in ("save", "whole", "remove"):
                 retouch(site.service, name, told, owner=owner)
-        except (RetratoError, OSError) as error:
+        except TOLD as error:
             yield [problem("photos-opened", spoken_error(site, error)), *still]
             return
         if told.get("verb") == "close":
@@ -142,7 +141,7 @@ def _wrong_with(site: Site, name: str, owner: str) -> str | None:
         return site("photos.unnamed")
     try:
         site.service.check_own_set(name, owner=owner)
-    except RetratoError as error:
+    except TOLD as error:
         return spoken_error(site, error)
     return None
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from retrato.errors import RetratoError
 from retrato.jobs import Job
 from retrato.markup import Html, joined, tag, with_code
-from retrato.server.web.site import Site, bar, button, empty, owner_of, problem
+from retrato.server.web.site import TOLD, Site, bar, button, empty, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
 
 SAID = "queue-said"
@@ -36,7 +35,7 @@ def queue_tab(site: Site, acted: Any, tabs: Any) -> None:
         try:
             if verb in VERBS:
                 getattr(site.service.queue, verb)(job, owner=owner_of(request))
-        except RetratoError as error:
+        except TOLD as error:
             page, timer = show(request)
             return [joined([problem("queue-jobs", spoken_error(site, error)), Html(str(page))]), timer, said]
         return [*show(request), said]

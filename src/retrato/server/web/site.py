@@ -13,6 +13,8 @@ from retrato.server.web.fields import FIELDS
 from retrato.server.web.texts import TEXTS
 
 TOGETHER = 20  # as many files of the largest size may be dropped at once: Gradio sends them in one request
+# What a handler of the page says in words where it was pressed: of any other error Gradio shows `Error` and no more.
+TOLD = (RetratoError, OSError)
 LANGUAGES: Mapping[str, str] = {"en": "English", "pt-BR": "Português"}
 
 

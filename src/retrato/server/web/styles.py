@@ -5,11 +5,11 @@ from typing import Any
 
 import gradio as gr
 
-from retrato.errors import PromptError, RetratoError, SettingsError
+from retrato.errors import PromptError, SettingsError
 from retrato.markup import Html, joined, tag
 from retrato.prompts import Style, StyleFile, WildcardFolder
 from retrato.server.web.controls import control, describe, problem_of
-from retrato.server.web.site import Site, label
+from retrato.server.web.site import TOLD, Site, label
 from retrato.settings import GenerateSettings
 
 NAMES = ("styles", "wildcards", "matrix")
@@ -47,7 +47,7 @@ def style_fields(site: Site, prompts: list[Any]) -> Mapping[str, Any]:
     def save(name: str, prompt: str, negative: str) -> list[object]:
         try:
             save_style(site, Style((name or "").strip(), prompt or "", negative or ""))
-        except RetratoError as error:
+        except TOLD as error:
             return [problem_of(site, error, "draw", {PromptError: "style_name"}), gr.skip(), gr.skip()]
         names = list(_styles(site).read())
         kept = tag("p", site("draw.style.kept", name=name.strip()), class_="quiet", role="status")
@@ -56,7 +56,7 @@ def style_fields(site: Site, prompts: list[Any]) -> Mapping[str, Any]:
     def forget(chosen: list[str]) -> list[object]:
         try:
             gone = remove_styles(site, chosen)
-        except RetratoError as error:
+        except TOLD as error:
             return [problem_of(site, error, "draw", {PromptError: "styles"}), gr.skip()]
         return [gone, gr.update(choices=list(_styles(site).read()), value=[])]
 

@@ -11,7 +11,7 @@ from retrato.jobs import Job, order_training
 from retrato.markup import Html, joined, tag, with_code
 from retrato.server.web.controls import control, problem_of, settings_of
 from retrato.server.web.draw import names_of
-from retrato.server.web.site import Site, bar, empty, job_of, owner_of, problem
+from retrato.server.web.site import TOLD, Site, bar, empty, job_of, owner_of, problem
 from retrato.server.web.spoken import spoken, spoken_error
 from retrato.server.web.watching import Checkpoint, Watched, fold
 from retrato.settings import HypernetworkSettings, LearnSettings, TrainSettings
@@ -84,7 +84,7 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, acted: Any, tabs: An
             yield [gr.skip(), bar(0, site("train.prepares")), *[gr.skip()] * 4, ""]  # the first time, the model is read
             site.service.check_training(folder, settings)
             job = order_training(queue, folder, settings, owner=owner, model=site.service.model)
-        except RetratoError as error:
+        except TOLD as error:
             yield [*arrive(request)[:-1], problem_of(site, error, "train", PLACES)]
             return
         yield _shown(site, job, Watched(job.id))
@@ -98,7 +98,7 @@ def train_tab(site: Site, page: Any, sets: Any, names: Any, acted: Any, tabs: An
         def do(watched: Watched, request: gr.Request) -> list[object]:
             try:
                 getattr(queue, kind)(watched.job, owner=owner_of(request))
-            except RetratoError as error:  # it ended just before
+            except TOLD as error:  # it ended just before
                 return [*watch(watched, request)[:-1], problem("train-stage", spoken_error(site, error))]
             return watch(watched, request)
 

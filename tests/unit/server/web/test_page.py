@@ -1,5 +1,6 @@
 """The page in its frame: language by the browser, nothing from elsewhere, no telemetry."""
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -117,3 +118,30 @@ def test_files_named_by_their_content_are_kept_and_pages_are_not(client: TestCli
 
 def test_there_is_a_mark_for_the_tab_of_the_browser(client: TestClient) -> None:
     assert client.get("/favicon.ico").headers["content-type"] == "image/svg+xml"
+
+
+def press(client: TestClient, button: str, said: dict[str, str]) -> str:
+    """Presses a button of the page with `said` in its fields, and gives all that comes of it."""
+    config = client.get("/en/config").json()
+    parts = {each["id"]: each for each in config["components"]}
+    (pressed,) = (each for each in parts.values() if each["props"].get("elem_id") == button)
+    (asked,) = (each for each in config["dependencies"] if [pressed["id"], "click"] in each["targets"])
+    values = [parts[each]["props"] for each in asked["inputs"]]
+    data = [said.get(str(each.get("elem_id")), each.get("value")) for each in values]
+    origin = {"origin": "http://127.0.0.1:7860"}
+    body = {"data": data, "fn_index": asked["id"], "session_hash": button}
+    assert client.post("/en/gradio_api/queue/join", json=body, headers=origin).status_code == 200
+    return client.get(f"/en/gradio_api/queue/data?session_hash={button}").text
+
+
+@pytest.mark.parametrize("button", ["draw-start", "draw-style_keep"])
+def test_a_disk_that_cannot_be_written_is_said_in_words(
+    client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch, button: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(service.home / "retrato.sqlite"))
+
+    for name in ("draw.order_drawing", "styles.save_style"):
+        monkeypatch.setattr(f"retrato.server.web.{name}", fails)
+    told = press(client, button, {"draw-prompt": "a cat"})
+    assert "retrato.sqlite: Read-only file system" in told
