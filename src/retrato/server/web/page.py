@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from importlib.resources import files
 from typing import Any
 
@@ -74,6 +75,8 @@ def _mount(app: FastAPI, site: Site) -> None:
         settings_tab(site, page, header, tabs)
         about_tab(site, tabs)
     page.queue(default_concurrency_limit=None)  # the queue of jobs is our own; nothing here computes
+    # Else Gradio makes a table of the last 10,000 events, and its percentiles, after each event, for nobody.
+    page._queue.ANALYTICS_MAX_EVENTS, page._queue.ANAYLTICS_CACHE_FREQUENCY = 1, sys.maxsize
     page._queue.sleep_when_free = PAUSE  # Gradio's own millisecond keeps a processor awake while nobody does anything
     gr.mount_gradio_app(
         app,

@@ -120,6 +120,18 @@ def test_there_is_a_mark_for_the_tab_of_the_browser(client: TestClient) -> None:
     assert client.get("/favicon.ico").headers["content-type"] == "image/svg+xml"
 
 
+def test_no_figures_are_kept_of_who_does_what(client: TestClient) -> None:
+    """Gradio would work them out anew after each event, from the last ten thousand, though nobody may ask for them."""
+    for _ in range(3):
+        press(client, "draw-style_keep", {})
+    app = client.app
+    assert isinstance(app, FastAPI)
+    queues = [each.app.blocks._queue for each in app.routes if isinstance(each, Mount) and hasattr(each.app, "blocks")]
+    assert max(queue.events_recorded for queue in queues) >= 3
+    assert all(len(queue.event_analytics) <= 1 for queue in queues)
+    assert all(queue.cached_event_analytics_summary == {"functions": {}} for queue in queues)
+
+
 def press(client: TestClient, button: str, said: dict[str, str]) -> str:
     """Presses a button of the page with `said` in its fields, and gives all that comes of it."""
     config = client.get("/en/config").json()
