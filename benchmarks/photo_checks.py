@@ -75,7 +75,11 @@ def main() -> None:
     """Prints how many of each defect were found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    photos, refused = read_photos(parser.parse_args().folder, shorter_side=SIZE)
+    folder = parser.parse_args().folder
+    photos, refused = read_photos(folder, shorter_side=SIZE)
+    missing = sorted({"astronaut", "camera"} - {photo.path.stem for photo in photos})
+    if missing and why_missing() is None:
+        raise SystemExit(f"{folder} holds no {' and no '.join(missing)}: copy it from skimage.data, for a stranger")
     for each in refused:
         print(f"left out: {each.reason}")
     rows: list[tuple[str, int, int]] = []
@@ -141,7 +145,8 @@ def strangers_told(photos: list[Photo]) -> list[tuple[str, int, int]]:
 
     Somebody else is the astronaut of scikit-image, for her own set its man with a camera.
     """
-    known = {photo.path.stem: photo.image for photo in photos if find_faces(photo.image)}
+    others = {photo.path.stem: photo.image for photo in photos}
+    known = {name: image for name, image in others.items() if find_faces(image)}
     edits: tuple[Edit, ...] = (
         lambda image: image,
         ImageOps.mirror,
@@ -150,7 +155,7 @@ def strangers_told(photos: list[Photo]) -> list[tuple[str, int, int]]:
     )
     hits = alarms = 0
     for name, image in known.items():
-        other = known["camera" if name == "astronaut" else "astronaut"]
+        other = others["camera" if name == "astronaut" else "astronaut"]
         found = [next(iter(find_faces(edit(image))), None) for edit in edits]
         told = strangers([*found, next(iter(find_faces(other)), None)])
         hits += len(edits) in told

@@ -21,6 +21,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,16 @@ def main() -> None:
 
 
 def run(home: Path, model: str, count: int, drawings: int) -> dict[str, Any]:
+    """Gives the figures; however it ends, no server is left."""
+    with ExitStack() as servers:
+        return measured_on(servers, home, model, count, drawings)
+
+
+def measured_on(servers: ExitStack, home: Path, model: str, count: int, drawings: int) -> dict[str, Any]:
     """Gives the figures. The first server is killed in the middle, the second one does the rest."""
     half, clients = drawings // 2, Clients(count)
     server, clients.url = start(home, model, drawings)
+    servers.callback(end, server)
     begun = time.perf_counter()
     first_page = timed(clients.url)
     jobs = [call(f"{clients.url}api/v1/jobs", ORDER)["id"] for _ in range(drawings)]
@@ -114,6 +122,7 @@ def run(home: Path, model: str, count: int, drawings: int) -> dict[str, Any]:
     server.kill()
     server.wait()
     server, clients.url = start(home, model, drawings)
+    servers.callback(end, server)
     measured += [until(half + place) for place in (half // 5, 2 * half // 5)]
     measured.append(until(len(jobs) - 1))
     clients.stop()
@@ -160,6 +169,12 @@ def start(home: Path, model: str, drawings: int = 1000) -> tuple[subprocess.Pope
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert server.stdout is not None
     return server, json.loads(server.stdout.readline())["url"]
+
+
+def end(server: subprocess.Popen[str]) -> None:
+    """Sees to it that a server is gone."""
+    server.kill()
+    server.wait()
 
 
 def watch(server: subprocess.Popen[str], url: str, job: str) -> tuple[int, int]:

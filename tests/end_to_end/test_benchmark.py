@@ -29,6 +29,7 @@ from benchmarks import (
     refusals,
     regret,
     sealed,
+    server_load,
     start_up,
 )
 from benchmarks.kohya import Kohya
@@ -46,6 +47,14 @@ from retrato.training import RECIPES, Comparing, Extended, Picked, Prepared, Ste
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "main_job.py"
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos" / "benny"
+
+
+def test_a_load_that_fails_leaves_no_server_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], text=True) as server:
+        monkeypatch.setattr(server_load, "start", lambda *_: (server, "http://127.0.0.1:1/"))
+        with pytest.raises(OSError, match="refused"):
+            server_load.run(tmp_path, "mini", count=1, drawings=10)
+        assert server.poll() is not None
 
 
 def test_main_job_measures_every_phase(tiny_folder: Path, photos: Path) -> None:

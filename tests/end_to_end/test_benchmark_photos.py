@@ -1,6 +1,8 @@
 """What the benchmarks of checking photos count are words that check says: reworded, they would all be misses."""
 
 import inspect
+import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -25,3 +27,14 @@ def test_each_defect_is_said_in_the_words_that_are_counted(defect: str) -> None:
 def test_what_is_counted_of_sets_is_what_the_advice_says() -> None:
     said = inspect.getsource(advice)
     assert all(sentence in said for sentence in (photo_checks.ONE_GROUND, *photo_sets.SENTENCES.values()))
+
+
+def test_photos_without_a_stranger_are_refused_before_anything_is_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It ended with a KeyError after the longest part of its work."""
+    ASTRONAUT.save(tmp_path / "astronaut.png")
+    monkeypatch.setattr(photo_checks, "why_missing", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["photo_checks", str(tmp_path)])
+    with pytest.raises(SystemExit, match="holds no camera: copy it from"):
+        photo_checks.main()
