@@ -2,13 +2,15 @@
 
 import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import closing
 
 import typer
 
 from retrato.cli.options import Device, Dtype, Json, Model
 from retrato.cli.screen import Screen
+from retrato.database import FILE
 from retrato.errors import RetratoError
+from retrato.files import fault
 from retrato.home import named_home
 from retrato.model.doctor import Check, examine
 from retrato.studio import Studio
@@ -43,8 +45,9 @@ def _model(model: str, device: str, dtype: str) -> Iterator[Check]:
         studio = Studio.open(model, device=device, dtype=dtype)
         (image,) = studio.draw(GenerateSettings(prompt="a person", steps=1, seed=1))
         people = studio.library
-    except RetratoError as error:
-        yield Check("model", False, str(error), "name another --model; `--model mini` is always there")
+    except (RetratoError, OSError) as error:
+        said = fault(error) if isinstance(error, OSError) else str(error)
+        yield Check("model", False, said, "name another --model; `--model mini` is always there")
         return
     parts = [part for part in ("scorer", "captioner") if getattr(studio, part) is not None]
     brings = f", with {' and '.join(parts)}" if parts else ", without scorer and captioner"
@@ -55,13 +58,20 @@ def _model(model: str, device: str, dtype: str) -> Iterator[Check]:
 
 
 def _database() -> Check:
-    """Opens a database as the server would."""
+    """Opens a database as the server would, and only reads the home folder's own."""
     try:
         with sqlite3.connect(":memory:") as database:
             database.execute("CREATE VIRTUAL TABLE words USING fts5 (text)")
     except sqlite3.OperationalError:
         fix = "use a Python whose SQLite has FTS5, such as python.org's"
         return Check("database", False, f"SQLite {sqlite3.sqlite_version} without full-text search", fix)
-    file = Path(named_home()) / "retrato.sqlite"
+    file = named_home() / FILE
     size = f"{file.stat().st_size / 1e6:.1f} MB" if file.is_file() else "not begun yet"
+    try:
+        if file.is_file():
+            with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+                database.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.DatabaseError as error:
+        fix = "put a copy of it back, or move it away: a new one finds the pictures again, but no jobs"
+        return Check("database", False, f"{file}: {error}", fix)
     return Check("database", True, f"SQLite {sqlite3.sqlite_version}, {size}")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from retrato.cli import main
+from retrato.jobs import JobQueue
 from retrato.model.doctor import Check
 
 
@@ -43,3 +44,30 @@ def test_a_card_that_torch_cannot_use_is_said_with_one_command(
     monkeypatch.setattr("retrato.model.doctor._gpu", lambda: Check("gpu", False, "a card", "pip install x"))
     assert main(["doctor", "--model", str(tiny_folder)]) == 1
     assert "BAD  gpu: a card\n     do: pip install x\n" in capsys.readouterr().out
+
+
+def test_a_damaged_database_is_found_and_left_as_it_is(
+    home: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every other command and the server would fail with it."""
+    home.mkdir()
+    (file := home / "retrato.sqlite").write_text("no database" * 100)
+    database = checks(capsys, 1, "--model", str(tiny_folder), "--device", "cpu")["database"]
+    assert "file is not a database" in database["found"]
+    assert "move it away" in database["fix"]
+    assert file.read_text() == "no database" * 100
+    file.unlink()
+    JobQueue(home).close()
+    assert checks(capsys, 0, "--model", str(tiny_folder), "--device", "cpu")["database"]["ok"]
+
+
+def test_a_model_that_cannot_be_opened_ends_no_examination(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise OSError(13, "Permission denied", "unet.safetensors")
+
+    monkeypatch.setattr("retrato.cli.doctor.Studio.open", locked)
+    found = checks(capsys, 1)
+    assert found["model"]["found"] == "unet.safetensors: Permission denied"
+    assert found["database"]["ok"]
