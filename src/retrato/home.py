@@ -32,5 +32,10 @@ def home_folder(home: Path | str | None = None) -> Path:
 
 
 def within(home: Path, sentence: str) -> str:
-    """Gives `sentence` with files named as they lie in `home`: where that is concerns nobody who asks from afar."""
-    return sentence.replace(f"{home}{os.sep}", "")
+    """Gives `sentence` with files named as they lie in `home`: where that is concerns nobody who asks from afar.
+
+    A home behind a link (on macOS all of /tmp and /var) has two names for each of its files.
+    """
+    for root in (home, home.resolve()):
+        sentence = sentence.replace(f"{root}{os.sep}", "")
+    return sentence

@@ -9,7 +9,8 @@ from pathlib import Path
 def plain(value: object, *, root: Path | None = None) -> object:
     """Gives `value` as JSON can hold it: paths as texts, dataclasses as objects, NaN and infinity as null.
 
-    Paths below `root` are given relative to it, with `/` between their parts. Raises TypeError for what has no place.
+    Paths below `root`, also by its other name where it is behind a link, are given relative to it, with `/` between
+    their parts. Raises TypeError for what has no place.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name), root=root) for field in dataclasses.fields(value)}
@@ -22,8 +23,14 @@ def plain(value: object, *, root: Path | None = None) -> object:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, Path):
-        return value.relative_to(root).as_posix() if root and value.is_relative_to(root) else str(value)
+        return _called(value, root) if root else str(value)
     raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def _called(path: Path, root: Path) -> str:
+    if not path.is_relative_to(root):
+        root = root.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def texts(value: object) -> Iterator[str]:

@@ -48,3 +48,10 @@ def test_commands_say_so_and_begin_nothing(
 def test_a_sentence_for_others_does_not_say_where_the_home_is(tmp_path: Path) -> None:
     said = f"there is no style in {tmp_path / 'styles.csv'}, and none in {tmp_path / 'a' / 'b'}"
     assert within(tmp_path, said) == "there is no style in styles.csv, and none in a/b".replace("/", os.sep)
+
+
+def test_nor_where_a_home_behind_a_link_is(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "disk")
+    for name in ("home", "disk"):
+        assert within(tmp_path / "home", f"{tmp_path / name / 'ana'} holds no photos") == "ana holds no photos"

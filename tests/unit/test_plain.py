@@ -30,3 +30,9 @@ def test_paths_below_the_root_are_given_without_it() -> None:
         "outputs/1.png",
         "/elsewhere/2.png",
     ]
+
+
+def test_paths_by_the_other_name_of_a_linked_root_are_too(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (home := tmp_path / "home").symlink_to(tmp_path / "disk")
+    assert plain([home / "a.png", tmp_path / "disk" / "b.png"], root=home) == ["a.png", "b.png"]
