@@ -142,7 +142,7 @@ def open_court(studio: Studio, people: Sequence[Person], settings: EvaluateSetti
         drawing_plan(prompts, RECIPES[settings.recipe_names[0]].pick, FIRST_SEED),
         prompts,
         people,
-        class_phrase(settings.initializer_text),
+        class_phrase(settings.initializer_text, studio.components.defaults.class_word),
         settings.pictures_per_prompt,
     )
 
